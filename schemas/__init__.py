@@ -1,0 +1,1 @@
+"""Avro schemas (the source of truth), typed records and topics."""

@@ -1,0 +1,56 @@
+"""Errors that carry their remedy, and the reasons for which a record becomes a dead letter."""
+
+from enum import StrEnum
+
+
+class TidecastError(Exception):
+    """Base of all errors a person sees: one sentence that says what is wrong and what to do."""
+
+
+class DeclarationError(TidecastError):
+    """A use case is declared wrongly; names the declaration, the field and the remedy."""
+
+
+class SettingError(TidecastError):
+    """A setting is wrong or missing."""
+
+
+class DeploymentMismatch(TidecastError):
+    """The log's deployment is not the one this worker was started with."""
+
+
+class Unavailable(TidecastError):
+    """A server or store does not answer now: wait and try again, nothing is lost."""
+
+
+class PositionConflict(TidecastError):
+    """Another owner committed in between: drop what is cached and pending, reload, go on if still assigned."""
+
+
+class LogGap(TidecastError):
+    """A record that must be there is not: the log was cut or a predecessor is missing."""
+
+
+class DeadReason(StrEnum):
+    """Why a record cannot be processed."""
+
+    UNDECODABLE = "undecodable"
+    UNKNOWN_SCHEMA = "unknown_schema"
+    WRONG_TYPE = "wrong_type"
+    MISSING_CUSTOMER = "missing_customer"
+    WRONG_KEY = "wrong_key"
+    NOT_FINITE = "not_finite"
+    FAR_FUTURE = "far_future"
+    TOO_LARGE = "too_large"
+    UNKNOWN_TARGET = "unknown_target"
+    BAD_CONTROL = "bad_control"
+    FAILED = "failed"
+
+
+class Undecodable(TidecastError):
+    """Bytes that are no record we can read: becomes a dead letter with this reason."""
+
+    def __init__(self, reason: DeadReason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail

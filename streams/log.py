@@ -1,0 +1,87 @@
+"""The contract between a stage and whoever runs it: records in, outputs out, one slice at a time."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+
+class LogRecord(Protocol):
+    """One record as it lies in a partition (aiokafka's ConsumerRecord fits)."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+
+
+class Record(NamedTuple):
+    """A plain LogRecord, for replay and tests; `timestamp` is Kafka's, in ms."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+class TopicPartition(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    partition: int
+
+
+Batch = Mapping[TopicPartition, Sequence[LogRecord]]
+"""Records per partition, each in log order and without gaps that matter (compaction, aborted)."""
+
+
+class Output(NamedTuple):
+    """A record to produce, always to an explicit partition; `value` is registry-framed Avro."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes
+
+
+class Slice(Protocol):
+    """A bounded part of a batch's work: produce `outputs`, wait for all acks, then call `commit` once.
+
+    `commit` writes state and positions together by compare-and-set. It raises PositionConflict when
+    another owner was there, Unavailable when the store is away. `positions` are the next offsets to
+    tell Kafka after the commit."""
+
+    @property
+    def outputs(self) -> Sequence[Output]: ...
+    @property
+    def positions(self) -> Mapping[TopicPartition, int]: ...
+    def commit(self) -> None: ...
+
+
+class Stage(Protocol):
+    """One verb: scoring, learning, judging, monitoring, history. Synchronous, run by one thread at a time.
+
+    The shell calls `assign` with all partitions now owned and reads from the offsets returned; calls
+    `process` with batches that start at these offsets; produces and commits each slice before it asks
+    for the next. After PositionConflict or Unavailable it drops the iterator, calls `assign` again,
+    seeks and goes on, so nothing of a failed slice may linger. Any other exception stops the worker."""
+
+    topics: Sequence[str]
+
+    def wants(self, partition: TopicPartition) -> bool:
+        """Whether this stage reads that partition at all (a learner reads one of labelled-examples)."""
+        ...
+
+    def assign(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Load positions for the partitions now owned (dropping all that is cached): next offset each."""
+        ...
+
+    def process(self, batch: Batch) -> Iterator[Slice]: ...
+
+
+class Emitter(Protocol):
+    """Produces outputs in order per partition; returns when every broker ack is in; raises Unavailable."""
+
+    def emit(self, outputs: Sequence[Output]) -> None: ...

@@ -1,0 +1,72 @@
+"""Where scoring and the other stages keep state and position together, whoever implements it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from streams.identity import Position
+
+
+@dataclass(slots=True)
+class CustomerBytes:
+    """What is stored of one customer; None where nothing is."""
+
+    state: bytes | None = None
+    observations: bytes | None = None
+
+
+@dataclass(slots=True)
+class PartitionCommit:
+    """All that one slice changes in one partition, written atomically if the stored position is `expected`.
+
+    `header` is the partition's own packed state (clock, serving versions, counters). In `customers`
+    None leaves a part as it is and b"" deletes it. `timers` holds the customer's next due time in ms
+    of tick time, None removes it."""
+
+    partition: int
+    expected: Position | None
+    position: Position
+    header: bytes
+    states: dict[str, bytes] = field(default_factory=dict)
+    observations: dict[str, bytes] = field(default_factory=dict)
+    timers: dict[str, int | None] = field(default_factory=dict)
+
+
+class ScoringStore(Protocol):
+    """State of scoring, one log epoch. All methods may raise Unavailable."""
+
+    def positions(self, partitions: Sequence[int]) -> Mapping[int, tuple[Position, bytes]]:
+        """Position and header per partition; partitions never committed are left out."""
+        ...
+
+    def load(self, wanted: Mapping[int, Sequence[str]]) -> Mapping[int, Mapping[str, CustomerBytes]]:
+        """The customers named, per partition, in one round trip; each partition's position is checked by
+        the commit, not here."""
+        ...
+
+    def due(self, partition: int, until: int, limit: int) -> Sequence[tuple[int, str]]:
+        """The first `limit` timers with due <= until, ordered by (due, customer as UTF-8 bytes)."""
+        ...
+
+    def commit(self, commits: Sequence[PartitionCommit]) -> None:
+        """Each partition atomically. A partition whose stored position already equals `position` counts as
+        written (our own retry). Raises PositionConflict when any partition's stored position was neither;
+        the others may have been written."""
+        ...
+
+    def customers(self, partition: int) -> Sequence[str]:
+        """All customers known in a partition, sorted (for verify and tools; may be slow)."""
+        ...
+
+
+class StageStore(Protocol):
+    """Position and one blob per (stage, topic, partition), for judging, monitoring and the like."""
+
+    def read(self, stage: str, topic: str, partition: int) -> tuple[Position, bytes] | None:
+        """What was last committed; None when nothing was. Raises Unavailable."""
+        ...
+
+    def commit(self, stage: str, topic: str, partition: int, expected: Position | None,
+               position: Position, blob: bytes) -> None:
+        """Write both if the stored position is `expected` or already `position`; else PositionConflict."""
+        ...
