@@ -1,0 +1,63 @@
+"""A partition's own state: its clock, the versions that serve it, its counters."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import msgpack
+
+
+@dataclass(slots=True)
+class Serving:
+    """The version an arm answers with in this partition, and the one before it to fall back on."""
+
+    version: str
+    command: int
+    offset: int
+    snapshot: str
+    digest: bytes
+    switched_at: int
+    """The partition's last tick when the switch was read, in ms; -1 before the first tick."""
+    previous: tuple[str, str, bytes] | None = None
+    """(version, snapshot, digest) of the version served before."""
+
+
+COUNTERS = ("accepted", "duplicate", "late", "dead", "controls", "predictions", "examples", "unmatched")
+
+
+def _zeros() -> dict[str, int]:
+    return dict.fromkeys(COUNTERS, 0)
+
+
+@dataclass(slots=True)
+class PartitionHeader:
+    """What scoring knows of a partition besides its customers, committed with the position.
+
+    records read = accepted + duplicate + late + dead + controls."""
+
+    last_tick: int | None = None
+    deployment_id: str = ""
+    counters: dict[str, int] = field(default_factory=_zeros)
+    opened: dict[str, int] = field(default_factory=dict)
+    settled: dict[str, int] = field(default_factory=dict)
+    last_example: dict[str, str] = field(default_factory=dict)
+    serving: dict[str, Serving] = field(default_factory=dict)
+
+    def watermark(self, lateness: int) -> int | None:
+        """Event time (ms) below which an event is late; None before the first tick."""
+        return None if self.last_tick is None else self.last_tick - lateness
+
+    def pack(self) -> bytes:
+        """The stored form."""
+        fields: dict[str, Any] = asdict(self)
+        return msgpack.packb(fields)  # type: ignore[no-any-return]
+
+    @classmethod
+    def unpack(cls, data: bytes) -> "PartitionHeader":
+        """What `pack` wrote."""
+        fields = msgpack.unpackb(data)
+        fields["counters"] = _zeros() | fields["counters"]
+        fields["serving"] = {
+            arm: Serving(**{**entry, "previous": tuple(entry["previous"]) if entry["previous"] else None})
+            for arm, entry in fields["serving"].items()
+        }
+        return cls(**fields)
