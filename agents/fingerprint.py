@@ -1,0 +1,41 @@
+"""What this process runs on, as a deployment records it: bit-exactness is promised per fingerprint."""
+
+import hashlib
+import importlib.metadata
+import platform
+from functools import cache
+from pathlib import Path
+
+import schemas
+import streams
+from streams.deployment import Fingerprint
+
+
+@cache
+def running() -> Fingerprint:
+    """The fingerprint of this process: River's and Python's version, our code's digest, the CPU's class."""
+    return Fingerprint(
+        river=importlib.metadata.version("river"),
+        code=_code_digest(),
+        python=platform.python_version(),
+        cpu=f"{platform.machine()}-{_vectors(Path('/proc/cpuinfo'))}",
+    )
+
+
+def _code_digest() -> str:
+    """First 12 hex digits of a SHA-256 over the sources that decide results (`schemas`, `streams`)."""
+    digest = hashlib.sha256()
+    for package in (schemas, streams):
+        folder = Path(package.__path__[0])
+        for file in sorted(folder.rglob("*.py")):
+            digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _vectors(cpuinfo: Path) -> str:
+    """The widest vector unit that NumPy may use, by which sums round differently."""
+    try:
+        flags = cpuinfo.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "unknown"
+    return next((name for name in ("avx512f", "avx2", "asimd") if f" {name}" in flags), "plain")

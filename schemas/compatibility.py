@@ -1,0 +1,176 @@
+"""Whether records written by one schema can be read by another: Avro specification, "Schema Resolution".
+
+Stricter than the specification in two points: every branch of a writer's union must be readable (not only
+those met), and logical types must not differ: a reader of milliseconds would take microseconds for them."""
+
+from typing import Any
+
+from schemas.catalog import Schema, full_name
+
+PROMOTIONS = {
+    "int": {"long", "float", "double"},
+    "long": {"float", "double"},
+    "float": {"double"},
+    "string": {"bytes"},
+    "bytes": {"string"},
+}
+"""Primitive types a reader may widen, by the writer's type."""
+
+
+def problems(reader: Schema, writer: Schema) -> list[str]:
+    """What keeps `reader` from reading what `writer` wrote, one sentence each; empty when nothing does."""
+    check = _Check()
+    check.compare(_Side.of(reader), _Side.of(writer), full_name(writer))
+    return check.found
+
+
+def change_problems(new: Schema, old: Schema) -> list[str]:
+    """What is wrong with replacing `old` by `new`, both ways: new reads old records, old reads new ones."""
+    return [
+        *(f"records written before would be unreadable: {text}" for text in problems(new, old)),
+        *(f"readers not yet upgraded would fail: {text}" for text in problems(old, new)),
+    ]
+
+
+class _Side:
+    """A type at a place of one schema, with what its names mean there."""
+
+    def __init__(self, schema: Any, namespace: str, names: dict[str, "_Side"]) -> None:
+        self.schema = schema
+        self.namespace = namespace
+        self.names = names
+
+    @classmethod
+    def of(cls, schema: Any) -> "_Side":
+        side = cls(schema, "", {})
+        side.declare()
+        return side
+
+    def at(self, schema: Any) -> "_Side":
+        return _Side(schema, self.namespace, self.names)
+
+    def declare(self) -> None:
+        """Enter all named types from here on."""
+        if isinstance(self.schema, list):
+            for branch in self.schema:
+                self.at(branch).declare()
+        elif isinstance(self.schema, dict):
+            kind = self.schema["type"]
+            inside = self
+            if kind in ("record", "enum", "fixed"):
+                name = full_name({"namespace": self.namespace, **self.schema})
+                inside = _Side(self.schema, name.rpartition(".")[0], self.names)
+                self.names[name] = inside
+            for part in _parts(self.schema):
+                inside.at(part).declare()
+
+    def settle(self) -> "_Side":
+        """The same type with a name replaced by its declaration and `{"type": "long"}` by its content."""
+        if isinstance(self.schema, str):
+            for name in (f"{self.namespace}.{self.schema}", self.schema):
+                if name in self.names:
+                    return self.names[name]
+        elif isinstance(self.schema, dict):
+            kind = self.schema["type"]
+            if isinstance(kind, dict | list):
+                return self.at(kind).settle()
+            if kind in ("record", "enum", "fixed"):
+                return self.names[full_name({"namespace": self.namespace, **self.schema})]
+        return self
+
+    @property
+    def kind(self) -> str:
+        if isinstance(self.schema, list):
+            return "union"
+        return str(self.schema["type"] if isinstance(self.schema, dict) else self.schema)
+
+    @property
+    def logical(self) -> str | None:
+        return self.schema.get("logicalType") if isinstance(self.schema, dict) else None
+
+    @property
+    def short(self) -> str:
+        return str(self.schema["name"]).rpartition(".")[2]
+
+
+def _parts(schema: Schema) -> list[Any]:
+    """The types directly inside a type."""
+    inner = [schema[key] for key in ("items", "values") if key in schema]
+    inner += [field["type"] for field in schema.get("fields", ())]
+    if isinstance(schema["type"], dict | list):
+        inner.append(schema["type"])
+    return inner
+
+
+class _Check:
+    """Collects problems; each pair of named types is compared once."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+        self._seen: set[tuple[int, int]] = set()
+
+    def compare(self, reader: _Side, writer: _Side, place: str) -> None:
+        reader, writer = reader.settle(), writer.settle()
+        if writer.kind == "union":
+            for branch in writer.schema:
+                self.compare(reader, writer.at(branch), place)
+        elif reader.kind == "union":
+            if not any(self._fits(reader.at(branch), writer) for branch in reader.schema):
+                self._say(place, f"no branch of the reader's union takes {writer.kind}")
+        elif reader.kind != writer.kind:
+            if reader.kind not in PROMOTIONS.get(writer.kind, ()):
+                self._say(place, f"the type {writer.kind} cannot be read as {reader.kind}")
+        else:
+            self._same_kind(reader, writer, place)
+
+    def _same_kind(self, reader: _Side, writer: _Side, place: str) -> None:
+        if reader.logical and writer.logical and reader.logical != writer.logical:
+            self._say(place, f"{writer.logical} would be taken for {reader.logical}")
+        if reader.kind == "record":
+            if (id(reader.schema), id(writer.schema)) not in self._seen:
+                self._seen.add((id(reader.schema), id(writer.schema)))
+                self._records(reader, writer, place)
+        elif reader.kind == "enum":
+            self._enums(reader, writer, place)
+        elif reader.kind == "fixed":
+            if reader.schema["size"] != writer.schema["size"] or not _same_name(reader, writer):
+                self._say(place, "the fixed types differ in name or size")
+        elif reader.kind in ("array", "map"):
+            key = "items" if reader.kind == "array" else "values"
+            self.compare(reader.at(reader.schema[key]), writer.at(writer.schema[key]), f"{place}[]")
+
+    def _records(self, reader: _Side, writer: _Side, place: str) -> None:
+        if not _same_name(reader, writer):
+            self._say(place, f"the record {writer.short} is not {reader.short}")
+            return
+        written = {field["name"]: field for field in writer.schema["fields"]}
+        for field in reader.schema["fields"]:
+            names = [field["name"], *field.get("aliases", ())]
+            source = next((written[name] for name in names if name in written), None)
+            if source is not None:
+                self.compare(reader.at(field["type"]), writer.at(source["type"]), f"{place}.{field['name']}")
+            elif "default" not in field:
+                self._say(
+                    f"{place}.{field['name']}", "the writer lacks the field and the reader has no default"
+                )
+
+    def _enums(self, reader: _Side, writer: _Side, place: str) -> None:
+        missing = [symbol for symbol in writer.schema["symbols"] if symbol not in reader.schema["symbols"]]
+        if not _same_name(reader, writer):
+            self._say(place, f"the enum {writer.short} is not {reader.short}")
+        elif missing and "default" not in reader.schema:
+            self._say(place, f"the reader's enum lacks {', '.join(missing)} and has no default")
+
+    def _fits(self, reader: _Side, writer: _Side) -> bool:
+        trial = _Check()
+        trial._seen = set(self._seen)
+        trial.compare(reader, writer, "")
+        return not trial.found
+
+    def _say(self, place: str, text: str) -> None:
+        self.found.append(f"{place}: {text}.")
+
+
+def _same_name(reader: _Side, writer: _Side) -> bool:
+    aliases = {str(alias).rpartition(".")[2] for alias in reader.schema.get("aliases", ())}
+    return writer.short == reader.short or writer.short in aliases

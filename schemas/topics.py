@@ -1,0 +1,69 @@
+"""The topics of Tidecast as data. Names are logical: clients put a system's own prefix before them."""
+
+from dataclasses import dataclass
+
+CUSTOMER_EVENTS = "customer-events"
+PREDICTIONS = "predictions"
+LABELLED_EXAMPLES = "labelled-examples"
+MODEL_METRICS = "model-metrics"
+DRIFT_ALERTS = "drift-alerts"
+FEATURE_PROFILES = "feature-profiles"
+LATE_EVENTS = "late-events"
+DEAD_LETTERS = "dead-letters"
+DEPLOYMENTS = "deployments"
+
+DEFAULT_PARTITIONS = 4
+"""Partitions of customer-events, unless deploy is told otherwise."""
+
+FOREVER = -1
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic.
+
+    name: without a system's prefix.
+    key: what the record key holds, in words (UTF-8 text); control records have a null key.
+    records: full names of our records that lie on it; customer-events also holds the use case's events.
+    partitions: their number; None means as many as customer-events has.
+    retention_ms: how long records are kept, -1 for ever.
+    compact: keep the last record per key instead of a span of time."""
+
+    name: str
+    key: str
+    records: tuple[str, ...]
+    partitions: int | None
+    retention_ms: int = FOREVER
+    compact: bool = False
+
+    def count(self, partitions: int) -> int:
+        """Number of partitions where customer-events has `partitions`."""
+        return partitions if self.partitions is None else self.partitions
+
+
+TOPICS: dict[str, Topic] = {
+    topic.name: topic
+    for topic in (
+        Topic(
+            CUSTOMER_EVENTS,
+            "customer id",
+            ("tidecast.Outcome", "tidecast.Tick", "tidecast.Switch", "tidecast.Deployment"),
+            None,
+        ),
+        Topic(PREDICTIONS, "customer id", ("tidecast.Prediction", "tidecast.Progress"), None),
+        Topic(
+            LABELLED_EXAMPLES,
+            "target",
+            ("tidecast.LabelledExample", "tidecast.Progress", "tidecast.Deployment"),
+            16,
+        ),
+        Topic(MODEL_METRICS, "target", ("tidecast.ModelMetric",), 1, 365 * DAY_MS),
+        Topic(DRIFT_ALERTS, "alert id", ("tidecast.DriftAlert",), 1),
+        Topic(FEATURE_PROFILES, "source partition", ("tidecast.FeatureProfile",), 1, 365 * DAY_MS),
+        Topic(LATE_EVENTS, "customer id", ("tidecast.LateEvent",), None, 90 * DAY_MS),
+        Topic(DEAD_LETTERS, "the original key", ("tidecast.DeadLetter",), None, 90 * DAY_MS),
+        Topic(DEPLOYMENTS, "current", ("tidecast.Deployment",), 1, compact=True),
+    )
+}
+"""All topics by name."""

@@ -1,0 +1,176 @@
+"""Bytes of a log record ↔ records: Confluent's wire format (0x00, 4-byte big-endian schema id, Avro body).
+
+Records are plain dicts of Avro's own types: a timestamp is an int in milliseconds (logical types are stripped
+before reading and writing; the registry keeps them)."""
+
+from collections.abc import Mapping
+from io import BytesIO
+from struct import Struct
+from typing import Any, NamedTuple, Protocol
+
+from fastavro import parse_schema, schemaless_reader, schemaless_writer
+
+from schemas.catalog import Schema, full_name
+from schemas.compatibility import problems
+from schemas.forms import bare, unsafe
+from streams.errors import DeadReason, TidecastError, Undecodable
+
+HEADER = Struct(">bI")
+"""Magic byte 0 and schema id."""
+
+
+class SchemaRegistry(Protocol):
+    """Where schema ids come from. Both methods raise Unavailable while the registry does not answer."""
+
+    def schema(self, id: int) -> Schema:
+        """The writer's schema of that id; KeyError when there is none."""
+        ...
+
+    def id_of(self, name: str, schema: Schema) -> int:
+        """The id under which `schema` is registered for records called `name`."""
+        ...
+
+
+class MemoryRegistry:
+    """A registry in memory, for tests and for replay without servers: ids count from 1."""
+
+    def __init__(self) -> None:
+        self._schemas: dict[int, Schema] = {}
+
+    def schema(self, id: int) -> Schema:
+        """See SchemaRegistry."""
+        return self._schemas[id]
+
+    def id_of(self, name: str, schema: Schema) -> int:
+        """The schema's id; an unknown schema is registered."""
+        for id, known in self._schemas.items():
+            if known == schema:
+                return id
+        id = len(self._schemas) + 1
+        self._schemas[id] = schema
+        return id
+
+
+class _Reading(NamedTuple):
+    """How bodies of one schema id are read; `why` says why they cannot be."""
+
+    name: str
+    writer: Any
+    reader: Any
+    why: str | None = None
+
+
+class _Writing(NamedTuple):
+    header: bytes
+    writer: Any
+
+
+class Codec:
+    """Encodes and decodes log records; parsed schemas are cached per id and per name.
+
+    registry: gives ids for schemas and schemas for ids.
+    schemas: our schemas by full name: records are written by them, and those of a known name are resolved
+    to them when read. Records of other names are read by their writer's schema."""
+
+    def __init__(self, registry: SchemaRegistry, schemas: Mapping[str, Schema]) -> None:
+        self._registry = registry
+        self._schemas = dict(schemas)
+        self._reading: dict[int, _Reading] = {}
+        self._writing: dict[str, _Writing] = {}
+
+    def encode(self, name: str, record: Mapping[str, Any]) -> bytes:
+        """The framed bytes of a record. Fields that have a default may be left out.
+
+        Undecodable(WRONG_TYPE) says which field does not fit; Unavailable when the registry is away."""
+        writing = self._writing.get(name) or self._learn_writing(name)
+        out = BytesIO()
+        out.write(writing.header)
+        try:
+            schemaless_writer(out, writing.writer, record, strict_allow_default=True)
+        except Exception as error:
+            raise Undecodable(
+                DeadReason.WRONG_TYPE,
+                f"The record does not fit the schema {name}: {_text(error)}; correct it.",
+            ) from error
+        return out.getvalue()
+
+    def decode(self, value: bytes | None) -> tuple[str, dict[str, Any]]:
+        """Full name and record. Undecodable for everything that is no record we can read; Unavailable when
+        the registry is away (ids seen before go on being read)."""
+        if value is None:
+            raise Undecodable(DeadReason.UNDECODABLE, "The record has no value; publish an Avro record.")
+        if len(value) < 5 or value[0] != 0:
+            raise Undecodable(
+                DeadReason.UNDECODABLE,
+                "The value is not registry-framed Avro (zero byte, 4-byte schema id); "
+                "use a registry's Avro serialiser.",
+            )
+        id = HEADER.unpack_from(value)[1]
+        reading = self._reading.get(id) or self._learn_reading(id)
+        if reading.why is not None:
+            raise Undecodable(DeadReason.UNKNOWN_SCHEMA, reading.why)
+        body = BytesIO(value)
+        body.seek(5)
+        try:
+            record = schemaless_reader(body, reading.writer, reading.reader)
+        except Exception as error:
+            raise Undecodable(
+                DeadReason.UNDECODABLE,
+                f"The body is not a {reading.name} of schema id {id}: {_text(error)}; check the producer.",
+            ) from error
+        if body.tell() != len(value):
+            raise Undecodable(
+                DeadReason.UNDECODABLE,
+                f"{len(value) - body.tell()} bytes are left after the {reading.name} of schema id {id}; "
+                "check the producer's schema.",
+            )
+        return reading.name, record
+
+    def _learn_writing(self, name: str) -> _Writing:
+        schema = self._schemas.get(name)
+        if schema is None:
+            raise TidecastError(
+                f"There is no schema called {name}; known are {', '.join(sorted(self._schemas))}."
+            )
+        id = self._registry.id_of(name, schema)
+        writing = _Writing(HEADER.pack(0, id), parse_schema(bare(schema)))
+        self._writing[name] = writing
+        return writing
+
+    def _learn_reading(self, id: int) -> _Reading:
+        try:
+            schema = self._registry.schema(id)
+        except KeyError as error:
+            # Not cached: the id may be registered later.
+            raise Undecodable(
+                DeadReason.UNKNOWN_SCHEMA,
+                f"The registry knows no schema id {id}; register the schema and publish the record again.",
+            ) from error
+        reading = self._read_by(id, schema)
+        self._reading[id] = reading
+        return reading
+
+    def _read_by(self, id: int, schema: Schema) -> _Reading:
+        fault = unsafe(schema)
+        if fault is not None:
+            return _Reading("", None, None, f"Schema id {id} is not accepted: {fault}")
+        name = full_name(schema)
+        try:
+            writer = parse_schema(bare(schema))
+        except Exception as error:
+            return _Reading(name, None, None, f"Schema id {id} is not a valid Avro schema: {_text(error)}.")
+        ours = self._schemas.get(name)
+        if ours is None or bare(ours) == bare(schema):
+            return _Reading(name, writer, None)
+        found = problems(reader=ours, writer=schema)
+        if found:
+            return _Reading(name, None, None, f"Schema id {id} of {name} cannot be read here: {found[0]}")
+        return _Reading(name, writer, parse_schema(bare(ours)))
+
+
+def _text(error: Exception) -> str:
+    """An error of the Avro library in one line; it has none when the bytes end too early."""
+    if isinstance(error, EOFError):
+        return "it ends too early"
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 200 else text[:200] + "…"

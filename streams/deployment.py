@@ -1,0 +1,117 @@
+"""The definitions that are in force in a log, as its deployment record says."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.forms import bare
+from streams.errors import DeclarationError
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What bit-exactness is promised for. River decides whether a worker may go on; the others warn."""
+
+    river: str
+    code: str
+    python: str
+    cpu: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A deployment record (tidecast.Deployment), with the number of partitions of customer-events.
+
+    deployment_id: digest of `definitions`.
+    epoch: log epoch, unix seconds at which the logs were created.
+    target_partitions: partition of labelled-examples per target; never changes for a target."""
+
+    deployment_id: str
+    use_case: str
+    epoch: int
+    partitions: int
+    target_partitions: Mapping[str, int]
+    definitions: str
+    river_version: str
+    code_version: str
+    python_version: str
+    cpu: str
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any], partitions: int) -> "Deployment":
+        """From a decoded tidecast.Deployment and the number of partitions of customer-events."""
+        names = [field.name for field in dataclasses.fields(cls) if field.name != "partitions"]
+        return cls(partitions=partitions, **{name: record[name] for name in names})
+
+    def to_record(self) -> dict[str, Any]:
+        """The record tidecast.Deployment, not signed yet."""
+        record = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        del record["partitions"]
+        return {**record, "target_partitions": dict(self.target_partitions), "signature": None}
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What it was deployed with."""
+        return Fingerprint(self.river_version, self.code_version, self.python_version, self.cpu)
+
+
+def deploy_of(
+    use_case: Any, epoch: int, partitions: int, before: Mapping[str, int], running: Fingerprint
+) -> Deployment:
+    """The deployment of a use case in the logs of `epoch`, by a process with the fingerprint `running`.
+
+    `before` are the partitions of labelled-examples that targets have already; new targets get the lowest
+    free numbers in declared order. (Whether there are enough partitions is the caller's to check.)"""
+    taken = dict(before)
+    free = (number for number in range(len(taken) + len(use_case.targets)) if number not in before.values())
+    for target in use_case.targets:
+        if target.name not in taken:
+            taken[target.name] = next(free)
+    definitions = definitions_of(use_case)
+    return Deployment(
+        deployment_id=deployment_id(definitions),
+        use_case=use_case.name,
+        epoch=epoch,
+        partitions=partitions,
+        target_partitions=taken,
+        definitions=definitions,
+        river_version=running.river,
+        code_version=running.code,
+        python_version=running.python,
+        cpu=running.cpu,
+    )
+
+
+def definitions_of(use_case: Any) -> str:
+    """Canonical JSON of a use case: sorted keys, each declaration with its class, schemas without docs.
+
+    A change that could change a result changes the text. DeclarationError for a value without a JSON form."""
+    return json.dumps(_plain(use_case, use_case.name), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def deployment_id(definitions: str) -> str:
+    """The first 16 hex digits of the definitions' SHA-256."""
+    return hashlib.sha256(definitions.encode()).hexdigest()[:16]
+
+
+def _plain(value: Any, place: str) -> Any:
+    """JSON values for a declaration; a dataclass becomes an object with its class name."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        parts = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return {"class": type(value).__name__, **_plain(parts, place)}
+    if isinstance(value, Mapping):
+        if value.get("type") == "record":
+            return bare(dict(value))
+        return {str(key): _plain(item, f"{place}.{key}") for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, f"{place}[{number}]") for number, item in enumerate(value)]
+    if isinstance(value, float) and value - value != 0.0:
+        raise DeclarationError(f"{place} is {value}; declare a finite number.")
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise DeclarationError(
+        f"{place} is a {type(value).__name__}; declare it with text, numbers and tuples of these."
+    )
