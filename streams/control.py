@@ -1,7 +1,7 @@
 """Signatures of control records (ticks, switches, deployments), which decide what everyone else is told.
 
 A signature is the HMAC-SHA256, under the system's signing key, of a canonical text: name, topic (logical,
-without a system's prefix), partition and the record's fields. Fields that are null are left out of it, so that
+without a system's prefix), partition and the record's fields. Null fields are left out of it, so that
 a field added later with null as its default leaves old signatures valid."""
 
 import hashlib
