@@ -1,0 +1,63 @@
+"""The model versions that answer in this worker."""
+
+from hashlib import sha256
+
+from streams.errors import Unavailable
+from streams.models.arms import Model, build_model
+from streams.models.snapshot import load_snapshot
+from streams.models.store import ModelStore
+from streams.models.version import Version
+from streams.targets.plan import TargetPlan
+from streams.timeline import Serving
+
+
+class ServedModels:
+    """Loads snapshots as switches name them and keeps the ones in use, the least recently used goes first."""
+
+    def __init__(self, store: ModelStore, key: bytes, limit: int = 256) -> None:
+        """`key`: the signing key that sealed the snapshots; `limit`: versions kept in memory."""
+        self._store = store
+        self._key = key
+        self._limit = limit
+        self._models: dict[str, Model] = {}
+        self._untrained: dict[tuple[str, str], tuple[str, Model]] = {}
+
+    def prepare(self, serving: Serving) -> None:
+        """Make the version and its predecessor ready. Raises Unavailable while a snapshot cannot be had:
+        the scorer waits, since answering with another version would not be what the log says."""
+        self._load(serving.snapshot, serving.digest)
+        if serving.previous is not None:
+            self._load(serving.previous[1], serving.previous[2])
+
+    def loaded(self, snapshot: str) -> Model:
+        """A version made ready before."""
+        return self._models[snapshot]
+
+    def untrained(self, plan: TargetPlan, arm_index: int) -> tuple[str, Model]:
+        """(version, model) of an arm that has learnt nothing."""
+        arm = plan.arms[arm_index]
+        at = (plan.name, arm.name)
+        if at not in self._untrained:
+            kind = "binary" if plan.binary else "regression"
+            model = build_model(arm, plan.name, kind, plan.names, 1)
+            self._untrained[at] = (str(Version(plan.name, arm.name, 1, -1)), model)
+        return self._untrained[at]
+
+    def trim(self) -> None:
+        """Forget the versions used least recently; called between slices."""
+        for snapshot in list(self._models)[: max(0, len(self._models) - self._limit)]:
+            del self._models[snapshot]
+
+    def _load(self, snapshot: str, digest: bytes) -> None:
+        if snapshot in self._models:
+            self._models[snapshot] = self._models.pop(snapshot)
+            return
+        try:
+            blob = self._store.get(snapshot)
+        except KeyError:
+            raise Unavailable(
+                f"the model store has no snapshot {snapshot!r} yet: check that workers share one model store"
+            ) from None
+        if sha256(blob).digest() != digest:
+            raise Unavailable(f"snapshot {snapshot!r} is not the one that the switch names: restore it from a backup")
+        self._models[snapshot] = load_snapshot(blob, self._key).model

@@ -1,0 +1,345 @@
+"""Scoring: customer-events in; predictions, labelled examples and progress out; state and position together.
+
+One slice spans all partitions of a batch. Nothing here depends on where batches or slices begin: a tick's
+timers are worked off in slices of a fixed number, and whatever fails is computed again from the last commit."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.topics import CUSTOMER_EVENTS
+from streams.aside import Aside
+from streams.codec import Codec
+from streams.deployment import Deployment
+from streams.errors import DeadReason, DeploymentMismatch, TidecastError, Undecodable
+from streams.features.plan import FeaturePlan
+from streams.features.window import duration_ms
+from streams.identity import Position
+from streams.intake import OUTCOME, Intake, Taken, digest
+from streams.log import Batch, LogRecord, Output, TopicPartition
+from streams.models.serving import ServedModels
+from streams.models.store import ModelStore
+from streams.state.store import PartitionCommit, ScoringStore
+from streams.state.working import CustomerCache, CustomerWork, PartitionWork
+from streams.targets.observations import EarlyOutcome
+from streams.targets.plan import TargetPlan
+from streams.targets.questions import Questions
+from streams.targets.timers import Timers
+from streams.timeline import PartitionHeader, Serving
+from streams.usecases import UseCase
+
+
+class _Failed(Exception):
+    """A record could not be worked on; the slice in hand is void."""
+
+    def __init__(self, partition: int, offset: int, customer: str | None) -> None:
+        super().__init__(partition, offset, customer)
+        self.place = (partition, offset, customer)
+
+
+@dataclass(slots=True)
+class ScoringSlice:
+    """streams.log.Slice."""
+
+    outputs: Sequence[Output]
+    positions: Mapping[TopicPartition, int]
+    commits: list[PartitionCommit]
+    scoring: "Scoring"
+
+    def commit(self) -> None:
+        self.scoring.commit(self.commits)
+
+
+class Scoring:
+    """streams.log.Stage for customer-events."""
+
+    topics: Sequence[str] = (CUSTOMER_EVENTS,)
+
+    def __init__(
+        self,
+        use_case: UseCase,
+        deployment: Deployment,
+        store: ScoringStore,
+        codec: Codec,
+        models: ModelStore,
+        signing_key: bytes,
+        cache_customers: int = 100_000,
+    ) -> None:
+        """`cache_customers`: customers kept in memory, packed."""
+        self._deployment = deployment
+        self._store = store
+        self._codec = codec
+        self._lateness = duration_ms(use_case.allowed_lateness)
+        self._features = FeaturePlan(use_case)
+        self._targets = [
+            TargetPlan(deployment.target_partitions[t.name], t, self._features.names) for t in use_case.targets
+        ]
+        self._by_name = {plan.name: plan for plan in self._targets}
+        self._models = ServedModels(models, signing_key)
+        self._questions = Questions(codec, self._models, deployment.deployment_id, deployment.target_partitions)
+        self._cache = CustomerCache(store, self._features, self._lateness, cache_customers)
+        self._aside = Aside(codec)
+        self._timers = Timers(
+            store, self._cache, self._features, self._targets, self._questions, self._aside, self._lateness
+        )
+        max_ahead = duration_ms(use_case.max_ahead)
+        events = {use_case.event_full_name(short): schema for short, schema in use_case.events.items()}
+        self._intake = Intake(codec, events, deployment.partitions, max_ahead, signing_key)
+        self._committed: dict[int, tuple[Position | None, bytes]] = {}
+        self._poison: set[tuple[int, int, str | None]] = set()
+
+    def wants(self, partition: TopicPartition) -> bool:
+        """Every partition of customer-events."""
+        return True
+
+    def assign(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """streams.log.Stage.assign."""
+        self._cache.clear()
+        found = self._store.positions([tp.partition for tp in partitions])
+        fresh = PartitionHeader().pack()
+        self._committed = {tp.partition: found.get(tp.partition, (None, fresh)) for tp in partitions}
+        return {tp: self._start(tp.partition).offset for tp in partitions}
+
+    def _start(self, partition: int) -> Position:
+        return self._committed[partition][0] or Position(0)
+
+    def process(self, batch: Batch) -> Iterator[ScoringSlice]:
+        """streams.log.Stage.process."""
+        rest = {tp.partition: list(records) for tp, records in batch.items() if records}
+        while True:
+            rest = {p: [r for r in records if r.offset >= self._start(p).offset] for p, records in rest.items()}
+            rest = {p: records for p, records in rest.items() if records}
+            if not rest:
+                return
+            try:
+                piece = self._slice(rest)
+            except _Failed as failed:
+                if not isinstance(failed.__cause__, TidecastError):
+                    self._poison.add(failed.place)
+                    continue
+                piece = self._before(rest, failed)
+                if piece is None:
+                    raise failed.__cause__ from None
+            yield piece
+
+    def commit(self, commits: list[PartitionCommit]) -> None:
+        """Write a slice; only then is it remembered."""
+        self._store.commit(commits)
+        self._cache.committed(commits)
+        for commit in commits:
+            self._committed[commit.partition] = (commit.position, commit.header)
+
+    def _before(self, rest: Mapping[int, list[LogRecord]], failed: _Failed) -> ScoringSlice | None:
+        """What can be done before the record that has to wait; None when that is nothing."""
+        partition, offset, _ = failed.place
+        done = {p: records for p, records in rest.items() if p != partition}
+        earlier = [r for r in rest[partition] if r.offset < offset]
+        if earlier:
+            done[partition] = earlier
+        try:
+            return self._slice(done) if done else None
+        except _Failed:
+            return None
+
+    def _slice(self, rest: Mapping[int, list[LogRecord]]) -> ScoringSlice:
+        self._models.trim()
+        self._cache.start({p: {c for r in records if (c := _key(r))} for p, records in rest.items()})
+        works = []
+        for partition, records in rest.items():
+            work = self._open(partition)
+            works.append(work)
+            if not self._partition(work, records):
+                break
+        commits = [work.changes(self._features, self._lateness) for work in works]
+        return ScoringSlice(
+            [output for work in works for output in work.outputs],
+            {TopicPartition(CUSTOMER_EVENTS, work.partition): work.offset for work in works},
+            commits,
+            self,
+        )
+
+    def _open(self, partition: int) -> PartitionWork:
+        position, packed = self._committed[partition]
+        header = PartitionHeader.unpack(packed)
+        for serving in header.serving.values():
+            self._models.prepare(serving)
+        start = position or Position(0)
+        return PartitionWork(
+            CUSTOMER_EVENTS, self._deployment.epoch, partition, position, header, start.offset, start.step
+        )
+
+    def _partition(self, work: PartitionWork, records: Sequence[LogRecord]) -> bool:
+        """Work records off; False when the slice must end here, in the middle of a tick."""
+        resumed = work.ordinal
+        for raw in records:
+            if raw.offset != work.offset:
+                resumed = 0
+            work.offset, work.ordinal = raw.offset, resumed
+            try:
+                finished = self._record(work, raw, bool(resumed))
+            except Exception as error:
+                raise _Failed(work.partition, raw.offset, self._timers.in_hand) from error
+            if not finished:
+                return False
+            resumed = 0
+            work.offset, work.ordinal = raw.offset + 1, 0
+        return True
+
+    def _record(self, work: PartitionWork, raw: LogRecord, resumed: bool) -> bool:
+        """One record, start to end; False when a tick has more timers to fire in the next slice."""
+        header = work.header
+        self._timers.in_hand = None
+        try:
+            if (work.partition, raw.offset, None) in self._poison:
+                raise Undecodable(DeadReason.FAILED, "working on this record raised an error: see the worker's log")
+            taken = self._intake.take(work.partition, raw, header.last_tick)
+            if taken.name == "tidecast.Deployment":
+                self._deploy(header, taken.record)
+            elif header.deployment_id != self._deployment.deployment_id:
+                raise self._mismatch(header.deployment_id)
+            elif taken.name == "tidecast.Tick":
+                return self._tick(work, taken.record, resumed)
+            elif taken.name == "tidecast.Switch":
+                self._switch(header, taken.record)
+            elif taken.name == OUTCOME:
+                self._outcome(work, taken.record)
+            else:
+                self._event(work, raw, taken)
+        except Undecodable as refused:
+            self._aside.dead(work, raw, refused.reason, refused.detail)
+            header.counters["dead"] += 1
+        return True
+
+    # -- control records
+
+    def _deploy(self, header: PartitionHeader, record: Mapping[str, Any]) -> None:
+        if record["deployment_id"] != self._deployment.deployment_id:
+            raise self._mismatch(record["deployment_id"])
+        header.deployment_id = record["deployment_id"]
+        header.counters["controls"] += 1
+
+    def _mismatch(self, other: str) -> DeploymentMismatch:
+        ours = self._deployment.deployment_id
+        if not other:
+            return DeploymentMismatch("records lie before the first deployment of this log: run `tidecast deploy`")
+        return DeploymentMismatch(
+            f"the log is at deployment {other}, this worker has {ours}: start a worker with the definitions of {other}"
+        )
+
+    def _switch(self, header: PartitionHeader, record: Mapping[str, Any]) -> None:
+        arm = f"{record['target']}/{record['arm']}"
+        plan = self._by_name.get(record["target"])
+        if plan is None or record["arm"] not in [a.name for a in plan.arms]:
+            raise Undecodable(DeadReason.BAD_CONTROL, f"a switch names {arm}, which this deployment has not declared")
+        old = header.serving.get(arm)
+        if old is None or (record["command"], record["offset"]) > (old.command, old.offset):
+            new = Serving(
+                record["version"],
+                record["command"],
+                record["offset"],
+                record["snapshot"],
+                record["digest"],
+                -1 if header.last_tick is None else header.last_tick,
+                None if old is None else (old.version, old.snapshot, old.digest),
+            )
+            self._models.prepare(new)
+            header.serving[arm] = new
+        header.counters["controls"] += 1
+
+    def _tick(self, work: PartitionWork, record: Mapping[str, Any], resumed: bool) -> bool:
+        header = work.header
+        if not resumed:
+            header.counters["controls"] += 1
+            if header.last_tick is not None and record["time"] <= header.last_tick:
+                return True
+            header.last_tick = record["time"]
+        if not self._timers.fire(work, self._poison):
+            return False
+        self._questions.progress(work, self._lateness)
+        return True
+
+    # -- what customers do
+
+    def _customer(self, work: PartitionWork, customer_id: str) -> CustomerWork:
+        """The customer; one never seen here must belong to this partition."""
+        customer = self._cache.open(work, customer_id)
+        if not customer.known:
+            self._intake.check_partition(customer_id, work.partition)
+            customer.known = True
+        return customer
+
+    def _event(self, work: PartitionWork, raw: LogRecord, taken: Taken) -> None:
+        header, record = work.header, taken.record
+        customer = self._customer(work, record["customer_id"])
+        state, moment = customer.state, record["occurred_at"]
+        seen = digest(record["event_id"])
+        if state.digests.seen(seen):
+            header.counters["duplicate"] += 1
+            return
+        watermark = header.watermark(self._lateness)
+        if watermark is not None and moment < watermark:
+            self._aside.late(work, raw, taken, watermark)
+            header.counters["late"] += 1
+            return
+        self._resolve(work, customer, taken.event, record)
+        state.digests.remember(seen)
+        self._features.update(state, taken.event, record, moment)
+        customer.state_changed = True
+        features = None
+        for plan in self._targets:
+            plan.schedule(state, customer.customer_id, taken.event)
+            if taken.event in plan.on:
+                if features is None:
+                    features = self._features.vector(state, state.clock)
+                self._questions.ask(work, customer, plan, features, state.clock, taken.event)
+        header.counters["accepted"] += 1
+
+    def _resolve(self, work: PartitionWork, customer: CustomerWork, event: str, record: Mapping[str, Any]) -> None:
+        """Settle or add to the older observations that this event concerns."""
+        moment = record["occurred_at"]
+        for observation in list(customer.observations.waiting):
+            plan = self._by_name.get(observation.target)
+            if plan is None or plan.event != event:
+                continue
+            before = observation.amount
+            label = plan.label_on_event(record, moment, observation)
+            if label is not None:
+                self._questions.settle(work, customer, observation, label, moment, "event")
+            elif observation.amount != before:
+                customer.observations_changed = True
+
+    def _outcome(self, work: PartitionWork, record: Mapping[str, Any]) -> None:
+        header = work.header
+        if record["target"] not in self._by_name:
+            raise Undecodable(DeadReason.UNKNOWN_TARGET, f"no target {record['target']!r} is declared: declare and deploy it")
+        customer = self._customer(work, record["customer_id"])
+        seen = digest(record["outcome_id"])
+        if customer.state.digests.seen(seen):
+            header.counters["duplicate"] += 1
+            return
+        customer.state.digests.remember(seen)
+        customer.state_changed = True
+        header.counters["accepted"] += 1
+        target, wanted, moment = record["target"], record["prediction_id"], record["occurred_at"]
+        settled = False
+        for observation in list(customer.observations.waiting):
+            named = observation.target == target and wanted in (None, observation.prediction_id)
+            if named and observation.spans(moment):
+                self._questions.settle(work, customer, observation, record["value"], moment, "outcome")
+                settled = True
+        if settled:
+            return
+        watermark = header.watermark(self._lateness)
+        if watermark is None or moment > watermark:
+            customer.observations.early.append(EarlyOutcome(target, wanted, moment, record["value"]))
+            customer.observations_changed = True
+        else:
+            header.counters["unmatched"] += 1
+
+
+def _key(record: LogRecord) -> str | None:
+    """The customer a record is keyed by; None for controls and keys that are no text."""
+    try:
+        return record.key.decode() if record.key else None
+    except UnicodeDecodeError:
+        return None

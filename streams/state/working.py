@@ -1,0 +1,152 @@
+"""What one slice works on: a partition's header and the customers it touches, and the cache behind them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from streams.features.plan import FeaturePlan
+from streams.identity import Position
+from streams.log import Output
+from streams.state.customer import CustomerState
+from streams.state.store import CustomerBytes, PartitionCommit, ScoringStore
+from streams.targets.observations import Observations
+from streams.targets.plan import NEVER
+from streams.timeline import PartitionHeader
+
+
+@dataclass(slots=True)
+class CustomerWork:
+    """One customer, unpacked, and what of it changed in this slice."""
+
+    customer_id: str
+    state: CustomerState
+    observations: Observations
+    known: bool
+    timer: int | None
+    state_changed: bool = False
+    observations_changed: bool = False
+
+    def next_due(self, lateness: int) -> int | None:
+        """Tick time (ms) at which something happens to this customer by itself; None when nothing will."""
+        due = min(self.state.due.values(), default=NEVER)
+        close = self.observations.next_close(lateness)
+        if close is not None and close < due:
+            due = close
+        return None if due == NEVER else due
+
+
+@dataclass(slots=True)
+class PartitionWork:
+    """One slice's work in one partition; `offset` and `ordinal` are those of the record in hand."""
+
+    topic: str
+    epoch: int
+    partition: int
+    expected: Position | None
+    header: PartitionHeader
+    offset: int
+    ordinal: int
+    customers: dict[str, CustomerWork] = field(default_factory=dict)
+    outputs: list[Output] = field(default_factory=list)
+    moved: bool = False
+
+    def next_source(self) -> dict[str, Any]:
+        """The coordinate (as a record) of the next output of the record in hand."""
+        source = {
+            "topic": self.topic,
+            "epoch": self.epoch,
+            "partition": self.partition,
+            "offset": self.offset,
+            "ordinal": self.ordinal,
+        }
+        self.ordinal += 1
+        return source
+
+    def id_of(self, source: Mapping[str, Any]) -> str:
+        """The id that belongs to a coordinate (streams.identity.Coordinate.id)."""
+        return f"{self.epoch}.{self.partition}.{self.offset}.{source['ordinal']}"
+
+    def changes(self, plan: FeaturePlan, lateness: int) -> PartitionCommit:
+        """All that changed, packed."""
+        commit = PartitionCommit(
+            self.partition, self.expected, Position(self.offset, self.ordinal), self.header.pack()
+        )
+        for customer_id, work in self.customers.items():
+            if work.state_changed:
+                commit.states[customer_id] = plan.pack(work.state)
+            if work.observations_changed:
+                commit.observations[customer_id] = work.observations.pack()
+            if work.state_changed or work.observations_changed:
+                due = work.next_due(lateness)
+                if due != work.timer:
+                    commit.timers[customer_id] = due
+        return commit
+
+
+class CustomerCache:
+    """The packed customers of the partitions this worker owns, least recently used first out."""
+
+    def __init__(self, store: ScoringStore, plan: FeaturePlan, lateness: int, limit: int) -> None:
+        """`lateness` in ms; `limit`: customers kept over all partitions, 0 reads every slice from the store."""
+        self._store = store
+        self._plan = plan
+        self._lateness = lateness
+        self._limit = limit
+        self._kept: dict[tuple[int, str], CustomerBytes] = {}
+        self._slice: dict[tuple[int, str], CustomerBytes] = {}
+
+    def clear(self) -> None:
+        """Forget everything: after an assignment or a conflict the store alone is right."""
+        self._kept.clear()
+        self._slice.clear()
+
+    def start(self, wanted: Mapping[int, Iterable[str]]) -> None:
+        """Begin a slice: make these customers readable by `get`, in one round trip."""
+        self._slice.clear()
+        self.fetch(wanted)
+
+    def fetch(self, wanted: Mapping[int, Iterable[str]]) -> None:
+        """Make more customers readable in this slice."""
+        missing: dict[int, list[str]] = {}
+        for partition, customers in wanted.items():
+            for customer in customers:
+                at = (partition, customer)
+                if at in self._slice:
+                    continue
+                kept = self._kept.get(at)
+                if kept is None:
+                    missing.setdefault(partition, []).append(customer)
+                else:
+                    self._slice[at] = kept
+        if missing:
+            for partition, found in self._store.load(missing).items():
+                for customer, packed in found.items():
+                    self._slice[(partition, customer)] = packed
+
+    def open(self, work: PartitionWork, customer_id: str) -> CustomerWork:
+        """A customer fetched before, unpacked once per slice."""
+        customer = work.customers.get(customer_id)
+        if customer is None:
+            packed = self._slice[(work.partition, customer_id)]
+            known = packed.state is not None
+            state = self._plan.unpack(packed.state) if packed.state is not None else self._plan.new_state()
+            customer = CustomerWork(customer_id, state, Observations.unpack(packed.observations), known, None)
+            customer.timer = customer.next_due(self._lateness)
+            work.customers[customer_id] = customer
+        return customer
+
+    def committed(self, commits: Sequence[PartitionCommit]) -> None:
+        """End a slice whose commit is done: keep what it read and wrote."""
+        kept = self._kept
+        for commit in commits:
+            for customer, state in commit.states.items():
+                self._slice[(commit.partition, customer)].state = state
+            for customer, observations in commit.observations.items():
+                self._slice[(commit.partition, customer)].observations = observations
+        for at, packed in self._slice.items():
+            kept.pop(at, None)
+            kept[at] = packed
+        self._slice.clear()
+        for at in list(islice(kept, max(0, len(kept) - self._limit))):
+            del kept[at]

@@ -1,0 +1,89 @@
+"""A customer's open observations: questions that wait for their outcome."""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgpack
+
+Answers = list[tuple[str, str, float, bool]]
+"""Per arm, in the target's order: (arm, version, value, fallback)."""
+
+
+def pack_vector(vector: Sequence[float]) -> bytes:
+    """Doubles, little-endian: a vector is stored far more often than it is read."""
+    return struct.pack(f"<{len(vector)}d", *vector)
+
+
+def unpack_vector(data: bytes) -> list[float]:
+    """What `pack_vector` wrote, bit for bit."""
+    return list(struct.unpack(f"<{len(data) // 8}d", data))
+
+
+@dataclass(slots=True)
+class Observation:
+    """One question whose outcome is not yet known; times are event times in ms."""
+
+    target: str
+    prediction_id: str
+    asked_at: int
+    end: int | None
+    """Last moment that counts for the outcome; None waits for an outcome record for ever."""
+    vector: bytes
+    answers: Answers
+    amount: float = 0
+    """Sum so far over (asked_at, end], unscaled, so that integer money stays exact."""
+
+    def spans(self, moment: int) -> bool:
+        """Whether something that happened then is part of the outcome: asked_at < moment <= end."""
+        return self.asked_at < moment and (self.end is None or moment <= self.end)
+
+
+@dataclass(slots=True)
+class EarlyOutcome:
+    """An outcome record that came before its question."""
+
+    target: str
+    prediction_id: str | None
+    occurred_at: int
+    value: float
+
+
+@dataclass(slots=True)
+class Observations:
+    """All that waits for one customer, in the order in which it was asked."""
+
+    waiting: list[Observation] = field(default_factory=list)
+    early: list[EarlyOutcome] = field(default_factory=list)
+
+    def pack(self) -> bytes:
+        """The stored form; empty when nothing waits, which deletes the key."""
+        if not self.waiting and not self.early:
+            return b""
+        waiting = [
+            (o.target, o.prediction_id, o.asked_at, o.end, o.vector, o.answers, o.amount) for o in self.waiting
+        ]
+        early = [(e.target, e.prediction_id, e.occurred_at, e.value) for e in self.early]
+        return msgpack.packb((waiting, early))  # type: ignore[no-any-return]
+
+    @classmethod
+    def unpack(cls, data: bytes | None) -> "Observations":
+        """What `pack` wrote; nothing stored is nothing waiting."""
+        if not data:
+            return cls()
+        waiting, early = msgpack.unpackb(data)
+        return cls([_observation(*o) for o in waiting], [EarlyOutcome(*e) for e in early])
+
+    def next_close(self, lateness: int) -> int | None:
+        """Tick time at which the next of them is settled by time alone: when the watermark has passed it,
+        so that an event at the very end of a horizon still counts."""
+        ends = [o.end for o in self.waiting if o.end is not None]
+        ends += [e.occurred_at for e in self.early]
+        return min(ends) + lateness + 1 if ends else None
+
+
+def _observation(
+    target: str, prediction_id: str, asked_at: int, end: int | None, vector: bytes, answers: Any, amount: float
+) -> Observation:
+    return Observation(target, prediction_id, asked_at, end, vector, [tuple(a) for a in answers], amount)

@@ -1,0 +1,100 @@
+"""A target's declaration, compiled: who asks it, when, and what settles it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any
+
+from streams.features.filters import compile_where
+from streams.features.window import duration_ms
+from streams.state.customer import CustomerState
+from streams.targets.declaration import AbsenceOf, AmountOver, EventWithin, ExplicitOutcome, Target
+from streams.targets.observations import Observation
+
+NEVER = 1 << 62
+"""A schedule's due time once it has ended for good."""
+
+
+def stable_hash(*parts: str) -> int:
+    """64 bits of BLAKE2b over the parts: the same on every machine and Python."""
+    return int.from_bytes(blake2b("\0".join(parts).encode(), digest_size=8).digest(), "little")
+
+
+class TargetPlan:
+    """What scoring asks of one target. All times are ms."""
+
+    def __init__(self, index: int, target: Target, names: Sequence[str]) -> None:
+        self.index = index
+        self.name = target.name
+        self.binary = target.kind == "binary"
+        self.arms = target.arms
+        self.champion = next(i for i, arm in enumerate(target.arms) if arm.role == "champion")
+        self.names = tuple(target.features) if target.features is not None else tuple(names)
+        self.columns = None if target.features is None else [names.index(name) for name in target.features]
+        ask = target.ask
+        self.on = frozenset(ask.on)
+        self.until = frozenset(ask.until)
+        self.period = duration_ms(ask.every) if ask.every else None
+        self.while_active = duration_ms(ask.while_active) if ask.while_active else None
+        self._observed_below = round(target.observe * 2**64)
+        self.outcome = target.outcome
+        over = target.outcome.within if isinstance(target.outcome, ExplicitOutcome) else target.outcome.over
+        self.horizon = duration_ms(over) if over else None
+        self.event: str | None = None
+        self.matches: Callable[[Mapping[str, Any]], bool] = lambda record: True
+        if not isinstance(target.outcome, ExplicitOutcome):
+            self.event = target.outcome.event
+            if target.outcome.where:
+                self.matches = compile_where(target.outcome.where)
+
+    def vector(self, features: list[float]) -> list[float]:
+        """This target's own features out of all of them."""
+        return features if self.columns is None else [features[i] for i in self.columns]
+
+    def observes(self, prediction_id: str) -> bool:
+        """Whether this question is among the declared share that waits for an outcome."""
+        return self._observed_below >= 2**64 or stable_hash(self.name, prediction_id) < self._observed_below
+
+    def next_due(self, customer: str, after: int) -> int:
+        """The customer's first schedule time strictly later than `after`; customers are spread over the period."""
+        assert self.period is not None
+        phase = stable_hash(customer, self.name) % self.period
+        return after + self.period - (after - phase) % self.period
+
+    def schedule(self, state: CustomerState, customer: str, event: str) -> None:
+        """After an event: start the customer's schedule, or end it for good where the target says so."""
+        if self.period is None:
+            return
+        if event in self.until:
+            state.due[self.index] = NEVER
+        elif self.index not in state.due:
+            state.due[self.index] = self.next_due(customer, state.clock)
+
+    def reschedule(self, state: CustomerState, customer: str, due: int) -> bool:
+        """When the timer at `due` fires: set the next one; False when the customer has been silent too long
+        to be asked (the next event starts the schedule again)."""
+        if self.while_active is not None and due - state.clock > self.while_active:
+            del state.due[self.index]
+            return False
+        state.due[self.index] = self.next_due(customer, due)
+        return True
+
+    def label_on_event(self, record: Mapping[str, Any], moment: int, observation: Observation) -> float | None:
+        """The label when this outcome event settles the observation, else None; an amount only adds up."""
+        if not observation.spans(moment) or not self.matches(record):
+            return None
+        if isinstance(self.outcome, AmountOver):
+            observation.amount += record[self.outcome.field] or 0
+            return None
+        return 0.0 if isinstance(self.outcome, AbsenceOf) else 1.0
+
+    def label_on_close(self, observation: Observation) -> tuple[float, str] | None:
+        """(label, settled_by) when the horizon closes without an event; None leaves no example."""
+        match self.outcome:
+            case EventWithin():
+                return 0.0, "absence"
+            case AbsenceOf():
+                return 1.0, "absence"
+            case AmountOver(scale=scale):
+                return float(observation.amount * scale), "amount"
+            case ExplicitOutcome(default=default):
+                return None if default is None else (float(default), "default")

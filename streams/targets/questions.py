@@ -1,0 +1,184 @@
+"""Asking: every arm answers one question with the version its partition has switched to."""
+
+from math import isfinite
+from typing import Any
+
+from schemas.topics import LABELLED_EXAMPLES, PREDICTIONS
+from streams.codec import Codec
+from streams.log import Output
+from streams.models.serving import ServedModels
+from streams.state.working import CustomerWork, PartitionWork
+from streams.targets.observations import Answers, Observation, pack_vector, unpack_vector
+from streams.targets.plan import TargetPlan
+
+REASONS = 3
+"""Top contributions told with a prediction."""
+
+
+class Questions:
+    """Asks and settles: writes Prediction and LabelledExample records into a partition's work."""
+
+    def __init__(
+        self, codec: Codec, models: ServedModels, deployment_id: str, target_partitions: dict[str, int]
+    ) -> None:
+        self._codec = codec
+        self._models = models
+        self._deployment_id = deployment_id
+        self._target_partitions = target_partitions
+
+    def ask(
+        self,
+        work: PartitionWork,
+        customer: CustomerWork,
+        plan: TargetPlan,
+        features: list[float],
+        asked_at: int,
+        asked_by: str,
+    ) -> None:
+        """One prediction with every arm's answer; open the observation where the target's share says so."""
+        source = work.next_source()
+        prediction_id = work.id_of(source)
+        vector = plan.vector(features)
+        answers = [self._answer(work, plan, i, vector) for i in range(len(plan.arms))]
+        champion = answers[plan.champion]
+        observed = plan.observes(prediction_id)
+        end = None if plan.horizon is None else asked_at + plan.horizon
+        record = {
+            "prediction_id": prediction_id,
+            "target": plan.name,
+            "customer_id": customer.customer_id,
+            "asked_at": asked_at,
+            "asked_by": asked_by,
+            "value": champion[2],
+            "champion": champion[0],
+            "answers": _answer_records(answers),
+            "vector": vector,
+            "reasons": self._reasons(work, plan, champion[1], vector),
+            "observed": observed,
+            "horizon_end": end,
+            "deployment_id": self._deployment_id,
+            "source": source,
+        }
+        value = self._codec.encode("tidecast.Prediction", record)
+        work.outputs.append(Output(PREDICTIONS, work.partition, customer.customer_id.encode(), value))
+        work.header.counters["predictions"] += 1
+        if observed:
+            self._open(work, customer, plan, prediction_id, asked_at, end, vector, answers)
+
+    def _open(
+        self,
+        work: PartitionWork,
+        customer: CustomerWork,
+        plan: TargetPlan,
+        prediction_id: str,
+        asked_at: int,
+        end: int | None,
+        vector: list[float],
+        answers: Answers,
+    ) -> None:
+        observation = Observation(plan.name, prediction_id, asked_at, end, pack_vector(vector), answers)
+        customer.observations.waiting.append(observation)
+        customer.observations_changed = True
+        opened = work.header.opened
+        opened[plan.name] = opened.get(plan.name, 0) + 1
+        for early in customer.observations.early:
+            fits = early.target == plan.name and early.prediction_id in (None, prediction_id)
+            if fits and observation.spans(early.occurred_at):
+                self.settle(work, customer, observation, early.value, early.occurred_at, "outcome")
+                return
+
+    def settle(
+        self,
+        work: PartitionWork,
+        customer: CustomerWork,
+        observation: Observation,
+        label: float,
+        outcome_at: int,
+        settled_by: str,
+    ) -> None:
+        """Close the observation with its labelled example."""
+        waiting = customer.observations.waiting
+        waiting[:] = [other for other in waiting if other is not observation]
+        customer.observations_changed = True
+        header, target = work.header, observation.target
+        source = work.next_source()
+        example_id = work.id_of(source)
+        record = {
+            "example_id": example_id,
+            "prediction_id": observation.prediction_id,
+            "target": target,
+            "customer_id": customer.customer_id,
+            "asked_at": observation.asked_at,
+            "answers": _answer_records(observation.answers),
+            "vector": unpack_vector(observation.vector),
+            "label": label,
+            "outcome_at": outcome_at,
+            "settled_by": settled_by,
+            "deployment_id": self._deployment_id,
+            "previous": header.last_example.get(target),
+            "source": source,
+        }
+        value = self._codec.encode("tidecast.LabelledExample", record)
+        work.outputs.append(Output(LABELLED_EXAMPLES, self._target_partitions[target], target.encode(), value))
+        header.last_example[target] = example_id
+        header.settled[target] = header.settled.get(target, 0) + 1
+        header.counters["examples"] += 1
+
+    def progress(self, work: PartitionWork, lateness: int) -> None:
+        """Tell everyone downstream that this partition's time has passed."""
+        header = work.header
+        tick = header.last_tick
+        assert tick is not None
+        places = [(PREDICTIONS, work.partition)]
+        places += [(LABELLED_EXAMPLES, p) for p in sorted(self._target_partitions.values())]
+        for topic, partition in places:
+            record = {
+                "watermark": tick - lateness,
+                "tick": tick,
+                "opened": header.opened,
+                "settled": header.settled,
+                "source": work.next_source(),
+            }
+            work.outputs.append(Output(topic, partition, None, self._codec.encode("tidecast.Progress", record)))
+
+    def _answer(
+        self, work: PartitionWork, plan: TargetPlan, arm_index: int, vector: list[float]
+    ) -> tuple[str, str, float, bool]:
+        """The arm's answer: by the version served, else the one before it, else untrained; always finite."""
+        arm = plan.arms[arm_index].name
+        serving = work.header.serving.get(f"{plan.name}/{arm}")
+        fallback = False
+        if serving is not None:
+            versions = [(serving.version, serving.snapshot)]
+            if serving.previous is not None:
+                versions.append((serving.previous[0], serving.previous[1]))
+            for version, snapshot in versions:
+                value = _predict(self._models.loaded(snapshot), vector)
+                if value is not None:
+                    return (arm, version, value, fallback)
+                fallback = True
+        version, model = self._models.untrained(plan, arm_index)
+        value = _predict(model, vector)
+        return (arm, version, 0.0 if value is None else value, fallback)
+
+    def _reasons(self, work: PartitionWork, plan: TargetPlan, version: str, vector: list[float]) -> list[dict[str, Any]]:
+        arm = plan.arms[plan.champion].name
+        serving = work.header.serving.get(f"{plan.name}/{arm}")
+        if serving is None or serving.version != version:
+            return []
+        top = self._models.loaded(serving.snapshot).contributions(vector, REASONS)
+        return [{"feature": feature, "value": value} for feature, value in top if isfinite(value)]
+
+
+def _answer_records(answers: Answers) -> list[dict[str, Any]]:
+    return [{"arm": a, "version": v, "value": x, "fallback": f} for a, v, x, f in answers]
+
+
+def _predict(model: Any, vector: list[float]) -> float | None:
+    """The model's answer; None when it fails or is not finite, whatever the reason: a bad version must not
+    stop the stream, the caller falls back and says so."""
+    try:
+        value = float(model.predict(vector))
+    except Exception:
+        return None
+    return value if isfinite(value) else None

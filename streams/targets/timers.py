@@ -1,0 +1,142 @@
+"""What happens when time passes: schedules ask, horizons close, in the order (due, customer, target)."""
+
+import heapq
+from collections.abc import Container, Sequence
+
+from streams.aside import Aside
+from streams.features.plan import FeaturePlan
+from streams.state.store import ScoringStore
+from streams.state.working import CustomerCache, CustomerWork, PartitionWork
+from streams.targets.observations import Observation
+from streams.targets.plan import NEVER, TargetPlan
+from streams.targets.questions import Questions
+
+SLICE = 1000
+"""Timers fired before a slice ends. Part of the output's identity (see `fire`): not a setting."""
+
+
+class Timers:
+    """Fires what is due in a partition. `in_hand` is the customer being worked on, for error reports."""
+
+    def __init__(
+        self,
+        store: ScoringStore,
+        cache: CustomerCache,
+        features: FeaturePlan,
+        targets: Sequence[TargetPlan],
+        questions: Questions,
+        aside: Aside,
+        lateness: int,
+    ) -> None:
+        self._store = store
+        self._cache = cache
+        self._features = features
+        self._targets = sorted(targets, key=lambda plan: plan.name)
+        self._names = frozenset(plan.name for plan in targets)
+        self._indexes = frozenset(plan.index for plan in targets)
+        self._questions = questions
+        self._aside = aside
+        self._lateness = lateness
+        self.in_hand: str | None = None
+
+    def fire(self, work: PartitionWork, poison: Container[tuple[int, int, str | None]]) -> bool:
+        """Fire up to SLICE timers due at the partition's last tick; False when more are left.
+
+        A slice that leaves some ends with an ordinal of its own, so that the position always moves on;
+        counting timers from the tick's start makes these places the same in every run."""
+        until = work.header.last_tick
+        assert until is not None
+        heap = self._heap(work, until)
+        for _ in range(SLICE):
+            if not heap:
+                break
+            due, _, customer_id = heapq.heappop(heap)
+            self.in_hand = customer_id
+            customer = self._cache.open(work, customer_id)
+            if customer.next_due(self._lateness) != due:
+                customer.timer = due
+            customer.state_changed = True
+            if (work.partition, work.offset, customer_id) in poison:
+                self._skip(work, customer, due)
+            else:
+                self._fire(work, customer, due)
+            again = customer.next_due(self._lateness)
+            if again is not None and again <= until:
+                heapq.heappush(heap, (again, customer_id.encode(), customer_id))
+        self.in_hand = None
+        if not heap:
+            return True
+        work.ordinal += 1
+        return False
+
+    def _heap(self, work: PartitionWork, until: int) -> list[tuple[int, bytes, str]]:
+        """The first timers due: those of this slice's customers as they are now, the others as stored. One
+        more than can be fired is read, so that a heap with something left means that something is left."""
+        rows = self._store.due(work.partition, until, SLICE + len(work.customers) + 1)
+        heap = [(due, c.encode(), c) for due, c in rows if c not in work.customers]
+        self._cache.fetch({work.partition: [c for _, _, c in heap]})
+        for customer_id, customer in work.customers.items():
+            due = customer.next_due(self._lateness)
+            if due is not None and due <= until:
+                heap.append((due, customer_id.encode(), customer_id))
+        heapq.heapify(heap)
+        return heap
+
+    def _fire(self, work: PartitionWork, customer: CustomerWork, due: int) -> None:
+        """All that is due for one customer at one moment."""
+        waiting = customer.observations.waiting
+        closing = [o for o in waiting if o.end is not None and o.end + self._lateness < due]
+        for plan in self._targets:
+            for observation in closing:
+                if observation.target == plan.name:
+                    self._close(work, customer, plan, observation)
+            self._ask(work, customer, plan, due)
+        self._forget_removed_targets(customer, closing)
+        early = customer.observations.early
+        expired = sum(e.occurred_at + self._lateness < due for e in early)
+        if expired:
+            early[:] = [e for e in early if e.occurred_at + self._lateness >= due]
+            work.header.counters["unmatched"] += expired
+            customer.observations_changed = True
+
+    def _forget_removed_targets(self, customer: CustomerWork, closing: Sequence[Observation]) -> None:
+        """What a former deployment's target left behind would be due for ever."""
+        for index in [i for i in customer.state.due if i not in self._indexes]:
+            del customer.state.due[index]
+        if any(o.target not in self._names for o in closing):
+            waiting = customer.observations.waiting
+            waiting[:] = [o for o in waiting if o not in closing or o.target in self._names]
+            customer.observations_changed = True
+
+    def _close(
+        self, work: PartitionWork, customer: CustomerWork, plan: TargetPlan, observation: Observation
+    ) -> None:
+        labelled = plan.label_on_close(observation)
+        if labelled is None:
+            waiting = customer.observations.waiting
+            waiting[:] = [o for o in waiting if o is not observation]
+            customer.observations_changed = True
+            return
+        label, settled_by = labelled
+        self._questions.settle(work, customer, observation, label, observation.end, settled_by)
+
+    def _ask(self, work: PartitionWork, customer: CustomerWork, plan: TargetPlan, due: int) -> None:
+        state = customer.state
+        if state.due.get(plan.index, NEVER) > due:
+            return
+        if plan.reschedule(state, customer.customer_id, due):
+            clock = max(state.clock, due)
+            vector = self._features.vector(state, clock)
+            self._questions.ask(work, customer, plan, vector, clock, "schedule")
+
+    def _skip(self, work: PartitionWork, customer: CustomerWork, due: int) -> None:
+        """Let a failing customer's due timers go, so that they hold up nobody else."""
+        for index, moment in customer.state.due.items():
+            if moment <= due:
+                customer.state.due[index] = NEVER
+        observations = customer.observations
+        late = due - self._lateness
+        observations.waiting[:] = [o for o in observations.waiting if o.end is None or o.end >= late]
+        observations.early[:] = [e for e in observations.early if e.occurred_at >= late]
+        customer.observations_changed = True
+        self._aside.failed_timer(work, customer.customer_id, work.header.last_tick or 0)
