@@ -1,6 +1,7 @@
 """Addresses, credentials and sizes, from TIDECAST_* variables.
 
-What is not set there comes from the local stack: `tidecast stack up` writes `stack.json` into the data folder (TIDECAST_DATA, else ./.tidecast)."""
+What is not set there comes from the local stack: `tidecast stack up` writes `stack.json` into the data folder
+(TIDECAST_DATA, else ./.tidecast)."""
 
 import difflib
 import json
