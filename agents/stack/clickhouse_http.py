@@ -1,0 +1,311 @@
+"""The ClickHouse engine of the `chdb` package behind ClickHouse's HTTP protocol, on 127.0.0.1.
+
+Enough of the protocol for clickhouse-connect, curl and plain readers: queries in the URL or the body, any
+format, `param_x`, `database`, settings in the query string, LZ4, zstd and gzip bodies, errors with code.
+Run as `python -m agents.stack.clickhouse_http FOLDER PORT`. One process may open a folder at a time.
+"""
+
+import asyncio
+import functools
+import gzip
+import json
+import os
+import re
+import sys
+import uuid
+import zlib
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import chdb
+from aiohttp import web
+
+MEMORY_LIMIT = 2_000_000_000  # bytes for all queries together: the other parts need room too
+BODY_LIMIT = 1 << 30  # bytes of one request
+THREADS = 8
+
+# What concerns the transport and is no setting of the engine
+TRANSPORT = frozenset(
+    (
+        *(
+            "query",
+            "database",
+            "default_format",
+            "query_id",
+            "session_id",
+            "session_timeout",
+            "session_check",
+        ),
+        *("user", "password", "quota_key", "role", "compress", "decompress", "enable_http_compression"),
+        *("http_zlib_compression_level", "wait_end_of_query", "buffer_size", "client_protocol_version"),
+        *("stacktrace", "send_progress_in_http_headers", "http_headers_progress_interval_ms"),
+    )
+)
+SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# INSERT … FORMAT x, after which the data begins; quoted text and comments may stand before FORMAT
+INSERT = re.compile(rb"\s*(?:(?:--[^\n]*\n|/\*.*?\*/)\s*)*INSERT\s", re.IGNORECASE | re.DOTALL)
+INSERT_FORMAT = re.compile(
+    rb"""((?:[^'"`]|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`)*?)"""
+    rb"""\sFORMAT\s+(\w+)[ \t]*;?(?:\r?\n|\s|$)""",
+    re.IGNORECASE | re.DOTALL,
+)
+SELECT_FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*(?:SETTINGS\b[^()]*)?;?\s*$", re.IGNORECASE)
+ERROR_CODE = re.compile(r"Code: (\d+)")
+
+
+class BadRequest(Exception):
+    """A request that the engine need not see; the text is the answer."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """A request, decoded."""
+
+    text: bytes
+    data: bytes | None
+    database: str
+    params: dict[str, str]
+    settings: dict[str, str]
+    default_format: str
+    readonly: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the engine said; `form` is None for a statement without a result."""
+
+    body: bytes
+    form: str | None
+    summary: dict[str, str]
+
+
+def unpack(body: bytes, encoding: str) -> bytes:
+    """Undo a body's Content-Encoding; a body may consist of several frames. Raises BadRequest."""
+    try:
+        if encoding in ("", "identity"):
+            return body
+        if encoding == "gzip":
+            return gzip.decompress(body)
+        if encoding == "deflate":
+            return zlib.decompress(body)
+        if encoding == "lz4":
+            return _unpack_lz4(body)
+        if encoding == "zstd":
+            import zstandard
+
+            return bytes(zstandard.ZstdDecompressor().decompressobj(read_across_frames=True).decompress(body))
+    except Exception as error:  # each library has its own
+        raise BadRequest(
+            f"Code: 271. DB::Exception: Cannot decompress the {encoding} body: {error}"
+        ) from error
+    raise BadRequest(
+        f"Code: 48. DB::Exception: Content-Encoding {encoding} is not supported. (NOT_IMPLEMENTED)"
+    )
+
+
+def _unpack_lz4(body: bytes) -> bytes:
+    import lz4.frame
+
+    out = []
+    while body:
+        frame = lz4.frame.LZ4FrameDecompressor()
+        out.append(frame.decompress(body))
+        if not frame.eof:
+            raise ValueError("the last frame is cut")
+        body = frame.unused_data or b""
+    return b"".join(out)
+
+
+def parse(method: str, arguments: Mapping[str, str], body: bytes, headers: Mapping[str, str]) -> Query:
+    """Make one statement of URL and body. Raises BadRequest."""
+    if arguments.get("decompress") == "1":
+        raise BadRequest("Code: 48. DB::Exception: decompress=1 is not supported; use Content-Encoding.")
+    url_text = arguments.get("query", "").encode()
+    settings = {name: value for name, value in arguments.items() if not _is_transport(name)}
+    for name in settings:
+        if not SETTING_NAME.fullmatch(name):
+            raise BadRequest(f"Code: 115. DB::Exception: Unknown setting '{name}'. (UNKNOWN_SETTING)")
+    text, data = _split(url_text, body)
+    return Query(
+        text=text,
+        data=data,
+        database=arguments.get("database") or headers.get("X-ClickHouse-Database", ""),
+        params={name[6:]: value for name, value in arguments.items() if name.startswith("param_")},
+        settings=settings,
+        default_format=arguments.get("default_format") or headers.get("X-ClickHouse-Format", "TabSeparated"),
+        readonly=method in ("GET", "HEAD"),
+    )
+
+
+def _is_transport(name: str) -> bool:
+    return name in TRANSPORT or name.startswith("param_")
+
+
+def _split(url_text: bytes, body: bytes) -> tuple[bytes, bytes | None]:
+    """(statement, data to insert); the data is None where the statement holds it itself (VALUES, SELECT)."""
+    whole = url_text + b"\n" + body if url_text and body else url_text or body
+    if not INSERT.match(whole):
+        return whole, None
+    found = INSERT_FORMAT.match(whole)
+    if found is None or found[2].upper() == b"VALUES":
+        return whole, None
+    data = whole[found.end() :]
+    return (
+        (whole[: found.end(2)], data) if data.strip() else (whole, None)
+    )  # none: INSERT … SELECT … FORMAT x
+
+
+def execute(folder: str, query: Query) -> Answer:
+    """Run a statement on a connection of its own, so that USE and SET stay with it. Raises any error."""
+    connection = chdb.connect(folder)
+    try:
+        if query.database:
+            connection.query(f"USE `{query.database.replace('`', '``')}`")
+        for name, value in query.settings.items():
+            connection.query(f"SET {name} = {_quoted(value)}")
+        if query.readonly:
+            connection.query("SET readonly = 2")
+        return _insert(connection, query) if query.data is not None else _select(connection, query)
+    finally:
+        connection.close()
+
+
+def _insert(connection: Any, query: Query) -> Answer:
+    found = INSERT_FORMAT.match(query.text + b"\n")
+    assert found is not None and query.data is not None
+    if query.params:
+        raise BadRequest("Code: 48. DB::Exception: Parameters are not supported in INSERT with data.")
+    with connection.send_insert(found[1].decode(), found[2].decode()) as inserter:
+        inserter.append(query.data)
+        done = inserter.finish()
+    rows, size = str(done.rows_written), str(done.bytes_written)
+    return Answer(
+        b"", None, {"written_rows": rows, "written_bytes": size, "read_rows": "0", "read_bytes": "0"}
+    )
+
+
+def _select(connection: Any, query: Query) -> Answer:
+    text = query.text.decode()
+    named = SELECT_FORMAT.search(text)
+    form = named[1] if named else query.default_format
+    result = connection.query(text, form, params=query.params)
+    body = bytes(result.bytes() or b"")
+    summary = {
+        "read_rows": str(result.rows_read()),
+        "read_bytes": str(result.bytes_read()),
+        "written_rows": str(result.rows_written()),
+        "written_bytes": str(result.bytes_written()),
+        "elapsed_ns": str(int(result.elapsed() * 1e9)),
+    }
+    return Answer(body, form if body or named else None, summary)
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def failure(text: str) -> tuple[int, str, str]:
+    """(HTTP status, ClickHouse's error code, text) of an error's text, as ClickHouse's own server answers."""
+    text = text[max(text.find("Code: "), 0) :]
+    found = ERROR_CODE.match(text)
+    code = found[1] if found else "1002"
+    status = {"60": 404, "81": 404, "516": 403, "241": 500, "394": 500, "1002": 500}.get(code, 400)
+    return status, code, text
+
+
+class Endpoint:
+    """Answers requests over one folder's engine."""
+
+    def __init__(self, folder: str) -> None:
+        self._root = chdb.connect(f"{folder}?max_server_memory_usage={MEMORY_LIMIT}")  # keeps the engine open
+        self._folder = folder
+        self._pool = ThreadPoolExecutor(THREADS)
+        self._version = self._root.query("SELECT version()", "TabSeparated").bytes().decode().strip()
+        self._timezone = self._root.query("SELECT timezone()", "TabSeparated").bytes().decode().strip()
+
+    async def ping(self, request: web.Request) -> web.Response:
+        """`/ping`: alive."""
+        return web.Response(text="Ok.\n")
+
+    async def query(self, request: web.Request) -> web.Response:
+        """`/`: run a statement."""
+        headers = {
+            "X-ClickHouse-Server-Display-Name": "tidecast",
+            "X-ClickHouse-Query-Id": request.query.get("query_id") or str(uuid.uuid4()),
+            "X-ClickHouse-Timezone": self._timezone,
+            "X-Process": str(os.getpid()),
+        }
+        body = await request.read()
+        if not body and "query" not in request.query:
+            return web.Response(text="Ok.\n", headers=headers)
+        run = functools.partial(self._run, request, body)
+        try:
+            answer = await asyncio.get_running_loop().run_in_executor(self._pool, run)
+        except Exception as error:  # whatever goes wrong in the engine is the client's answer
+            status, code, text = failure(str(error))
+            headers["X-ClickHouse-Exception-Code"] = code
+            return web.Response(status=status, text=f"{text} (version {self._version})\n", headers=headers)
+        headers["X-ClickHouse-Summary"] = json.dumps(answer.summary)
+        if answer.form:
+            headers["X-ClickHouse-Format"] = answer.form
+        return web.Response(body=answer.body, headers=headers, content_type=_content_type(answer.form))
+
+    def _run(self, request: web.Request, body: bytes) -> Answer:
+        plain = unpack(body, request.headers.get("Content-Encoding", ""))
+        return execute(self._folder, parse(request.method, request.query, plain, request.headers))
+
+    def close(self) -> None:
+        """Finish what runs and close the engine."""
+        self._pool.shutdown()
+        self._root.close()
+
+
+def _content_type(form: str | None) -> str:
+    if form and form.startswith("JSON"):
+        return "application/x-ndjson" if form.startswith("JSONEachRow") else "application/json"
+    if form and form.startswith("CSV"):
+        return "text/csv"
+    text = form is None or form.startswith(
+        ("TabSeparated", "TSV", "Pretty", "Vertical", "Markdown", "Values")
+    )
+    return "text/plain" if text else "application/octet-stream"
+
+
+def application(folder: str) -> web.Application:
+    """The aiohttp application over a folder's engine."""
+    endpoint = Endpoint(folder)
+    app = web.Application(client_max_size=BODY_LIMIT)
+    app.router.add_get("/ping", endpoint.ping)
+    app.router.add_route("*", "/", endpoint.query)
+
+    async def close(_: web.Application) -> None:
+        endpoint.close()
+
+    app.on_cleanup.append(close)
+    return app
+
+
+def main(folder: str, port: int) -> None:
+    """Serve until SIGTERM."""
+    # Bodies are unpacked by ourselves: aiohttp's own unpacking reads the first frame only
+    web.run_app(
+        application(folder),
+        host="127.0.0.1",
+        port=port,
+        access_log=None,
+        auto_decompress=False,
+        handler_cancellation=False,
+        max_line_size=1 << 20,
+        max_field_size=1 << 20,
+        print=_say,
+    )
+
+
+def _say(text: str, *_: Callable[..., None]) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

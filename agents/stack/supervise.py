@@ -1,0 +1,171 @@
+"""`up`, `status` and `down` of the local stack."""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+import psutil
+
+from agents.stack import process
+from agents.stack.downloads import Say
+from agents.stack.parts import PARTS, Part
+from agents.stack.place import Place, Running, locked, make_place, read_place
+from agents.stack.ports import choose_ports, require_free
+from streams.errors import SettingError, TidecastError, Unavailable
+
+START_TIMEOUT = 90.0  # seconds from the start of a server to its first answer
+OURS = ("kafka", "registry", "redis", "clickhouse", "models", "logs", "stack.json", "stack.lock")
+
+
+@dataclass(frozen=True)
+class PartStatus:
+    """How a part is: `state` is running, stopped (by `down`, or never started) or crashed."""
+
+    name: str
+    title: str
+    state: str
+    port: int | None = None
+    pid: int | None = None
+    uptime: float = 0.0
+    memory: int = 0
+    health: str = "-"
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the part runs and answers."""
+        return self.health == "ok"
+
+
+def up(folder: Path, say: Say, ports: Mapping[str, int] | None = None, port_base: int | None = None) -> Place:
+    """Start every part that does not run; return when all answer. What runs already is left alone.
+
+    Raises SettingError (a port in use, a folder that can't be written) and Unavailable, which names the part
+    that failed with the last lines of its log; the parts that did start go on running.
+    """
+    # The folder comes first: its lock lies in it
+    make_place(folder)
+    with locked(folder.expanduser().resolve() / "stack.lock"):
+        place = make_place(folder)
+        chosen = choose_ports(ports or {}, place.ports, port_base)
+        missing = [part for part in PARTS if not process.find(place.processes.get(part.name))]
+        _refuse_to_move(place, chosen, missing)
+        place.ports = chosen
+        for part in missing:
+            for name in part.ports:
+                require_free(name, chosen[name])
+        for part in missing:
+            place.processes.pop(part.name, None)
+        place.save()
+        saving = Lock()
+        with ThreadPoolExecutor(len(PARTS)) as pool:
+            starts = [pool.submit(_start, part, place, say, saving) for part in missing]
+            waits = [pool.submit(_wait, part, place, None) for part in PARTS if part not in missing]
+        for future in (*starts, *waits):
+            future.result()
+    return place
+
+
+def down(folder: Path, wipe: bool = False) -> list[str]:
+    """End the parts that `up` started, nothing else; with `wipe` their data too. Returns the parts ended."""
+    place = read_place(folder)
+    if not place.file.exists():
+        return []
+    with locked(place.folder / "stack.lock"):
+        place = read_place(folder)
+        ended = [name for name, running in place.processes.items() if process.find(running)]
+        process.stop(list(place.processes.values()))
+        place.redis_socket.unlink(missing_ok=True)
+        place.processes.clear()
+        place.save()
+        if wipe:
+            _wipe(place)
+    return ended
+
+
+def status(folder: Path) -> list[PartStatus]:
+    """How each part is; asks every running one."""
+    place = read_place(folder)
+    with ThreadPoolExecutor(len(PARTS)) as pool:
+        return list(pool.map(lambda part: _status(part, place), PARTS))
+
+
+def _status(part: Part, place: Place) -> PartStatus:
+    known = place.processes.get(part.name)
+    port = place.ports.get(part.ports[0])
+    found = process.find(known)
+    if found is None:
+        return PartStatus(part.name, part.title, "crashed" if known else "stopped", port)
+    health = "ok"
+    try:
+        part.ask(place, found.pid)
+    except TidecastError as error:
+        health = str(error)
+    try:
+        memory, uptime = found.memory_info().rss, time.time() - found.create_time()
+    except psutil.Error:
+        return PartStatus(part.name, part.title, "crashed", port)
+    return PartStatus(part.name, part.title, "running", port, found.pid, uptime, memory, health)
+
+
+def _refuse_to_move(place: Place, chosen: Mapping[str, int], missing: list[Part]) -> None:
+    for part in PARTS:
+        for name in part.ports:
+            if part not in missing and chosen[name] != place.ports[name]:
+                raise SettingError(
+                    f"{part.title} runs on port {place.ports[name]} already; to move it to {chosen[name]}, "
+                    "run `tidecast stack down` first."
+                )
+
+
+def _start(part: Part, place: Place, say: Say, saving: Lock) -> None:
+    begun = time.monotonic()
+    start = part.prepare(place, say)
+    with saving:  # the id is kept at once: a server nobody knows of could never be ended
+        running, child = process.start(start.command, start.env, place.log(part.name))
+        place.processes[part.name] = running
+        place.save()
+    _wait(part, place, child)
+    say(f"{part.title} is up on port {place.ports[part.ports[0]]} ({time.monotonic() - begun:.1f} s)")
+
+
+def _wait(part: Part, place: Place, child: subprocess.Popen[bytes] | None) -> None:
+    """Until the part answers. Raises Unavailable with the end of its log when it ends or takes too long."""
+    running: Running = place.processes[part.name]
+    until = time.monotonic() + START_TIMEOUT
+    while True:
+        try:
+            part.ask(place, running.pid)
+            return
+        except Unavailable as error:
+            if process.find(running) is None:
+                code = f" with exit code {child.poll()}" if child else ""
+                raise Unavailable(
+                    _with_log(f"{part.title} ended{code} while starting", part, place)
+                ) from error
+            if time.monotonic() > until:
+                why = f"{part.title} does not answer after {START_TIMEOUT:.0f} s ({error})"
+                raise Unavailable(_with_log(why, part, place)) from error
+        time.sleep(0.05)
+
+
+def _with_log(sentence: str, part: Part, place: Place) -> str:
+    lines = process.last_lines(place.log(part.name))
+    quoted = "".join(f"\n  | {line}" for line in lines)
+    return f"{sentence}; the last lines of {place.log(part.name)}:{quoted}"
+
+
+def _wipe(place: Place) -> None:
+    """Remove what the stack made; a folder that holds other things keeps them."""
+    for name in OURS:
+        path = place.folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    if not any(place.folder.iterdir()):
+        place.folder.rmdir()
