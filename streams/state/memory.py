@@ -1,0 +1,139 @@
+"""The stores in memory: for tests, replay and verify; trusted because they pass the suite that Redis passes."""
+
+from bisect import bisect_left, insort
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from streams.errors import PositionConflict
+from streams.identity import Position
+from streams.state.store import CustomerBytes, PartitionCommit
+
+
+@dataclass(slots=True)
+class _Partition:
+    """What one partition holds; `order` are its timers as (due, customer bytes), sorted."""
+
+    position: Position
+    header: bytes
+    states: dict[str, bytes] = field(default_factory=dict)
+    observations: dict[str, bytes] = field(default_factory=dict)
+    timers: dict[str, int] = field(default_factory=dict)
+    order: list[tuple[int, bytes]] = field(default_factory=list)
+
+    def set_timer(self, customer: str, due: int | None) -> None:
+        """Move the customer's timer; None removes it."""
+        name = customer.encode()
+        old = self.timers.get(customer)
+        if old == due:
+            return
+        if old is not None:
+            del self.order[bisect_left(self.order, (old, name))]
+            del self.timers[customer]
+        if due is not None:
+            insort(self.order, (due, name))
+            self.timers[customer] = due
+
+
+class MemoryScoringStore:
+    """A ScoringStore in this process's memory."""
+
+    def __init__(self) -> None:
+        self._partitions: dict[int, _Partition] = {}
+
+    def positions(self, partitions: Sequence[int]) -> Mapping[int, tuple[Position, bytes]]:
+        """Position and header per partition that was ever committed."""
+        held = ((number, self._partitions.get(number)) for number in partitions)
+        return {number: (part.position, part.header) for number, part in held if part is not None}
+
+    def load(self, wanted: Mapping[int, Sequence[str]]) -> Mapping[int, Mapping[str, CustomerBytes]]:
+        """State and observations of the customers named; CustomerBytes() for an unknown one."""
+        result = {}
+        for number, customers in wanted.items():
+            part = self._partitions.get(number)
+            states = part.states if part else {}
+            observations = part.observations if part else {}
+            result[number] = {
+                customer: CustomerBytes(states.get(customer), observations.get(customer))
+                for customer in customers
+            }
+        return result
+
+    def due(self, partition: int, until: int, limit: int) -> Sequence[tuple[int, str]]:
+        """The first `limit` timers with due <= `until` (ms), ordered by (due, customer bytes)."""
+        part = self._partitions.get(partition)
+        if part is None:
+            return []
+        # Nothing sorts between (until, any name) and (until + 1, the empty name).
+        end = min(bisect_left(part.order, (until + 1, b"")), max(limit, 0))
+        return [(due, name.decode()) for due, name in part.order[:end]]
+
+    def commit(self, commits: Sequence[PartitionCommit]) -> None:
+        """Write every partition whose position is as expected; PositionConflict names those that were not."""
+        conflicts = [str(commit.partition) for commit in commits if not self._commit(commit)]
+        if conflicts:
+            raise PositionConflict(conflict_sentence(conflicts))
+
+    def _commit(self, commit: PartitionCommit) -> bool:
+        part = self._partitions.get(commit.partition)
+        stored = part.position if part else None
+        if stored == commit.position:
+            return True
+        if stored != commit.expected:
+            return False
+        if part is None:
+            part = self._partitions[commit.partition] = _Partition(commit.position, commit.header)
+        part.position, part.header = commit.position, commit.header
+        _merge(part.states, commit.states)
+        _merge(part.observations, commit.observations)
+        for customer, due in commit.timers.items():
+            part.set_timer(customer, due)
+        return True
+
+    def customers(self, partition: int) -> Sequence[str]:
+        """All customers with a state or observations in a partition, sorted."""
+        part = self._partitions.get(partition)
+        return sorted(part.states.keys() | part.observations.keys()) if part else []
+
+
+class MemoryStageStore:
+    """A StageStore in this process's memory."""
+
+    def __init__(self) -> None:
+        self._blobs: dict[tuple[str, str, int], tuple[Position, bytes]] = {}
+
+    def read(self, stage: str, topic: str, partition: int) -> tuple[Position, bytes] | None:
+        """What was last committed; None when nothing was."""
+        return self._blobs.get((stage, topic, partition))
+
+    def commit(
+        self,
+        stage: str,
+        topic: str,
+        partition: int,
+        expected: Position | None,
+        position: Position,
+        blob: bytes,
+    ) -> None:
+        """Write both if the stored position is `expected` or already `position`; else PositionConflict."""
+        place = (stage, topic, partition)
+        held = self._blobs.get(place)
+        stored = held[0] if held else None
+        if stored == position:
+            return
+        if stored != expected:
+            raise PositionConflict(conflict_sentence([f"{stage} on {topic}/{partition}"]))
+        self._blobs[place] = (position, blob)
+
+
+def conflict_sentence(places: Sequence[str]) -> str:
+    """The sentence of a PositionConflict, the same for all stores."""
+    return f"Another owner committed {', '.join(places)} in between: reload the state and go on if still assigned."
+
+
+def _merge(held: dict[str, bytes], changes: Mapping[str, bytes]) -> None:
+    """None is never in `changes`; b"" deletes."""
+    for customer, value in changes.items():
+        if value:
+            held[customer] = value
+        else:
+            held.pop(customer, None)
