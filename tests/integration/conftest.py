@@ -1,0 +1,81 @@
+"""The real servers for the integration tests: one stack a session, on free ports, in a temporary folder."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from agents.stack.place import Place
+from agents.stack.supervise import down, up
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running local stack."""
+
+    folder: Path
+    kafka: str
+    registry: str
+    redis: str
+    clickhouse: str
+    model_store: str
+    signing_key: str
+    env: dict[str, str]
+    """The environment for subprocesses: this process' own, with the stack's data folder."""
+
+    @classmethod
+    def of(cls, place: Place) -> "Stack":
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("TIDECAST_")}
+        kept = {name: os.environ[name] for name in ("TIDECAST_CACHE",) if name in os.environ}
+        env = {**ours, **kept, "TIDECAST_DATA": str(place.folder)}
+        return cls(place.folder, **place.addresses(), signing_key=place.signing_key, env=env)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """Real Kafka, registry, Redis and ClickHouse, ended with the session however it goes."""
+    # not pytest's own folder: its path can be too long for a socket
+    folder = Path(tempfile.mkdtemp(prefix="tidecast-test-"))
+    try:
+        yield Stack.of(up(folder, print))
+    finally:
+        down(folder, wipe=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+Tidecast = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def tidecast_command(*arguments: str) -> list[str]:
+    """The command line of `tidecast ARGUMENTS` with this Python, installed as a script or not."""
+    return [sys.executable, "-c", "from agents.cli import main; main()", *arguments]
+
+
+@pytest.fixture
+def tidecast(stack: Stack) -> Tidecast:
+    """`tidecast("status", check=False)` runs the command against the stack and returns what it printed.
+
+    Raises AssertionError with its output when it fails and `check` is true.
+    """
+
+    def run(*arguments: str, check: bool = True, timeout: float = 120) -> "subprocess.CompletedProcess[str]":
+        done = subprocess.run(
+            tidecast_command(*arguments),
+            env=stack.env,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=timeout,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"tidecast {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    return run
