@@ -77,9 +77,13 @@ class Intake:
         if not key:
             raise Undecodable(DeadReason.MISSING_CUSTOMER, "customer_id is empty: every record concerns a customer")
         if raw.key != key:
-            raise Undecodable(DeadReason.WRONG_KEY, "the record's key is not its customer_id in UTF-8: key it by customer_id")
+            raise Undecodable(
+                DeadReason.WRONG_KEY, "the record's key is not its customer_id in UTF-8: key it by customer_id"
+            )
         if len(key) > MAX_CUSTOMER_BYTES:
-            raise Undecodable(DeadReason.TOO_LARGE, f"customer_id has {len(key)} bytes, at most {MAX_CUSTOMER_BYTES} are allowed")
+            raise Undecodable(
+                DeadReason.TOO_LARGE, f"customer_id has {len(key)} bytes, at most {MAX_CUSTOMER_BYTES} are allowed"
+            )
         if not record[id_field]:
             raise Undecodable(DeadReason.WRONG_TYPE, f"{id_field} is empty: give every record a unique id")
         moment = record["occurred_at"]

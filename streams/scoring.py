@@ -311,7 +311,9 @@ class Scoring:
     def _outcome(self, work: PartitionWork, record: Mapping[str, Any]) -> None:
         header = work.header
         if record["target"] not in self._by_name:
-            raise Undecodable(DeadReason.UNKNOWN_TARGET, f"no target {record['target']!r} is declared: declare and deploy it")
+            raise Undecodable(
+                DeadReason.UNKNOWN_TARGET, f"no target {record['target']!r} is declared: declare and deploy it"
+            )
         customer = self._customer(work, record["customer_id"])
         seen = digest(record["outcome_id"])
         if customer.state.digests.seen(seen):

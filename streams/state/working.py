@@ -69,9 +69,7 @@ class PartitionWork:
 
     def changes(self, plan: FeaturePlan, lateness: int) -> PartitionCommit:
         """All that changed, packed."""
-        commit = PartitionCommit(
-            self.partition, self.expected, Position(self.offset, self.ordinal), self.header.pack()
-        )
+        commit = PartitionCommit(self.partition, self.expected, Position(self.offset, self.ordinal), self.header.pack())
         for customer_id, work in self.customers.items():
             if work.state_changed:
                 commit.states[customer_id] = plan.pack(work.state)

@@ -61,9 +61,7 @@ class Observations:
         """The stored form; empty when nothing waits, which deletes the key."""
         if not self.waiting and not self.early:
             return b""
-        waiting = [
-            (o.target, o.prediction_id, o.asked_at, o.end, o.vector, o.answers, o.amount) for o in self.waiting
-        ]
+        waiting = [(o.target, o.prediction_id, o.asked_at, o.end, o.vector, o.answers, o.amount) for o in self.waiting]
         early = [(e.target, e.prediction_id, e.occurred_at, e.value) for e in self.early]
         return msgpack.packb((waiting, early))  # type: ignore[no-any-return]
 

@@ -161,7 +161,9 @@ class Questions:
         value = _predict(model, vector)
         return (arm, version, 0.0 if value is None else value, fallback)
 
-    def _reasons(self, work: PartitionWork, plan: TargetPlan, version: str, vector: list[float]) -> list[dict[str, Any]]:
+    def _reasons(
+        self, work: PartitionWork, plan: TargetPlan, version: str, vector: list[float]
+    ) -> list[dict[str, Any]]:
         arm = plan.arms[plan.champion].name
         serving = work.header.serving.get(f"{plan.name}/{arm}")
         if serving is None or serving.version != version:

@@ -108,9 +108,7 @@ class Timers:
             waiting[:] = [o for o in waiting if o not in closing or o.target in self._names]
             customer.observations_changed = True
 
-    def _close(
-        self, work: PartitionWork, customer: CustomerWork, plan: TargetPlan, observation: Observation
-    ) -> None:
+    def _close(self, work: PartitionWork, customer: CustomerWork, plan: TargetPlan, observation: Observation) -> None:
         labelled = plan.label_on_close(observation)
         if labelled is None:
             waiting = customer.observations.waiting

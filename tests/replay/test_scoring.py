@@ -1,0 +1,262 @@
+"""Scoring against its laws: batches, caches and crashes leave no trace; labels equal a slow oracle's."""
+
+import random
+from itertools import pairwise
+
+import pytest
+
+from streams.errors import DeploymentMismatch, PositionConflict
+from streams.log import Output, Record, TopicPartition
+from streams.replay import Fingerprints, replay
+from streams.scoring import Scoring
+from streams.state.memory import MemoryScoringStore
+from streams.targets import timers
+from tests.replay.world import DAY, HOUR, LATENESS, PARTITIONS, Log, decoded, random_log, scoring
+
+
+def calm(log: Log) -> tuple[MemoryScoringStore, list[Output]]:
+    store = MemoryScoringStore()
+    return store, [output for outputs in replay(scoring(log, store), log.logs) for output in outputs]
+
+
+def contents(store: MemoryScoringStore) -> dict[int, object]:
+    found = {}
+    for partition, (position, header) in store.positions(range(PARTITIONS)).items():
+        customers = store.customers(partition)
+        kept = store.load({partition: customers})[partition]
+        packed = [(c, kept[c].state, kept[c].observations) for c in customers]
+        found[partition] = (position, header, packed, store.due(partition, 1 << 62, 10**6))
+    return found
+
+
+def seen(log: Log, outputs: list[Output]) -> Fingerprints:
+    prints = Fingerprints(log.codec)
+    for output in outputs:
+        prints.add(output.topic, output.partition, output.value)
+    return prints
+
+
+def stormy(log: Log, seed: int, store: MemoryScoringStore) -> list[Output]:
+    """Random batches, no or a tiny cache; crashes after the outputs, before and after the commit."""
+    r = random.Random(seed)
+    outputs: list[Output] = []
+    stage: Scoring | None = None
+    places = list(log.logs)
+    at: dict[TopicPartition, int] = {}
+    while stage is None or any(at[tp] < len(log.logs[tp]) for tp in places):
+        if stage is None:
+            stage = scoring(log, store, r.choice((0, 2, 1000)))
+            at = dict(stage.assign(places))
+        chosen = r.sample(places, r.randrange(1, len(places) + 1))
+        batch = {tp: log.logs[tp][at[tp] : at[tp] + r.randrange(1, 40)] for tp in chosen}
+        for piece in stage.process(batch):
+            outputs += piece.outputs
+            if r.random() < 0.1:
+                stage = None
+                break
+            piece.commit()
+            at |= piece.positions
+            if r.random() < 0.1:
+                stage = None
+                break
+    return outputs
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("slice_size", [3, 1000])
+def test_batches_caches_and_crashes_leave_no_trace(seed, slice_size, monkeypatch):
+    monkeypatch.setattr(timers, "SLICE", slice_size)
+    log = random_log(seed)
+    store, outputs = calm(log)
+    other = MemoryScoringStore()
+    repeated = stormy(log, seed, other)
+    assert contents(other) == contents(store)
+    assert seen(log, repeated).difference(seen(log, outputs)) is None
+    assert seen(log, outputs).repeated == 0
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_record_is_accounted_for(seed):
+    log = random_log(seed)
+    store, outputs = calm(log)
+    for partition, (position, packed) in store.positions(range(PARTITIONS)).items():
+        from streams.timeline import PartitionHeader
+
+        counters = PartitionHeader.unpack(packed).counters
+        told = ("accepted", "duplicate", "late", "dead", "controls")
+        assert position.offset == len(log.records[partition]) == sum(counters[c] for c in told)
+    assert len(decoded(log, outputs, "DeadLetter")) > 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_labels_equal_the_oracle(seed):
+    log = random_log(seed)
+    _, outputs = calm(log)
+    late = {e["event_id"] for e in decoded(log, outputs, "LateEvent")}
+    events = {r["event_id"]: (n, r) for n, r in log.published if "event_id" in r and r["event_id"] not in late}
+    examples = decoded(log, outputs, "LabelledExample")
+    by_id = {p["prediction_id"]: p for p in decoded(log, outputs, "Prediction") if p["observed"]}
+    end = {"silent": 3 * DAY, "leaves": 2 * DAY, "spend": 4 * DAY}
+    #  asked_at           end
+    #     |--------------]      an event counts when asked_at < occurred_at <= end
+    for example in examples:
+        if example["target"] == "told":
+            continue
+        asked = example["asked_at"]
+        inside = [
+            (name, record)
+            for name, record in events.values()
+            if record["customer_id"] == example["customer_id"]
+            and asked < record["occurred_at"] <= asked + end[example["target"]]
+        ]
+        buys = [record["cents"] for name, record in inside if name == "small.Buy"]
+        truth = {
+            "silent": float(not buys),
+            "leaves": float(any(name == "small.Leave" for name, _ in inside)),
+            "spend": sum(buys) * 0.01,
+        }[example["target"]]
+        assert example["label"] == truth, example
+        assert example["vector"] == pytest.approx(by_id[example["prediction_id"]]["vector"], nan_ok=True)
+    # The clock ends far beyond every horizon: each observation but the youngest questions is settled, once.
+    settled = [e["prediction_id"] for e in examples]
+    assert len(settled) == len(set(settled))
+    last_tick = max(p["tick"] for p in decoded(log, outputs, "Progress"))
+    open_still = [p for p in by_id.values() if p["prediction_id"] not in set(settled)]
+    assert all(p["horizon_end"] + LATENESS + 1 > last_tick for p in open_still)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_examples_chain_per_target_and_source_partition(seed):
+    log = random_log(seed)
+    _, outputs = calm(log)
+    examples = decoded(log, outputs, "LabelledExample")
+    for target in {e["target"] for e in examples}:
+        for partition in range(PARTITIONS):
+            chain = [e for e in examples if e["target"] == target and e["source"]["partition"] == partition]
+            assert all(b["previous"] == a["example_id"] for a, b in pairwise(chain))
+            assert not chain or chain[0]["previous"] is None
+
+
+def test_schedules_ask_in_order_and_stop_with_the_customer():
+    log = random_log(3)
+    _, outputs = calm(log)
+    asked = [p for p in decoded(log, outputs, "Prediction") if p["asked_by"] == "schedule"]
+    assert asked
+    left = {r["customer_id"]: r["occurred_at"] for n, r in log.published if n == "small.Leave"}
+    silent = [p for p in asked if p["target"] == "silent"]
+    assert silent, "silence is scored"
+    gone = [p for p in asked if p["target"] == "leaves" and p["customer_id"] in left]
+    assert all(p["asked_at"] < left[p["customer_id"]] + 6 * DAY + 40 * HOUR for p in gone)
+
+
+def test_a_second_publication_changes_nothing():
+    log = random_log(5)
+    store, _ = calm(log)
+    before = {p: kept[2:] for p, kept in contents(store).items()}
+    for name, record in list(log.published):
+        log.say(name, **record)
+    fresh = [o for outputs in replay(scoring(log, store), log.logs) for o in outputs]
+    assert {p: kept[2:] for p, kept in contents(store).items()} == before
+    assert not decoded(log, fresh, "Prediction") and not decoded(log, fresh, "LabelledExample")
+
+
+def test_a_poison_record_is_set_aside_and_the_stream_goes_on(monkeypatch):
+    log = random_log(1)
+    stage = scoring(log, MemoryScoringStore())
+    update = stage._features.update
+
+    def fails(state, event, record, moment):
+        if record["event_id"] == "e7":
+            raise ZeroDivisionError
+        update(state, event, record, moment)
+
+    names = {r["event_id"] for _, r in log.published if "event_id" in r}
+    assert "e7" in names, "choose another seed"
+    monkeypatch.setattr(stage._features, "update", fails)
+    outputs = [o for piece in replay(stage, log.logs) for o in piece]
+    reasons = [letter["reason"] for letter in decoded(log, outputs, "DeadLetter")]
+    assert "failed" in reasons
+    assert decoded(log, outputs, "Prediction")
+
+
+def test_a_failing_timer_is_skipped_for_its_customer_alone(monkeypatch):
+    log = random_log(1)
+    stage = scoring(log, MemoryScoringStore())
+    vector = stage._features.vector
+
+    def fails(state, clock):
+        if clock > 20 * DAY and state.clock == victim:
+            raise ZeroDivisionError
+        return vector(state, clock)
+
+    victim = max(r["occurred_at"] for _, r in log.published if "event_id" in r)
+    monkeypatch.setattr(stage._features, "vector", fails)
+    outputs = [o for piece in replay(stage, log.logs) for o in piece]
+    assert decoded(log, outputs, "Prediction")
+    assert decoded(log, outputs, "Progress")
+
+
+def test_two_owners_of_a_partition_conflict():
+    log = random_log(2)
+    store = MemoryScoringStore()
+    one, two = scoring(log, store), scoring(log, store)
+    places = list(log.logs)
+    one.assign(places)
+    two.assign(places)
+    batch = {tp: records[:20] for tp, records in log.logs.items()}
+    for piece in one.process(batch):
+        piece.commit()
+    with pytest.raises(PositionConflict):
+        for piece in two.process({tp: records[:10] for tp, records in log.logs.items()}):
+            piece.commit()
+
+
+def test_events_before_a_deployment_and_foreign_deployments_stop_the_worker():
+    log = Log()
+    log.say("small.Buy", event_id="a", customer_id="c", occurred_at=0, cents=1)
+    with pytest.raises(DeploymentMismatch, match="tidecast deploy"):
+        calm(log)
+    log = Log()
+    log.deploy()
+    log.say("small.Buy", event_id="a", customer_id="c", occurred_at=0, cents=1)
+    foreign = Log(codec=log.codec)
+    foreign.control("tidecast.Deployment", {**_deployment(), "deployment_id": "other"})
+    for partition, records in foreign.records.items():
+        log.raw(partition, None, records[0].value)
+    store = MemoryScoringStore()
+    with pytest.raises(DeploymentMismatch, match="other"):
+        list(replay(scoring(log, store), log.logs))
+    done = sum(position.offset for position, _ in store.positions(range(PARTITIONS)).values())
+    assert done == 3, "what lies before it is done"
+
+
+def _deployment():
+    from tests.replay.world import deployment
+
+    return deployment().to_record()
+
+
+def test_forged_controls_and_wrong_partitions_are_dead_letters():
+    log = Log()
+    log.deploy()
+    tick = {"time": 5 * DAY, "writer": "forger", "signature": b"x" * 32}
+    log.raw(0, None, log.codec.encode("tidecast.Tick", tick))
+    buy = {"event_id": "a", "customer_id": "c1", "occurred_at": 0, "cents": 1}
+    for partition in range(PARTITIONS):
+        log.raw(partition, b"c1", log.codec.encode("small.Buy", buy))
+    log.raw(0, b"c2", log.codec.encode("small.Buy", buy))
+    store, outputs = calm(log)
+    reasons = sorted(letter["reason"] for letter in decoded(log, outputs, "DeadLetter"))
+    assert reasons == ["bad_control", "wrong_key", "wrong_key"]
+    assert sum(len(store.customers(p)) for p in range(PARTITIONS)) == 1
+
+
+def test_a_resent_record_below_the_position_is_passed_over():
+    log = random_log(4)
+    store, _ = calm(log)
+    before = contents(store)
+    stage = scoring(log, store)
+    stage.assign(list(log.logs))
+    assert list(stage.process(log.logs)) == []
+    assert contents(store) == before
+    assert Record(0, 0, None, None).offset == 0
