@@ -47,6 +47,7 @@ class ScoringSlice:
     scoring: "Scoring"
 
     def commit(self) -> None:
+        """streams.log.Slice.commit."""
         self.scoring.commit(self.commits)
 
 

@@ -1,0 +1,1 @@
+"""Questions to customers: what asks them, how they are answered, what settles them."""
