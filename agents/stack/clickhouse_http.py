@@ -14,7 +14,7 @@ import re
 import sys
 import uuid
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -44,14 +44,17 @@ TRANSPORT = frozenset(
     )
 )
 SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# INSERT … FORMAT x, after which the data begins; quoted text and comments may stand before FORMAT
-INSERT = re.compile(rb"\s*(?:(?:--[^\n]*\n|/\*.*?\*/)\s*)*INSERT\s", re.IGNORECASE | re.DOTALL)
+# Quoted texts and comments: what looks like SQL inside of them is none
+HIDDEN = rb"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`|--[^\n]*|/\*.*?\*/"""
+HIDDEN_TEXT = re.compile(HIDDEN, re.DOTALL)
+# INSERT … FORMAT x, after which the data begins
 INSERT_FORMAT = re.compile(
-    rb"""((?:[^'"`]|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`)*?)"""
-    rb"""\sFORMAT\s+(\w+)[ \t]*;?(?:\r?\n|\s|$)""",
+    rb"\s*((?>" + HIDDEN + rb"|.)*?)\s(?:FORMAT\s+(\w+)|(VALUES))[ \t]*(?:\r?\n|\s|$|(?=\())",
     re.IGNORECASE | re.DOTALL,
 )
-SELECT_FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*(?:SETTINGS\b[^()]*)?;?\s*$", re.IGNORECASE)
+LONGEST_HEAD = 1 << 16  # bytes before the data of an INSERT
+FORMAT_NAME = re.compile(rb"\bFORMAT\s+(\w+)", re.IGNORECASE)
+WITH_RESULT = ("SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN", "CHECK", "(")
 ERROR_CODE = re.compile(r"Code: (\d+)")
 
 
@@ -64,7 +67,7 @@ class Query:
     """A request, decoded."""
 
     text: bytes
-    data: bytes | None
+    data: tuple[str, bytes] | None  # format and bytes of an INSERT
     database: str
     params: dict[str, str]
     settings: dict[str, str]
@@ -97,12 +100,8 @@ def unpack(body: bytes, encoding: str) -> bytes:
 
             return bytes(zstandard.ZstdDecompressor().decompressobj(read_across_frames=True).decompress(body))
     except Exception as error:  # each library has its own
-        raise BadRequest(
-            f"Code: 271. DB::Exception: Cannot decompress the {encoding} body: {error}"
-        ) from error
-    raise BadRequest(
-        f"Code: 48. DB::Exception: Content-Encoding {encoding} is not supported. (NOT_IMPLEMENTED)"
-    )
+        raise BadRequest(f"Code: 271. DB::Exception: Cannot decompress the {encoding} body: {error}") from error
+    raise BadRequest(f"Code: 48. DB::Exception: Content-Encoding {encoding} is not supported. (NOT_IMPLEMENTED)")
 
 
 def _unpack_lz4(body: bytes) -> bytes:
@@ -143,18 +142,27 @@ def _is_transport(name: str) -> bool:
     return name in TRANSPORT or name.startswith("param_")
 
 
-def _split(url_text: bytes, body: bytes) -> tuple[bytes, bytes | None]:
-    """(statement, data to insert); the data is None where the statement holds it itself (VALUES, SELECT)."""
+def _split(url_text: bytes, body: bytes) -> tuple[bytes, tuple[str, bytes] | None]:
+    """(statement, (format, data) to insert). Raises BadRequest for what ClickHouse's own server refuses."""
     whole = url_text + b"\n" + body if url_text and body else url_text or body
-    if not INSERT.match(whole):
-        return whole, None
-    found = INSERT_FORMAT.match(whole)
-    if found is None or found[2].upper() == b"VALUES":
-        return whole, None
-    data = whole[found.end() :]
-    return (
-        (whole[: found.end(2)], data) if data.strip() else (whole, None)
-    )  # none: INSERT … SELECT … FORMAT x
+    head = whole[:LONGEST_HEAD]
+    found = INSERT_FORMAT.match(head) if _first_word(head) == "INSERT" else None
+    if found and found[3] and re.search(rb"\bSELECT\b", HIDDEN_TEXT.sub(b" ", found[1]), re.IGNORECASE):
+        found = None  # INSERT … SELECT … FROM values(…)
+    # without data: INSERT … SELECT … FORMAT x
+    if found and whole[found.end() :].strip():
+        return found[1], ((found[2] or found[3]).decode(), whole[found.end() :])
+    plain = HIDDEN_TEXT.sub(b" ", whole)
+    if plain.rstrip(b"; \t\r\n").find(b";") >= 0:
+        raise BadRequest("Code: 62. DB::Exception: Syntax error: Multi-statements are not allowed. (SYNTAX_ERROR)")
+    if re.search(rb"\bINTO\s+OUTFILE\b|\bFROM\s+INFILE\b", plain, re.IGNORECASE):
+        raise BadRequest("Code: 1. DB::Exception: INTO OUTFILE and FROM INFILE are not allowed over HTTP.")
+    return whole, None
+
+
+def _first_word(text: bytes) -> str:
+    words = HIDDEN_TEXT.sub(b" ", text[:LONGEST_HEAD]).split(maxsplit=1)
+    return words[0].decode(errors="replace").upper() if words else ""
 
 
 def execute(folder: str, query: Query) -> Answer:
@@ -167,30 +175,23 @@ def execute(folder: str, query: Query) -> Answer:
             connection.query(f"SET {name} = {_quoted(value)}")
         if query.readonly:
             connection.query("SET readonly = 2")
-        return _insert(connection, query) if query.data is not None else _select(connection, query)
+        return _insert(connection, query, *query.data) if query.data else _select(connection, query)
     finally:
         connection.close()
 
 
-def _insert(connection: Any, query: Query) -> Answer:
-    found = INSERT_FORMAT.match(query.text + b"\n")
-    assert found is not None and query.data is not None
+def _insert(connection: Any, query: Query, form: str, data: bytes) -> Answer:
     if query.params:
-        raise BadRequest("Code: 48. DB::Exception: Parameters are not supported in INSERT with data.")
-    with connection.send_insert(found[1].decode(), found[2].decode()) as inserter:
-        inserter.append(query.data)
+        raise BadRequest("Code: 48. DB::Exception: Parameters of an INSERT with data are not supported.")
+    with connection.send_insert(query.text.decode(), form) as inserter:
+        inserter.append(data)
         done = inserter.finish()
     rows, size = str(done.rows_written), str(done.bytes_written)
-    return Answer(
-        b"", None, {"written_rows": rows, "written_bytes": size, "read_rows": "0", "read_bytes": "0"}
-    )
+    return Answer(b"", None, {"written_rows": rows, "written_bytes": size, "read_rows": "0", "read_bytes": "0"})
 
 
 def _select(connection: Any, query: Query) -> Answer:
-    text = query.text.decode()
-    named = SELECT_FORMAT.search(text)
-    form = named[1] if named else query.default_format
-    result = connection.query(text, form, params=query.params)
+    result = connection.query(query.text.decode(), query.default_format, params=query.params)  # FORMAT wins
     body = bytes(result.bytes() or b"")
     summary = {
         "read_rows": str(result.rows_read()),
@@ -199,7 +200,10 @@ def _select(connection: Any, query: Query) -> Answer:
         "written_bytes": str(result.bytes_written()),
         "elapsed_ns": str(int(result.elapsed() * 1e9)),
     }
-    return Answer(body, form if body or named else None, summary)
+    if not body and not _first_word(query.text).startswith(WITH_RESULT):
+        return Answer(body, None, summary)
+    named = FORMAT_NAME.findall(HIDDEN_TEXT.sub(b" ", query.text))
+    return Answer(body, named[-1].decode() if named else query.default_format, summary)
 
 
 def _quoted(value: str) -> str:
@@ -237,6 +241,8 @@ class Endpoint:
             "X-ClickHouse-Timezone": self._timezone,
             "X-Process": str(os.getpid()),
         }
+        if _from_browser(request):
+            return web.Response(status=403, text="This endpoint does not answer web pages.\n")
         body = await request.read()
         if not body and "query" not in request.query:
             return web.Response(text="Ok.\n", headers=headers)
@@ -262,14 +268,18 @@ class Endpoint:
         self._root.close()
 
 
+def _from_browser(request: web.Request) -> bool:
+    """Whether a web page asks: any page that is open on this machine could reach a server without a password."""
+    host = request.host.rsplit(":", 1)[0]
+    return "Origin" in request.headers or host not in ("127.0.0.1", "localhost")
+
+
 def _content_type(form: str | None) -> str:
     if form and form.startswith("JSON"):
         return "application/x-ndjson" if form.startswith("JSONEachRow") else "application/json"
     if form and form.startswith("CSV"):
         return "text/csv"
-    text = form is None or form.startswith(
-        ("TabSeparated", "TSV", "Pretty", "Vertical", "Markdown", "Values")
-    )
+    text = form is None or form.startswith(("TabSeparated", "TSV", "Pretty", "Vertical", "Markdown", "Values"))
     return "text/plain" if text else "application/octet-stream"
 
 
@@ -303,7 +313,7 @@ def main(folder: str, port: int) -> None:
     )
 
 
-def _say(text: str, *_: Callable[..., None]) -> None:
+def _say(text: str) -> None:
     print(text, flush=True)
 
 

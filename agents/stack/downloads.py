@@ -63,9 +63,7 @@ def _once(name: str, title: str, fetch: Callable[[Path, Path], None], say: Say) 
         try:
             fetch(scratch, maven)
         except Exception as error:  # jgo's errors have no base of their own
-            raise Unavailable(
-                f"{title} could not be downloaded ({error}); check the network and try again."
-            ) from error
+            raise Unavailable(f"{title} could not be downloaded ({error}); check the network and try again.") from error
         scratch.rename(final)
         shutil.rmtree(maven, ignore_errors=True)
     return final

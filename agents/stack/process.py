@@ -14,9 +14,7 @@ SAME_START = 1.0  # seconds: the clock from which a start time is computed may b
 GRACE = 30.0  # seconds a server gets to write down its state before it is killed
 
 
-def start(
-    command: Sequence[str], env: Mapping[str, str], log: Path
-) -> tuple[Running, subprocess.Popen[bytes]]:
+def start(command: Sequence[str], env: Mapping[str, str], log: Path) -> tuple[Running, subprocess.Popen[bytes]]:
     """Start a server in a session of its own: neither ^C nor a closed terminal ends it. Output: `log`."""
     with log.open("ab") as out:
         process = subprocess.Popen(

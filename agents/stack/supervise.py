@@ -144,9 +144,7 @@ def _wait(part: Part, place: Place, child: subprocess.Popen[bytes] | None) -> No
         except Unavailable as error:
             if process.find(running) is None:
                 code = f" with exit code {child.poll()}" if child else ""
-                raise Unavailable(
-                    _with_log(f"{part.title} ended{code} while starting", part, place)
-                ) from error
+                raise Unavailable(_with_log(f"{part.title} ended{code} while starting", part, place)) from error
             if time.monotonic() > until:
                 why = f"{part.title} does not answer after {START_TIMEOUT:.0f} s ({error})"
                 raise Unavailable(_with_log(why, part, place)) from error
