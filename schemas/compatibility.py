@@ -150,9 +150,7 @@ class _Check:
             if source is not None:
                 self.compare(reader.at(field["type"]), writer.at(source["type"]), f"{place}.{field['name']}")
             elif "default" not in field:
-                self._say(
-                    f"{place}.{field['name']}", "the writer lacks the field and the reader has no default"
-                )
+                self._say(f"{place}.{field['name']}", "the writer lacks the field and the reader has no default")
 
     def _enums(self, reader: _Side, writer: _Side, place: str) -> None:
         missing = [symbol for symbol in writer.schema["symbols"] if symbol not in reader.schema["symbols"]]

@@ -18,6 +18,10 @@ from streams.errors import DeadReason, TidecastError, Undecodable
 HEADER = Struct(">bI")
 """Magic byte 0 and schema id."""
 
+WHOLE = ("int", "long", ["null", "int"], ["null", "long"])
+NOT_WHOLE = frozenset({float, bool})
+"""The Avro library would silently write 1 for 1.5 and for True."""
+
 
 class SchemaRegistry(Protocol):
     """Where schema ids come from. Both methods raise Unavailable while the registry does not answer."""
@@ -61,8 +65,11 @@ class _Reading(NamedTuple):
 
 
 class _Writing(NamedTuple):
+    """How records of one name are written; `integers` are the fields whose numbers must be whole."""
+
     header: bytes
     writer: Any
+    integers: tuple[str, ...]
 
 
 class Codec:
@@ -86,6 +93,9 @@ class Codec:
         out = BytesIO()
         out.write(writing.header)
         try:
+            for field in writing.integers:
+                if record.get(field).__class__ in NOT_WHOLE:
+                    raise TypeError(f"{record[field]!r} is no integer on field {field}")
             schemaless_writer(out, writing.writer, record, strict_allow_default=True)
         except Exception as error:
             raise Undecodable(
@@ -129,11 +139,11 @@ class Codec:
     def _learn_writing(self, name: str) -> _Writing:
         schema = self._schemas.get(name)
         if schema is None:
-            raise TidecastError(
-                f"There is no schema called {name}; known are {', '.join(sorted(self._schemas))}."
-            )
+            raise TidecastError(f"There is no schema called {name}; known are {', '.join(sorted(self._schemas))}.")
         id = self._registry.id_of(name, schema)
-        writing = _Writing(HEADER.pack(0, id), parse_schema(bare(schema)))
+        writer = parse_schema(bare(schema))
+        integers = [field["name"] for field in writer["fields"] if field["type"] in WHOLE]
+        writing = _Writing(HEADER.pack(0, id), writer, tuple(integers))
         self._writing[name] = writing
         return writing
 
@@ -160,12 +170,13 @@ class Codec:
         except Exception as error:
             return _Reading(name, None, None, f"Schema id {id} is not a valid Avro schema: {_text(error)}.")
         ours = self._schemas.get(name)
-        if ours is None or bare(ours) == bare(schema):
+        if ours is None:
             return _Reading(name, writer, None)
         found = problems(reader=ours, writer=schema)
         if found:
             return _Reading(name, None, None, f"Schema id {id} of {name} cannot be read here: {found[0]}")
-        return _Reading(name, writer, parse_schema(bare(ours)))
+        same = bare(ours) == bare(schema)
+        return _Reading(name, writer, None if same else parse_schema(bare(ours)))
 
 
 def _text(error: Exception) -> str:

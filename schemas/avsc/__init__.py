@@ -1,0 +1,1 @@
+"""The schema files of our own records."""

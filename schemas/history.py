@@ -1,0 +1,48 @@
+"""Former versions of every schema, kept so that a change which would break a reader fails in the tests.
+
+`history/<full name>/<version>.avsc`, counting from 1; the greatest is the present one.
+
+python -m schemas.history     # after a change: adds the next version where a schema differs"""
+
+import json
+from pathlib import Path
+
+from schemas.catalog import FOLDER, Schema, load_file, load_folder
+from schemas.compatibility import change_problems
+from schemas.forms import bare
+
+HISTORY = Path(__file__).parent / "history"
+
+
+def all_schemas() -> dict[str, Schema]:
+    """The present schemas of this tree: ours and the shipped use cases'."""
+    found = dict(load_folder(FOLDER))
+    for folder in sorted((FOLDER.parent / "usecases").glob("*/")):
+        found.update(load_folder(folder))
+    return found
+
+
+def versions(name: str) -> list[Schema]:
+    """The kept versions of a schema, oldest first."""
+    files = sorted((HISTORY / name).glob("*.avsc"), key=lambda file: int(file.stem))
+    return [load_file(file) for file in files]
+
+
+def main() -> None:
+    """Keep what is new; ValueError for a change that some reader could not follow."""
+    for name, schema in all_schemas().items():
+        kept = versions(name)
+        if kept and bare(kept[-1]) == bare(schema):
+            continue
+        for number, old in enumerate(kept, 1):
+            found = change_problems(schema, old)
+            if found:
+                raise ValueError(f"{name} breaks its version {number}: {found[0]}")
+        file = HISTORY / name / f"{len(kept) + 1}.avsc"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(schema, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        print(f"kept {name} version {len(kept) + 1}")
+
+
+if __name__ == "__main__":
+    main()
