@@ -1,0 +1,1 @@
+"""Is Tidecast exactly River's own loop, with Kafka and everything in between?"""

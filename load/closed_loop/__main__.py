@@ -1,0 +1,173 @@
+"""Closed loop: is Tidecast, with Kafka and everything in between, exactly River's own loop?
+
+Each row is an event; its label follows as an outcome; the next row waits until the switch for that label
+stands in the log. The prequential accuracy must then equal that of River's predict-then-learn loop."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+from confluent_kafka import Consumer, Producer, TopicPartition
+from rich.progress import track
+from river import datasets, linear_model, metrics, preprocessing, stream
+
+from load.wire import Wire, addresses
+
+Row = tuple[dict[str, float], bool]
+NAMES = {"phishing": ("phishing.Site", None), "elec2": ("elec2.HalfHour", 5000)}
+ELEC2_COLUMNS = ("date", "day", "period", "nswprice", "nswdemand", "vicprice", "vicdemand", "transfer")
+PATIENCE = 30.0
+"""Seconds without a switch after which the loop gives up."""
+
+
+def rows_of(data_set: str, file: Path | None) -> list[Row]:
+    """The rows with their labels, all numbers as doubles."""
+    if data_set == "phishing":
+        rows: Any = datasets.Phishing()
+    else:
+        converters: dict[str, Any] = dict.fromkeys(ELEC2_COLUMNS, float) | {"class": lambda text: text == "UP"}
+        rows = stream.iter_csv(str(file), target="class", converters=converters)
+    return [({name: float(value) for name, value in x.items()}, bool(y)) for x, y in rows]
+
+
+def rivers_own(rows: list[Row]) -> float:
+    """Accuracy of River's loop: predict, then learn, row by row."""
+    model = preprocessing.StandardScaler() | linear_model.LogisticRegression()
+    metric = metrics.Accuracy()
+    for x, y in rows:
+        metric.update(y, model.predict_one(x))
+        model.learn_one(x, y)
+    return float(metric.get())
+
+
+class Loop:
+    """Publishes a row, waits for the switch that its label causes, publishes the next."""
+
+    def __init__(self, event: str) -> None:
+        place = addresses()
+        self._event = event
+        self._wire = Wire(place["registry"])
+        self._producer = Producer({"bootstrap.servers": place["kafka"], "enable.idempotence": True, "linger.ms": 0})
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": place["kafka"],
+                "group.id": "closed-loop",
+                "enable.auto.commit": False,
+                "fetch.wait.max.ms": 5,
+            }
+        )
+        self._consumer.assign([TopicPartition("customer-events", 0, 0)])
+        self._switched = -1
+
+    def run(self, rows: list[Row]) -> None:
+        """All rows, one after the other."""
+        for number, (x, y) in enumerate(track(rows, "rows", disable=not sys.stdout.isatty())):
+            moment = 1000 * number
+            common = {"customer_id": "row", "occurred_at": moment, "source": "closed-loop"}
+            self._publish(self._event, {"event_id": f"row-{number}", **common, **x})
+            outcome = {"outcome_id": f"label-{number}", "target": "label", "prediction_id": None, "value": float(y)}
+            self._publish("tidecast.Outcome", {**common, **outcome, "occurred_at": moment + 1})
+            self._producer.flush()
+            self._await_switch(number)
+
+    def _publish(self, name: str, record: dict[str, Any]) -> None:
+        key = record["customer_id"].encode()
+        self._producer.produce("customer-events", self._wire.encode(name, record), key, partition=0)
+
+    def _await_switch(self, number: int) -> None:
+        """Until the version that has learnt row `number` is switched to: one new switch per label."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            message = self._consumer.poll(0.05)
+            if message is None or message.error() or message.key() is not None:
+                continue
+            name, record = self._wire.decode(message.value())
+            if name == "tidecast.Switch" and record["offset"] > self._switched:
+                self._switched = record["offset"]
+                return
+        raise click.ClickException(f"no switch for row {number} within {PATIENCE:.0f} s: see the workers' logs")
+
+
+def accuracy(rows: list[Row]) -> float:
+    """Prequential accuracy of the predictions on the topic, in the rows' order."""
+    place = addresses()
+    wire = Wire(place["registry"])
+    consumer = Consumer({"bootstrap.servers": place["kafka"], "group.id": "closed-loop", "enable.auto.commit": False})
+    consumer.assign([TopicPartition("predictions", 0, 0)])
+    answers: dict[str, float] = {}
+    deadline = time.monotonic() + PATIENCE
+    while len(answers) < len(rows):
+        if time.monotonic() > deadline:
+            raise click.ClickException(f"{len(answers)} predictions for {len(rows)} rows")
+        for message in consumer.consume(1000, 1.0):
+            name, record = wire.decode(message.value())
+            if name == "tidecast.Prediction":
+                answers[record["prediction_id"]] = record["value"]
+    consumer.close()
+    metric = metrics.Accuracy()
+    for (_, y), value in zip(rows, answers.values(), strict=True):
+        metric.update(y, value > 0.5)
+    return float(metric.get())
+
+
+def tidecast(*arguments: str) -> list[str]:
+    """The command line of tidecast in this environment."""
+    return [sys.executable, "-c", "from agents.cli import main; main()", *arguments]
+
+
+@contextmanager
+def system(use_case: Path) -> Iterator[None]:
+    """A stack of its own with one partition, deployed, and its workers; ended afterwards."""
+    with tempfile.TemporaryDirectory(prefix="tidecast-loop-") as folder:
+        os.environ["TIDECAST_DATA"] = folder
+        worker = None
+        try:
+            subprocess.run(tidecast("stack", "up"), check=True, stdout=sys.stderr)
+            subprocess.run(tidecast("deploy", str(use_case), "--partitions", "1"), check=True, stdout=sys.stderr)
+            worker = subprocess.Popen(
+                tidecast("worker", "scoring", "learning", "--use-case", str(use_case)), stdout=sys.stderr
+            )
+            yield
+        finally:
+            if worker is not None:
+                worker.terminate()
+                worker.wait(30)
+            subprocess.run(tidecast("stack", "down", "--wipe"), check=False, stdout=sys.stderr)
+
+
+@click.command()
+@click.argument("data_set", type=click.Choice(sorted(NAMES)))
+@click.option("--file", type=click.Path(exists=True, path_type=Path), help="electricity.csv[.gz], for elec2.")
+@click.option("--rows", "limit", type=click.IntRange(1), help="First rows only (elec2: 5000 by default).")
+def main(data_set: str, file: Path | None, limit: int | None) -> None:
+    """Run a data set through the whole system in a closed loop and compare with River's own loop.
+
+    \b
+    python -m load.closed_loop phishing
+    python -m load.closed_loop elec2 --file electricity.csv.gz
+    """
+    if data_set == "elec2" and file is None:
+        raise click.UsageError("elec2 needs --file with Elec2's CSV (River's data set of that name)")
+    event, default = NAMES[data_set]
+    rows = list(islice(rows_of(data_set, file), limit or default))
+    with system(Path(__file__).parent / data_set):
+        began = time.monotonic()
+        Loop(event).run(rows)
+        seconds = time.monotonic() - began
+        ours, theirs = accuracy(rows), rivers_own(rows)
+    click.echo(f"{data_set}: {len(rows)} rows in {seconds:.0f} s ({1000 * seconds / len(rows):.1f} ms a row)")
+    click.echo(f"prequential accuracy: Tidecast {ours:.6f}, River's own loop {theirs:.6f}")
+    if f"{ours:.6f}" != f"{theirs:.6f}":
+        raise click.ClickException("they differ")
+
+
+if __name__ == "__main__":
+    main()

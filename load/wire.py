@@ -1,0 +1,66 @@
+"""Speaking with Tidecast from outside: Confluent's wire format and the registry's HTTP API, nothing of ours."""
+
+import json
+import os
+import struct
+import urllib.request
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from fastavro import parse_schema, schemaless_reader, schemaless_writer
+
+_HEADER = struct.Struct(">bI")
+
+
+def addresses() -> dict[str, Any]:
+    """What `tidecast stack up` wrote into the data folder (TIDECAST_DATA or ./.tidecast)."""
+    folder = Path(os.environ.get("TIDECAST_DATA", ".tidecast"))
+    found: dict[str, Any] = json.loads((folder / "stack.json").read_text())
+    return found
+
+
+class Wire:
+    """Encodes and decodes records by the schemas that the registry has; timestamps stay ints in ms."""
+
+    def __init__(self, registry: str) -> None:
+        """`registry`: base URL of the Confluent API."""
+        self._registry = registry.rstrip("/")
+        self._writers: dict[str, tuple[bytes, Any]] = {}
+        self._readers: dict[int, tuple[str, Any]] = {}
+
+    def encode(self, name: str, record: Mapping[str, Any]) -> bytes:
+        """A record by the latest schema of the subject `name`."""
+        if name not in self._writers:
+            found = self._get(f"/subjects/{name}/versions/latest")
+            self._writers[name] = (_HEADER.pack(0, found["id"]), parse_schema(_plain(json.loads(found["schema"]))))
+        header, schema = self._writers[name]
+        out = BytesIO()
+        out.write(header)
+        schemaless_writer(out, schema, record)
+        return out.getvalue()
+
+    def decode(self, value: bytes) -> tuple[str, dict[str, Any]]:
+        """(full name, record)."""
+        _, number = _HEADER.unpack_from(value)
+        if number not in self._readers:
+            schema = json.loads(self._get(f"/schemas/ids/{number}")["schema"])
+            name = f"{schema['namespace']}.{schema['name']}"
+            self._readers[number] = (name, parse_schema(_plain(schema)))
+        name, parsed = self._readers[number]
+        return name, schemaless_reader(BytesIO(value[5:]), parsed, None)  # type: ignore[return-value]
+
+    def _get(self, path: str) -> dict[str, Any]:
+        with urllib.request.urlopen(self._registry + path, timeout=10) as answer:
+            found: dict[str, Any] = json.load(answer)
+        return found
+
+
+def _plain(schema: Any) -> Any:
+    """The schema without logical types."""
+    if isinstance(schema, dict):
+        return {key: _plain(value) for key, value in schema.items() if key != "logicalType"}
+    if isinstance(schema, list):
+        return [_plain(item) for item in schema]
+    return schema
