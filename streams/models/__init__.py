@@ -1,0 +1,1 @@
+"""Models: arms as declared, the models they make, versions and snapshots."""

@@ -1,0 +1,62 @@
+"""Which declaration makes which model, and a model's way into a snapshot and back."""
+
+from hashlib import sha256
+from typing import Any, cast
+
+from river import forest, tree
+
+from streams.models.arms import (
+    AdaptiveForest,
+    Arm,
+    HoeffdingTree,
+    Kind,
+    LastValue,
+    Linear,
+    Logistic,
+    Model,
+    PriorRate,
+)
+from streams.models.linear import LinearModel, LogisticModel
+from streams.models.naive import LastValueModel, PriorRateModel
+from streams.models.trees import RiverClassifier, RiverModel
+
+CLASSES: dict[str, Any] = {
+    cls.__name__: cls
+    for cls in (LinearModel, LogisticModel, PriorRateModel, LastValueModel, RiverModel, RiverClassifier)
+}
+"""Model classes by the name that snapshots carry."""
+
+
+def build(arm: Arm, target_name: str, kind: Kind, names: tuple[str, ...], lineage: int) -> Model:
+    """The untrained model of an arm that was checked; see streams.models.arms.build_model."""
+    declared, binary = arm.model, kind == "binary"
+    match declared:
+        case Logistic():
+            return LogisticModel(names, declared.features, declared.l2, declared.learning_rate)
+        case Linear():
+            return LinearModel(names, declared.features, declared.l2, declared.learning_rate)
+        case PriorRate():
+            return PriorRateModel(binary)
+        case LastValue():
+            return LastValueModel(names, declared.feature, declared.scale, binary)
+        case HoeffdingTree():
+            estimator = tree.HoeffdingTreeClassifier() if binary else tree.HoeffdingTreeRegressor()
+        case AdaptiveForest():
+            make = forest.ARFClassifier if binary else forest.ARFRegressor
+            estimator = make(n_models=declared.trees, seed=seed_of(target_name, arm.name, lineage))
+    return (RiverClassifier if binary else RiverModel)(names, estimator)
+
+
+def seed_of(target: str, arm: str, lineage: int) -> int:
+    """32 bits, the same on every machine, Python and process."""
+    return int.from_bytes(sha256(f"{target}\0{arm}\0{lineage}".encode()).digest()[:4], "big")
+
+
+def pack_model(model: Model) -> list[Any]:
+    """Class name and plain state (a pickle inside, for River's trees): equal bytes for equal histories."""
+    return [type(model).__name__, cast(Any, model).pack()]
+
+
+def unpack_model(packed: list[Any]) -> Model:
+    """The model that `pack_model` described. Only for bytes whose seal was checked: a pickle runs code."""
+    return cast(Model, CLASSES[packed[0]].unpack(packed[1]))

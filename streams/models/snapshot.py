@@ -1,0 +1,126 @@
+"""A learner's whole state as sealed bytes: nothing of it is parsed before its signature was checked.
+
+Layout: 8 bytes MAGIC with the format version, 32 bytes HMAC-SHA256 of (magic, payload) under the system's
+signing key, the payload: msgpack of the fields of Snapshot, models as in streams.models.registered."""
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+
+from streams.errors import TidecastError
+from streams.identity import Position
+from streams.models.arms import Model
+from streams.models.version import Version
+
+MAGIC = b"tidecas\x01"
+SEAL = 32
+LIMIT = 64 * 1024 * 1024
+"""Bytes a snapshot may have: River's trees take up to ten times that in memory when loaded."""
+
+Mark = tuple[int, int, int]
+
+
+class BadSnapshot(TidecastError):
+    """Bytes that are no snapshot of ours: cut, changed, too large, of another format or another key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The snapshot a switch names: path in the model store, SHA-256 of its bytes, offset and command."""
+
+    path: str
+    digest: bytes
+    offset: int
+    command: int
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """A model with the place in the log that it reflects.
+
+    model: None when the candidate failed at this version's offset; `failure` then says why.
+    marks: per source partition of customer-events, the mark of the last example read.
+    position: next record of labelled-examples. examples: learnt since the start of the lineage.
+    skipped: records that were no examples of this target. command: the one it obeys, 0 for the cadence.
+    served: in a failed snapshot, the last good one, which goes on serving."""
+
+    version: Version
+    model: Model | None
+    marks: dict[int, Mark]
+    position: Position
+    examples: int
+    command: int = 0
+    skipped: int = 0
+    failure: str = ""
+    served: Served | None = None
+
+
+def seal(payload: bytes, key: bytes, limit: int = LIMIT) -> bytes:
+    """The payload with its signature in front. BadSnapshot when that is more than `limit` bytes."""
+    size = len(MAGIC) + SEAL + len(payload)
+    if size > limit:
+        raise BadSnapshot(f"The snapshot would have {size} bytes, {limit} are allowed; declare a smaller model.")
+    return MAGIC + _digest(payload, key) + payload
+
+
+def unseal(blob: bytes, key: bytes, limit: int = LIMIT) -> bytes:
+    """The payload of sealed bytes. BadSnapshot unless size, format and signature are right."""
+    if len(blob) > limit:
+        raise BadSnapshot(f"The snapshot has {len(blob)} bytes, {limit} are allowed; it is not loaded.")
+    if blob[: len(MAGIC)] != MAGIC:
+        raise BadSnapshot("These bytes are no snapshot of this format version; restore it from a backup.")
+    payload = blob[len(MAGIC) + SEAL :]
+    if not hmac.compare_digest(blob[len(MAGIC) : len(MAGIC) + SEAL], _digest(payload, key)):
+        raise BadSnapshot(
+            "The snapshot's signature is wrong: it is damaged, or sealed by another signing key; "
+            "restore it or set the key it was sealed with."
+        )
+    return payload
+
+
+def _digest(payload: bytes, key: bytes) -> bytes:
+    # An empty key is allowed where none is configured; the seal then only guards against damage.
+    return hmac.new(key or b"\0", MAGIC + payload, hashlib.sha256).digest()
+
+
+def dump_snapshot(snapshot: Snapshot, key: bytes, limit: int = LIMIT) -> bytes:
+    """Sealed bytes, the same for the same history. BadSnapshot when they are too many."""
+    from streams.models.registered import pack_model
+
+    served = snapshot.served
+    fields: list[Any] = [
+        list(snapshot.version),
+        None if snapshot.model is None else pack_model(snapshot.model),
+        sorted([partition, *mark] for partition, mark in snapshot.marks.items()),
+        list(snapshot.position),
+        snapshot.examples,
+        snapshot.command,
+        snapshot.skipped,
+        snapshot.failure,
+        None if served is None else [served.path, served.digest, served.offset, served.command],
+    ]
+    return seal(msgpack.packb(fields), key, limit)
+
+
+def load_snapshot(blob: bytes, key: bytes, limit: int = LIMIT) -> Snapshot:
+    """What `dump_snapshot` sealed. BadSnapshot when the bytes are not that."""
+    payload = unseal(blob, key, limit)
+    from streams.models.registered import unpack_model
+
+    version, model, marks, position, examples, command, skipped, failure, served = msgpack.unpackb(
+        payload, strict_map_key=False
+    )
+    return Snapshot(
+        version=Version(*version),
+        model=None if model is None else unpack_model(model),
+        marks={partition: (epoch, offset, ordinal) for partition, epoch, offset, ordinal in marks},
+        position=Position(*position),
+        examples=examples,
+        command=command,
+        skipped=skipped,
+        failure=failure,
+        served=None if served is None else Served(*served),
+    )

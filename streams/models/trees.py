@@ -1,0 +1,61 @@
+"""River's trees and forests over vectors: exactly River's answers on the dict of the known features."""
+
+import pickle
+from collections.abc import Sequence
+from sys import getrecursionlimit, intern, setrecursionlimit
+from typing import Any
+
+DEPTH = 20_000
+"""Recursion allowed while pickling: River keeps a number's split candidates in unbalanced binary trees, as deep
+as a monotone feature makes them."""
+
+
+class RiverModel:
+    """A River regressor; also the base of RiverClassifier."""
+
+    def __init__(self, names: Sequence[str], estimator: Any) -> None:
+        self.names = [intern(name) for name in names]
+        self.estimator = estimator
+
+    def known(self, vector: Sequence[float]) -> dict[str, float]:
+        """The known features by name, in order."""
+        return {name: x for name, x in zip(self.names, vector, strict=True) if x == x}
+
+    def predict(self, vector: Sequence[float]) -> float:
+        """See streams.models.arms.Model; River's own 0.0 before the first example."""
+        return float(self.estimator.predict_one(self.known(vector)))
+
+    def learn(self, vector: Sequence[float], label: float) -> None:
+        """See streams.models.arms.Model."""
+        self.estimator.learn_one(self.known(vector), label)
+
+    def contributions(self, vector: Sequence[float], top: int) -> list[tuple[str, float]]:
+        """None that would be honest: a tree's answer is no sum over features."""
+        return []
+
+    def pack(self) -> list[Any]:
+        """Everything it is; the estimator pickled."""
+        limit = getrecursionlimit()
+        setrecursionlimit(max(limit, DEPTH))
+        try:
+            return [self.names, pickle.dumps(self.estimator, protocol=5)]
+        finally:
+            setrecursionlimit(limit)
+
+    @classmethod
+    def unpack(cls, state: list[Any]) -> "RiverModel":
+        """The model that `pack` described. Only for bytes whose seal was checked: pickle runs code."""
+        return cls(state[0], pickle.loads(state[1]))
+
+
+class RiverClassifier(RiverModel):
+    """A River classifier of False and True."""
+
+    def predict(self, vector: Sequence[float]) -> float:
+        """See streams.models.arms.Model; 0.5 while River has no opinion at all."""
+        answer = self.estimator.predict_proba_one(self.known(vector))
+        return float(answer.get(True, 0.0)) if answer else 0.5
+
+    def learn(self, vector: Sequence[float], label: float) -> None:
+        """See streams.models.arms.Model."""
+        self.estimator.learn_one(self.known(vector), label != 0)
