@@ -1,0 +1,64 @@
+"""The `tidecast` command: one module per subcommand, imported only when it is called."""
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from streams.errors import TidecastError
+
+COMMANDS = {
+    "stack": "Start, show and stop the local servers.",
+    "init": "Write a use case to start from.",
+    "check": "Validate a use case before the first event.",
+    "deploy": "Create topics, register schemas, write the definitions into the logs.",
+    "worker": "Run the agents.",
+    "publish": "Publish events from a file.",
+    "tail": "Show the records of a topic, decoded.",
+    "customer": "Show a customer's features and latest predictions.",
+    "sql": "Query the history in ClickHouse.",
+    "status": "Show positions, lag, serving versions and accounting.",
+    "verify": "Replay the recorded logs and compare with the stores.",
+    "demo": "A simulated telecom, live in the terminal.",
+}
+
+
+class LazyGroup(click.Group):
+    """Finds a subcommand NAME as `command` in agents.cli.NAME, so that --help stays fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"agents.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tidecast")
+def tidecast() -> None:
+    """Customer events become live features, predictions that keep learning, and drift alerts.
+
+    \b
+    tidecast stack up                     # local Kafka, registry, Redis, ClickHouse
+    tidecast deploy telecom               # topics, schemas, definitions
+    tidecast worker                       # score, learn, judge, monitor, keep history
+    tidecast publish calls.csv --mapping calls.toml
+    tidecast tail predictions
+    """
+
+
+def main(argv: list[str] | None = None) -> Any:
+    """Run the command line. Exit code 0 done, 1 an error in one sentence on stderr, 2 wrong usage, 130 ^C."""
+    try:
+        return tidecast.main(args=argv, prog_name="tidecast")
+    except TidecastError as error:
+        click.echo(f"tidecast: {error}", err=True)
+        sys.exit(1)
