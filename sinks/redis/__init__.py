@@ -1,0 +1,1 @@
+"""State in Redis: the stores of scoring and of the other stages."""

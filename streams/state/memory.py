@@ -1,11 +1,11 @@
-"""The stores in memory: for tests, replay and verify; trusted because they pass the suite that Redis passes."""
+"""The stores in memory, for tests, replay and verify: trusted because they pass the suite that Redis passes."""
 
 from bisect import bisect_left, insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from streams.errors import PositionConflict
 from streams.identity import Position
+from streams.state.rules import check_timers, conflict
 from streams.state.store import CustomerBytes, PartitionCommit
 
 
@@ -53,8 +53,7 @@ class MemoryScoringStore:
             states = part.states if part else {}
             observations = part.observations if part else {}
             result[number] = {
-                customer: CustomerBytes(states.get(customer), observations.get(customer))
-                for customer in customers
+                customer: CustomerBytes(states.get(customer), observations.get(customer)) for customer in customers
             }
         return result
 
@@ -69,9 +68,10 @@ class MemoryScoringStore:
 
     def commit(self, commits: Sequence[PartitionCommit]) -> None:
         """Write every partition whose position is as expected; PositionConflict names those that were not."""
-        conflicts = [str(commit.partition) for commit in commits if not self._commit(commit)]
+        check_timers(commits)
+        conflicts = [f"partition {commit.partition}" for commit in commits if not self._commit(commit)]
         if conflicts:
-            raise PositionConflict(conflict_sentence(conflicts))
+            raise conflict(conflicts)
 
     def _commit(self, commit: PartitionCommit) -> bool:
         part = self._partitions.get(commit.partition)
@@ -121,13 +121,8 @@ class MemoryStageStore:
         if stored == position:
             return
         if stored != expected:
-            raise PositionConflict(conflict_sentence([f"{stage} on {topic}/{partition}"]))
+            raise conflict([f"{stage} on {topic}/{partition}"])
         self._blobs[place] = (position, blob)
-
-
-def conflict_sentence(places: Sequence[str]) -> str:
-    """The sentence of a PositionConflict, the same for all stores."""
-    return f"Another owner committed {', '.join(places)} in between: reload the state and go on if still assigned."
 
 
 def _merge(held: dict[str, bytes], changes: Mapping[str, bytes]) -> None:

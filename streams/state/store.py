@@ -66,7 +66,8 @@ class StageStore(Protocol):
         """What was last committed; None when nothing was. Raises Unavailable."""
         ...
 
-    def commit(self, stage: str, topic: str, partition: int, expected: Position | None,
-               position: Position, blob: bytes) -> None:
+    def commit(
+        self, stage: str, topic: str, partition: int, expected: Position | None, position: Position, blob: bytes
+    ) -> None:
         """Write both if the stored position is `expected` or already `position`; else PositionConflict."""
         ...

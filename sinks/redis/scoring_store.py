@@ -1,0 +1,118 @@
+"""State of scoring in Redis; the keys are specified in docs/redis.md."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import redis
+
+from sinks.redis.client import redis_errors
+from sinks.redis.script import Write, write
+from streams.identity import Position
+from streams.state.rules import check_timers, conflict
+from streams.state.store import CustomerBytes, PartitionCommit
+
+_SCAN_COUNT = 5000
+
+
+class RedisScoringStore:
+    """A ScoringStore of one log epoch. A partition's keys share a hash tag, so that a cluster keeps them together."""
+
+    def __init__(self, client: redis.Redis, epoch: int, prefix: str = "") -> None:
+        self._client = client
+        self._root = f"{prefix}tidecast:{{{epoch}."
+
+    def positions(self, partitions: Sequence[int]) -> Mapping[int, tuple[Position, bytes]]:
+        """Position and header per partition that was ever committed; one round trip."""
+        replies = self._mget([(base + b"position", base + b"header") for base in map(self._base, partitions)])
+        return {
+            partition: (Position.parse(position.decode()), header or b"")
+            for partition, (position, header) in zip(partitions, replies, strict=True)
+            if position is not None
+        }
+
+    def load(self, wanted: Mapping[int, Sequence[str]]) -> Mapping[int, Mapping[str, CustomerBytes]]:
+        """State and observations of the customers named, in one round trip; CustomerBytes() for an unknown one."""
+        asked = {partition: customers for partition, customers in wanted.items() if customers}
+        replies = self._mget([self._customer_keys(partition, names) for partition, names in asked.items()])
+        result: dict[int, Mapping[str, CustomerBytes]] = {partition: {} for partition in wanted}
+        for (partition, customers), values in zip(asked.items(), replies, strict=True):
+            count = len(customers)
+            result[partition] = dict(zip(customers, map(CustomerBytes, values[:count], values[count:]), strict=True))
+        return result
+
+    def due(self, partition: int, until: int, limit: int) -> Sequence[tuple[int, str]]:
+        """The first `limit` timers with due <= `until` (ms), ordered by (due, customer bytes): the set's own order."""
+        if limit <= 0:
+            return []
+        found: list[tuple[bytes, float]]
+        client: Any = self._client
+        with redis_errors(self._client):
+            found = client.zrangebyscore(
+                self._base(partition) + b"timers", "-inf", until, start=0, num=limit, withscores=True
+            )
+        return [(int(due), customer.decode()) for customer, due in found]
+
+    def commit(self, commits: Sequence[PartitionCommit]) -> None:
+        """One script call per partition, all in one round trip; PositionConflict names the partitions refused."""
+        check_timers(commits)
+        written = write(self._client, [self._write(commit) for commit in commits])
+        refused = [commit for commit, done in zip(commits, written, strict=True) if not done]
+        if refused:
+            raise conflict([f"partition {commit.partition}" for commit in refused])
+
+    def customers(self, partition: int) -> Sequence[str]:
+        """All customers with a state or observations in a partition, sorted. Walks the whole database."""
+        base = self._base(partition)
+        found: set[bytes] = set()
+        with redis_errors(self._client):
+            for kind in (b"c:", b"o:"):
+                pattern = _escaped(base + kind) + b"*"
+                start = len(base) + len(kind)
+                found.update(key[start:] for key in self._client.scan_iter(match=pattern, count=_SCAN_COUNT))
+        return sorted(customer.decode() for customer in found)
+
+    def _base(self, partition: int) -> bytes:
+        return f"{self._root}{partition}}}:".encode()
+
+    def _customer_keys(self, partition: int, customers: Sequence[str]) -> list[bytes]:
+        base = self._base(partition)
+        names = [customer.encode() for customer in customers]
+        return [*_keys(base + b"c:", names), *_keys(base + b"o:", names)]
+
+    def _mget(self, groups: Iterable[Sequence[bytes]]) -> list[list[bytes | None]]:
+        pipeline: Any
+        with redis_errors(self._client), self._client.pipeline(transaction=False) as pipeline:
+            for keys in groups:
+                pipeline.execute_command("MGET", *keys)
+            return list(pipeline.execute())
+
+    def _write(self, commit: PartitionCommit) -> Write:
+        base = self._base(commit.partition)
+        keys = [
+            base + b"position",
+            base + b"header",
+            *_keys(base + b"c:", map(str.encode, commit.states)),
+            *_keys(base + b"o:", map(str.encode, commit.observations)),
+        ]
+        arguments = [
+            b"" if commit.expected is None else str(commit.expected).encode(),
+            b"%d" % len(keys),
+            str(commit.position).encode(),
+            commit.header,
+            *commit.states.values(),
+            *commit.observations.values(),
+        ]
+        if commit.timers:
+            keys.append(base + b"timers")
+            for customer, due in commit.timers.items():
+                arguments += (b"" if due is None else b"%d" % due, customer.encode())
+        return Write(keys, arguments)
+
+
+def _keys(start: bytes, names: Iterable[bytes]) -> list[bytes]:
+    return [start + name for name in names]
+
+
+def _escaped(text: bytes) -> bytes:
+    """Without meaning in the patterns of SCAN."""
+    return b"".join(b"\\" + bytes([char]) if char in rb"*?[]\^-" else bytes([char]) for char in text)

@@ -1,0 +1,25 @@
+"""What every store checks and says alike, whoever implements it."""
+
+from collections.abc import Sequence
+
+from streams.errors import PositionConflict
+from streams.state.store import PartitionCommit
+
+MAX_DUE = 2**53
+"""Largest magnitude of a due time (ms): Redis keeps the order of timers in doubles."""
+
+
+def check_timers(commits: Sequence[PartitionCommit]) -> None:
+    """Refuse due times that a double cannot hold exactly (ValueError), before anything is written."""
+    for commit in commits:
+        for customer, due in commit.timers.items():
+            if due is not None and not -MAX_DUE <= due <= MAX_DUE:
+                raise ValueError(f"timer of {customer!r} is due at {due}, beyond +-2^53 ms")
+
+
+def conflict(places: Sequence[str]) -> PositionConflict:
+    """The error for places whose stored position is neither the expected nor the new one."""
+    return PositionConflict(
+        f"Another owner committed {', '.join(places)} in between: "
+        "reload the state and go on if it is still assigned here."
+    )
