@@ -1,0 +1,46 @@
+# Two commands on a machine with git, make and Python 3.11 or newer: `make demo` and `make test`.
+# Each makes the virtual environment itself; the local servers are downloaded at their first start.
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+# made last: an installation that was interrupted is done again
+READY := .venv/.ready
+
+.PHONY: help demo test lint types unit integration stack clean
+.DEFAULT_GOAL := help
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(READY) ## A simulated telecom, live in the terminal (starts the local servers)
+	$(BIN)/tidecast demo
+
+test: lint types unit integration ## Everything: lint, types, import rules, all tests (starts its own servers)
+
+lint: $(READY) ## Style, formatting and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(READY) ## Static types
+	$(BIN)/mypy
+
+unit: $(READY) ## The tests that need no servers
+	$(BIN)/pytest tests --ignore tests/integration -n 2
+
+integration: $(READY) ## The tests on the real servers
+	$(BIN)/pytest tests/integration
+
+stack: $(READY) ## Start the local servers
+	$(BIN)/tidecast stack up
+
+clean: ## Remove the virtual environment and the caches; data (.tidecast) stays
+	rm -rf .venv build .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache *.egg-info
