@@ -45,7 +45,8 @@ class Snapshot:
     marks: per source partition of customer-events, the mark of the last example read.
     position: next record of labelled-examples. examples: learnt since the start of the lineage.
     skipped: records that were no examples of this target. command: the one it obeys, 0 for the cadence.
-    served: in a failed snapshot, the last good one, which goes on serving."""
+    served: in a failed snapshot, the last good one, which goes on serving. declared: the arm's model, the
+    target's kind and the feature names, as text. deployment_id: definitions that were in force."""
 
     version: Version
     model: Model | None
@@ -56,6 +57,8 @@ class Snapshot:
     skipped: int = 0
     failure: str = ""
     served: Served | None = None
+    declared: str = ""
+    deployment_id: str = ""
 
 
 def seal(payload: bytes, key: bytes, limit: int = LIMIT) -> bytes:
@@ -101,6 +104,8 @@ def dump_snapshot(snapshot: Snapshot, key: bytes, limit: int = LIMIT) -> bytes:
         snapshot.skipped,
         snapshot.failure,
         None if served is None else [served.path, served.digest, served.offset, served.command],
+        snapshot.declared,
+        snapshot.deployment_id,
     ]
     return seal(msgpack.packb(fields), key, limit)
 
@@ -110,9 +115,9 @@ def load_snapshot(blob: bytes, key: bytes, limit: int = LIMIT) -> Snapshot:
     payload = unseal(blob, key, limit)
     from streams.models.registered import unpack_model
 
-    version, model, marks, position, examples, command, skipped, failure, served = msgpack.unpackb(
-        payload, strict_map_key=False
-    )
+    fields = iter(msgpack.unpackb(payload))
+    version, model, marks, position = (next(fields) for _ in range(4))
+    examples, command, skipped, failure, served, declared, deployment_id = fields
     return Snapshot(
         version=Version(*version),
         model=None if model is None else unpack_model(model),
@@ -123,4 +128,6 @@ def load_snapshot(blob: bytes, key: bytes, limit: int = LIMIT) -> Snapshot:
         skipped=skipped,
         failure=failure,
         served=None if served is None else Served(*served),
+        declared=declared,
+        deployment_id=deployment_id,
     )

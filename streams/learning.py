@@ -1,0 +1,341 @@
+"""Learning: labelled-examples of one target in; snapshots of one arm, and the switches that serve them, out.
+
+A snapshot is model, marks and position in one blob at a path that the log determines, and is written before its
+switch is. So a crash loses at most the examples since the last snapshot, which lie in the log."""
+
+import json
+import logging
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from math import isfinite, nan
+from typing import Any
+
+from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES
+from streams.codec import Codec
+from streams.control import check, sign
+from streams.deployment import Deployment
+from streams.errors import DeploymentMismatch, LogGap, Unavailable, Undecodable
+from streams.identity import Position
+from streams.log import Batch, LogRecord, Output, TopicPartition
+from streams.models.arms import Arm, build_model
+from streams.models.snapshot import LIMIT, BadSnapshot, Mark, Served, Snapshot, dump_snapshot, load_snapshot
+from streams.models.store import ModelStore
+from streams.models.version import Version
+from streams.targets.declaration import Target
+from streams.usecases.declaration import UseCase
+
+LINEAGE = 1
+PROBES = 8
+"""Latest vectors on which a candidate must answer finitely, besides all zeros and all unknown."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class LearningSlice:
+    """streams.log.Slice; its state was written before, as a snapshot."""
+
+    outputs: Sequence[Output]
+    positions: Mapping[TopicPartition, int]
+
+    def commit(self) -> None:
+        """Nothing is left to write."""
+
+
+class Learning:
+    """streams.log.Stage on the partition of labelled-examples of one target, for one arm of it.
+
+    A record that is no example of this target is skipped and counted: only scorers write there. An example
+    whose predecessor is missing raises LogGap; definitions other than ours raise DeploymentMismatch."""
+
+    topics: Sequence[str] = (LABELLED_EXAMPLES,)
+
+    def __init__(
+        self,
+        use_case: UseCase,
+        target: Target,
+        arm: Arm,
+        deployment: Deployment,
+        models: ModelStore,
+        codec: Codec,
+        signing_key: bytes,
+        limit: int = LIMIT,
+    ) -> None:
+        """`signing_key` seals snapshots and signs switches; `limit`: bytes a snapshot may have."""
+        self._target = target
+        self._arm = arm
+        self._deployment = deployment
+        self._models = models
+        self._codec = codec
+        self._key = signing_key
+        self._limit = limit
+        self._names = target.features or tuple(feature.name for feature in use_case.features)
+        self._partition = TopicPartition(LABELLED_EXAMPLES, deployment.target_partitions[target.name])
+        self._declared = repr((arm.model, target.kind, self._names))
+        self._start()
+
+    @property
+    def failure(self) -> str:
+        """Why this arm learns no more, "" while it does; the last good version goes on serving."""
+        return self._state.failure
+
+    @property
+    def examples(self) -> int:
+        """Examples learnt since the start of the lineage."""
+        return self._state.examples
+
+    @property
+    def skipped(self) -> int:
+        """Records that were no examples of this target."""
+        return self._state.skipped
+
+    def wants(self, partition: TopicPartition) -> bool:
+        """The one partition that holds the target's examples."""
+        return partition == self._partition
+
+    # -- where to go on
+
+    def assign(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """streams.log.Stage.assign: from the greatest snapshot that can be read.
+
+        Reading begins at the last example learnt, which is passed over: so a batch comes even when the log has
+        nothing new, and the last switch, perhaps never written, goes out again."""
+        self._start()
+        if self._partition not in partitions:
+            return {}
+        self._resume()
+        return {self._partition: max(self._state.position.offset - 1, 0)}
+
+    def _start(self) -> None:
+        """Untrained, at the start of the log."""
+        kind = self._target.kind
+        model = build_model(self._arm, self._target.name, kind, self._names, LINEAGE)
+        version = Version(self._target.name, self._arm.name, LINEAGE, -1)
+        self._state = Snapshot(version, model, {}, Position(0), 0, declared=self._declared)
+        self._resend = False
+        self._declaring = True
+        self._unsaved = 0
+        self._probes: deque[list[float]] = deque(maxlen=PROBES)
+
+    def _resume(self) -> None:
+        folder = self._state.version.folder
+        paths = self._models.list(folder)
+        for path in reversed(paths):
+            try:
+                snapshot, served = self._load(path)
+            except (BadSnapshot, KeyError) as error:
+                log.warning("Snapshot %s is passed over, the one before it is taken: %s", path, error)
+                continue
+            if snapshot.declared != self._declared:
+                raise DeploymentMismatch(
+                    f"Arm {self._arm.name!r} of target {self._target.name!r} was declared otherwise when it learnt "
+                    f"{snapshot.version}; give the changed arm a new name, so that it starts untrained."
+                )
+            self._state = snapshot
+            self._state.served = served
+            self._resend = served is not None
+            return
+        if paths:
+            raise BadSnapshot(
+                f"None of the {len(paths)} snapshots under {folder} can be read; set the signing key they were "
+                "sealed with, or delete them to learn again from the start of the log."
+            )
+
+    def _load(self, path: str) -> tuple[Snapshot, Served | None]:
+        """A snapshot and what it serves: itself, or the last good one when it failed."""
+        blob = self._models.get(path)
+        snapshot = load_snapshot(blob, self._key, self._limit)
+        if snapshot.version.path != path:
+            raise BadSnapshot(f"It is the snapshot of {snapshot.version}; put each back at its own path.")
+        if snapshot.model is None:
+            return snapshot, snapshot.served
+        return snapshot, Served(path, sha256(blob).digest(), snapshot.version.offset, snapshot.command)
+
+    # -- the log
+
+    def process(self, batch: Batch) -> Iterator[LearningSlice]:
+        """streams.log.Stage.process: a slice ends at each snapshot."""
+        for record in batch.get(self._partition, ()):
+            if record.offset < self._state.position.offset:
+                continue
+            if self._record(record):
+                yield self._slice()
+        yield self._slice()
+
+    def _slice(self) -> LearningSlice:
+        """What is to be sent now. Kafka is told what a restart would read again at most."""
+        outputs = self._switches() if self._resend else []
+        self._resend = False
+        positions = {} if self._unsaved else {self._partition: self._state.position.offset}
+        return LearningSlice(outputs, positions)
+
+    def _record(self, raw: LogRecord) -> bool:
+        """One record; whether a slice must end behind it."""
+        try:
+            name, record = self._codec.decode(raw.value)
+        except Undecodable:
+            name, record = "", {}
+        if name == "tidecast.LabelledExample":
+            return self._example(raw.offset, record)
+        if name == "tidecast.Deployment" and self._signed(name, record):
+            self._deploy(raw.offset, record)
+        elif name != "tidecast.Progress":
+            self._state.skipped += 1
+        self._state.position = Position(raw.offset + 1)
+        return False
+
+    def _signed(self, name: str, record: Mapping[str, Any]) -> bool:
+        return check(name, record, self._key, LABELLED_EXAMPLES, self._partition.partition)
+
+    def _deploy(self, offset: int, record: Mapping[str, Any]) -> None:
+        """The definitions change; those that do not declare this arm are passed over, it starts after them."""
+        ours, theirs = self._deployment.deployment_id, record["deployment_id"]
+        self._declaring = theirs == ours or _declares(record["definitions"], self._target.name, self._arm.name)
+        leaving = theirs != ours and self._state.deployment_id == ours
+        if leaving and self._unsaved:
+            # The worker with the new definitions goes on from here.
+            self._save()
+        self._state.deployment_id = theirs
+        if leaving:
+            raise self._mismatch(offset)
+
+    def _example(self, offset: int, example: Mapping[str, Any]) -> bool:
+        state, source = self._state, example["source"]
+        mark: Mark = (source["epoch"], source["offset"], source["ordinal"])
+        last = state.marks.get(source["partition"])
+        vector, label = example["vector"], example["label"]
+        fits = example["target"] == self._target.name and len(vector) == len(self._names) and isfinite(label)
+        if not fits or (last is not None and mark <= last):
+            state.skipped += not fits
+            state.position = Position(offset + 1)
+            return False
+        self._check_previous(offset, example["previous"], source["partition"], last)
+        if self._declaring and state.deployment_id != self._deployment.deployment_id:
+            raise self._mismatch(offset)
+        state.marks[source["partition"]] = mark
+        state.position = Position(offset + 1)
+        if state.model is None or not self._declaring:
+            return False
+        return self._learn(offset, vector, label)
+
+    def _check_previous(self, offset: int, previous: str | None, partition: int, last: Mark | None) -> None:
+        expected = None if last is None else f"{last[0]}.{partition}.{last[1]}.{last[2]}"
+        if previous != expected:
+            raise LogGap(
+                f"The example at offset {offset} of {LABELLED_EXAMPLES}[{self._partition.partition}] follows "
+                f"{previous}, but the last one read of its source is {expected}; restore the topic, or wipe it "
+                "and the model store."
+            )
+
+    def _mismatch(self, offset: int) -> DeploymentMismatch:
+        theirs, ours = self._state.deployment_id, self._deployment.deployment_id
+        if not theirs:
+            return DeploymentMismatch("Examples lie before the first deployment of this log; run `tidecast deploy`.")
+        return DeploymentMismatch(
+            f"At offset {offset} of {LABELLED_EXAMPLES}[{self._partition.partition}] deployment {theirs} is in "
+            f"force, this worker has {ours}; start a worker with the definitions of {theirs}."
+        )
+
+    # -- the model
+
+    def _learn(self, offset: int, vector: list[float], label: float) -> bool:
+        """One example; whether it completed a version."""
+        state, model = self._state, self._state.model
+        assert model is not None
+        state.version = state.version._replace(offset=offset)
+        try:
+            model.learn(vector, label)
+        except Exception as error:
+            self._fail(f"learning raised {type(error).__name__}: {error}")
+            return True
+        state.examples += 1
+        self._unsaved += 1
+        self._probes.append(vector)
+        if state.examples % self._target.serve_every:
+            return False
+        self._save()
+        return True
+
+    def _save(self) -> None:
+        """Write a snapshot and go on from the loaded copy, so that a restart goes on from the same object."""
+        state = self._state
+        served, state.served = state.served, None
+        try:
+            blob = dump_snapshot(state, self._key, self._limit)
+            loaded = load_snapshot(blob, self._key, self._limit)
+            unfit = self._unfit(loaded)
+        except BadSnapshot as error:
+            unfit = str(error)
+        except (RecursionError, MemoryError) as error:
+            unfit = f"the model cannot be written: {type(error).__name__}"
+        if unfit:
+            state.served = served
+            self._fail(unfit)
+            return
+        self._put(state.version.path, blob)
+        self._state = loaded
+        offset, command = loaded.version.offset, loaded.command
+        loaded.served = Served(loaded.version.path, sha256(blob).digest(), offset, command)
+        self._saved()
+
+    def _saved(self) -> None:
+        self._unsaved = 0
+        self._probes.clear()
+        self._resend = self._state.served is not None
+
+    def _unfit(self, loaded: Snapshot) -> str:
+        """Why a candidate must not serve; "" when its answers to the probes are finite."""
+        width = len(self._names)
+        assert loaded.model is not None
+        for vector in ([0.0] * width, [nan] * width, *self._probes):
+            try:
+                value = loaded.model.predict(vector)
+            except Exception as error:
+                return f"answering a probe raised {type(error).__name__}: {error}"
+            if not isfinite(value):
+                return f"it answers a probe with {value}"
+        return ""
+
+    def _fail(self, why: str) -> None:
+        """Mark the candidate failed at this version: it learns no more, the last good version serves on."""
+        state = self._state
+        state.model, state.failure = None, why
+        log.error("%s failed and learns no more, the version before it serves on: %s", state.version, why)
+        self._put(state.version.path, dump_snapshot(state, self._key, self._limit))
+        self._saved()
+
+    def _put(self, path: str, blob: bytes) -> None:
+        self._models.put(path, blob)
+        if self._models.get(path) != blob:
+            raise Unavailable(f"The model store gave back other bytes for {path} than were written; check its disk.")
+
+    def _switches(self) -> list[Output]:
+        """The switch to the served version, one copy per partition of customer-events."""
+        served = self._state.served
+        if served is None:
+            return []
+        record = {
+            "target": self._target.name,
+            "arm": self._arm.name,
+            "version": str(self._state.version._replace(offset=served.offset)),
+            "command": served.command,
+            "offset": served.offset,
+            "snapshot": served.path,
+            "digest": served.digest,
+        }
+        outputs = []
+        for partition in range(self._deployment.partitions):
+            signed = sign("tidecast.Switch", record, self._key, CUSTOMER_EVENTS, partition)
+            value = self._codec.encode("tidecast.Switch", signed)
+            outputs.append(Output(CUSTOMER_EVENTS, partition, None, value))
+        return outputs
+
+
+def _declares(definitions: str, target: str, arm: str) -> bool:
+    """Whether the definitions of a deployment have such an arm."""
+    for declared in json.loads(definitions)["targets"]:
+        if declared["name"] == target:
+            return any(other["name"] == arm for other in declared["arms"])
+    return False
