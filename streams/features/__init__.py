@@ -1,0 +1,1 @@
+"""Features: declarations, and the pure function of (state, clock) that they are."""

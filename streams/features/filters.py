@@ -1,0 +1,56 @@
+"""`where` clauses: which events of a type a declaration means."""
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from streams.errors import DeclarationError
+
+Matches = Callable[[Mapping[str, Any]], bool]
+
+
+def _unless_null(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    return lambda value, bound: value is not None and compare(value, bound)
+
+
+OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": _unless_null(operator.lt),
+    "<=": _unless_null(operator.le),
+    ">": _unless_null(operator.gt),
+    ">=": _unless_null(operator.ge),
+    "in": lambda value, among: value in among,
+    "not in": lambda value, among: value not in among,
+}
+"""A null field is smaller or larger than nothing; otherwise they compare as in Python."""
+
+
+def condition(wanted: Any) -> tuple[str, Any]:
+    """(operator, value) of one entry of a `where`; DeclarationError for an unknown operator."""
+    if not isinstance(wanted, tuple | list):
+        return "==", wanted
+    if len(wanted) != 2 or wanted[0] not in OPERATORS:
+        raise DeclarationError(
+            f"{wanted!r} is no condition; write a value, or a pair of one of {', '.join(OPERATORS)} and a value"
+        )
+    name, value = wanted
+    return name, tuple(value) if isinstance(value, tuple | list) else value
+
+
+def compile_where(where: Mapping[str, Any]) -> Matches:
+    """A function that says whether a record fits all conditions. DeclarationError for an unknown operator."""
+    tests = [(field, OPERATORS[name], value) for field, (name, value) in _conditions(where)]
+    if len(tests) == 1:
+        only, test, bound = tests[0]
+        return lambda record: test(record[only], bound)
+    return lambda record: all(test(record[field], value) for field, test, value in tests)
+
+
+def where_key(where: Mapping[str, Any]) -> str:
+    """A text that is the same for equal filters, whatever their order, and no other."""
+    return repr(sorted((field, name, value) for field, (name, value) in _conditions(where))) if where else ""
+
+
+def _conditions(where: Mapping[str, Any]) -> list[tuple[str, tuple[str, Any]]]:
+    return [(field, condition(wanted)) for field, wanted in where.items()]

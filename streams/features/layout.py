@@ -1,0 +1,179 @@
+"""Where each declared thing lies in a customer's state, and how a state of another layout becomes one of this.
+
+*Series*: tiles of one width over one set of events and one filter, shared by all features that can use them; a tile
+is a list [slot, column, ...] with the columns that these features need. *Register*: the latest event of a set and
+filter, with one field's value or without. A *cell* (a register, or a column of a series) has a name that depends on
+nothing but what it holds; a layout's fingerprint lists the names' hashes, so any state says what it holds."""
+
+import struct
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from streams.features.declarations import (
+    Attribute,
+    Count,
+    DistinctCount,
+    Feature,
+    Last,
+    Max,
+    Mean,
+    Min,
+    Ratio,
+    Sum,
+    TimeSince,
+    Where,
+    names,
+)
+from streams.features.filters import where_key
+from streams.features.window import window
+
+COUNT, VALUES, SUM, MIN, MAX, DISTINCT = range(6)
+"""Kinds of columns: events, events whose field is not null, and aggregates of the values that are not null."""
+
+
+class Column(NamedTuple):
+    """One aggregate per tile; `cap` is that of a distinct count."""
+
+    kind: int
+    field: str = ""
+    cap: int = 0
+
+
+EMPTY = {COUNT: 0, VALUES: 0, SUM: 0, MIN: None, MAX: None, DISTINCT: None}
+COLUMNS: dict[type, Sequence[int]] = {
+    Count: (COUNT,),
+    Sum: (SUM,),
+    Mean: (SUM, VALUES),
+    Min: (MIN,),
+    Max: (MAX,),
+    DistinctCount: (DISTINCT,),
+}
+
+
+class Selection(NamedTuple):
+    """Which events; `where` is compared by its key."""
+
+    events: tuple[str, ...]
+    key: str
+
+
+class Series:
+    """Tiles of one width; `tiles` is how many of them the widest window sees."""
+
+    def __init__(self, selection: Selection, width: int) -> None:
+        self.selection = selection
+        self.width = width
+        self.tiles = 0
+        self.columns: list[Column] = []
+
+    def position(self, column: Column) -> int:
+        """Place of a column in a tile (0 is the slot); added when it is new."""
+        if column not in self.columns:
+            self.columns.append(column)
+        return self.columns.index(column) + 1
+
+    def empty(self, slot: int = 0) -> list[Any]:
+        """A tile without events."""
+        return [slot, *(EMPTY[column.kind] for column in self.columns)]
+
+
+Registers = list[list[Any] | None]
+Tiles = list[list[Any]]
+
+
+class Layout:
+    """Series and registers of a set of features, in declared order."""
+
+    def __init__(self, features: Sequence[Feature]) -> None:
+        self.series: list[Series] = []
+        self.registers: list[tuple[Selection, str | None]] = []
+        self.filters: dict[Selection, Where] = {}
+        self.places: list[tuple[int, tuple[int, ...]]] = []
+        """Per feature: index of its series and positions of its columns, or index of its register."""
+        for feature in features:
+            self.places.append(self._place(feature))
+        self._cells = [self._register_names(), *(self._column_names(s) for s in self.series)]
+        self.fingerprint = b"".join(struct.pack("<H", len(part)) + b"".join(part) for part in self._cells)
+
+    def _place(self, feature: Feature) -> tuple[int, tuple[int, ...]]:
+        if isinstance(feature, Ratio):
+            return -1, ()
+        where = {} if isinstance(feature, Attribute) else feature.where
+        selection = Selection(tuple(sorted(set(names(feature.of)))), where_key(where))
+        self.filters[selection] = where
+        if isinstance(feature, Last | Attribute | TimeSince):
+            register = (selection, None if isinstance(feature, TimeSince) else feature.field)
+            if register not in self.registers:
+                self.registers.append(register)
+            return self.registers.index(register), ()
+        tiles, width = window(feature.over)
+        series = self._series_of(selection, width)
+        series.tiles = max(series.tiles, tiles)
+        field = "" if isinstance(feature, Count) else feature.field
+        cap = feature.cap if isinstance(feature, DistinctCount) else 0
+        columns = [Column(kind, field, cap) for kind in COLUMNS[type(feature)]]
+        return self.series.index(series), tuple(series.position(column) for column in columns)
+
+    def _series_of(self, selection: Selection, width: int) -> Series:
+        for series in self.series:
+            if series.selection == selection and series.width == width:
+                return series
+        self.series.append(Series(selection, width))
+        return self.series[-1]
+
+    def _register_names(self) -> list[bytes]:
+        return [_hash(repr(("register", *selection, field))) for selection, field in self.registers]
+
+    def _column_names(self, series: Series) -> list[bytes]:
+        return [_hash(repr((series.width, *series.selection, *column))) for column in series.columns]
+
+    def moves_from(self, fingerprint: bytes) -> "Moves":
+        """How to bring a state with that fingerprint here."""
+        old_registers, *old_series = _parse(fingerprint)
+        own_registers, *own_series = self._cells
+        found = {cell: (i, at + 1) for i, part in enumerate(old_series) for at, cell in enumerate(part)}
+        series = []
+        for cells in own_series:
+            sources = [found.get(cell) for cell in cells]
+            origin = next((source[0] for source in sources if source), None)
+            series.append((origin, [source and source[1] for source in sources]))
+        return Moves([_index(old_registers, cell) for cell in own_registers], series)
+
+    def move(
+        self, moves: "Moves", registers: Registers, series: list[Tiles], clock: int
+    ) -> tuple[Registers, list[Tiles]]:
+        """A state's contents in this layout: what both have; what is new starts empty."""
+        moved = []
+        for own, (origin, positions) in zip(self.series, moves.series, strict=True):
+            first = clock // own.width - own.tiles
+            tiles = [] if origin is None else [tile for tile in series[origin] if tile[0] > first]
+            empty = own.empty()[1:]
+            moved.append(
+                [[t[0], *(e if p is None else t[p] for p, e in zip(positions, empty, strict=True))] for t in tiles]
+            )
+        return [None if at is None else registers[at] for at in moves.registers], moved
+
+
+class Moves(NamedTuple):
+    """Per register its old index; per series its old index and each column's old position; None is new."""
+
+    registers: list[int | None]
+    series: list[tuple[int | None, list[int | None]]]
+
+
+def _hash(name: str) -> bytes:
+    return blake2b(name.encode(), digest_size=4).digest()
+
+
+def _index(cells: list[bytes], cell: bytes) -> int | None:
+    return cells.index(cell) if cell in cells else None
+
+
+def _parse(fingerprint: bytes) -> list[list[bytes]]:
+    parts, at = [], 0
+    while at < len(fingerprint):
+        (size,) = struct.unpack_from("<H", fingerprint, at)
+        parts.append([fingerprint[i : i + 4] for i in range(at + 2, at + 2 + 4 * size, 4)])
+        at += 2 + 4 * size
+    return parts

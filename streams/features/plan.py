@@ -1,0 +1,241 @@
+"""A use case's features, compiled: events into a customer's state, state and clock into a vector.
+
+Nothing here depends on how the log is cut into batches: sums add up in log order within a tile and in the order of
+tiles across them, and `unpack(pack(state)) == state` always."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from math import nan
+from typing import Any, NamedTuple, Protocol
+
+import msgpack
+
+from streams.features import distinct
+from streams.features.declarations import Attribute, Count, DistinctCount, Feature, Last, Ratio, Sum, TimeSince
+from streams.features.filters import Matches, compile_where
+from streams.features.layout import COUNT, DISTINCT, MIN, SUM, VALUES, Layout, Moves, Selection, Tiles
+from streams.features.readers import ReadRegister, ReadTiles, finite, register_reader, tiles_reader
+from streams.features.window import EVER, window
+from streams.state.customer import CustomerState, Digests
+
+INT64 = 1 << 63
+
+
+class Declares(Protocol):
+    """What a plan needs of a use case."""
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """In the order of the vector."""
+        ...
+
+
+class _SeriesStep(NamedTuple):
+    series: int
+    width: int
+    kept: int
+    empty: list[Any]
+    columns: list[tuple[int, int, str, int]]
+    """(position, kind, field, cap)"""
+
+
+class _Step(NamedTuple):
+    """What events of one type and filter change: registers as (index, field or None), and series."""
+
+    matches: Matches | None
+    registers: list[tuple[int, str | None]]
+    series: list[_SeriesStep]
+
+
+class FeaturePlan:
+    """Features of a use case in declared order. Holds no customer's data; all times are ms of event time."""
+
+    def __init__(self, use_case: Declares) -> None:
+        features = use_case.features
+        self.names: tuple[str, ...] = tuple(feature.name for feature in features)
+        self._layout = Layout(features)
+        self._steps = self._compile_updates()
+        widths = [series.width for series in self._layout.series]
+        self._finest = min(widths, default=EVER)
+        self._pruned = [(i, s.width, s.tiles) for i, s in enumerate(self._layout.series) if s.width != EVER]
+        self._compile_reads(features)
+        self._pack: Callable[[Any], bytes] = msgpack.Packer().pack
+        self._moves: dict[bytes, Moves] = {}
+
+    # -- compiling
+
+    def _compile_updates(self) -> dict[str, list[_Step]]:
+        layout = self._layout
+        steps: dict[str, list[_Step]] = {}
+        for selection, where in layout.filters.items():
+            matches = compile_where(where) if where else None
+            registers = [(i, f) for i, (s, f) in enumerate(layout.registers) if s == selection]
+            step = _Step(matches, registers, self._series_steps(selection))
+            for event in selection.events:
+                steps.setdefault(event, []).append(step)
+        return steps
+
+    def _series_steps(self, selection: Selection) -> list[_SeriesStep]:
+        return [
+            _SeriesStep(i, s.width, s.tiles, s.empty(), [(at + 1, *column) for at, column in enumerate(s.columns)])
+            for i, s in enumerate(self._layout.series)
+            if s.selection == selection
+        ]
+
+    def _compile_reads(self, features: tuple[Feature, ...]) -> None:
+        """Totals and other aggregates per (series, window), registers and ratios, each with its place in the
+        vector; and the vector of a customer of whom nothing is known."""
+        self._blank = [0.0 if isinstance(f, Count | Sum | DistinctCount) else nan for f in features]
+        windows: dict[tuple[int, int, int], tuple[list[tuple[int, int, float]], list[tuple[int, ReadTiles]]]] = {}
+        self._registers: list[tuple[int, int, ReadRegister]] = []
+        self._ratios: list[tuple[int, int, int]] = []
+        for place, (feature, (index, positions)) in enumerate(zip(features, self._layout.places, strict=True)):
+            if isinstance(feature, Ratio):
+                names = self.names
+                self._ratios.append((place, names.index(feature.numerator), names.index(feature.denominator)))
+            elif isinstance(feature, Last | Attribute | TimeSince):
+                self._registers.append((place, index, register_reader(feature)))
+            else:
+                tiles, width = window(feature.over)
+                totals, others = windows.setdefault((index, width, tiles), ([], []))
+                if isinstance(feature, Count | Sum):
+                    totals.append((place, positions[0], 1.0 if isinstance(feature, Count) else float(feature.scale)))
+                else:
+                    others.append((place, tiles_reader(feature, positions)))
+        self._windows = [(*key, *reads) for key, reads in windows.items()]
+
+    # -- events
+
+    def new_state(self) -> CustomerState:
+        """The state of a customer of whom nothing is known."""
+        return CustomerState([[] for _ in self._layout.series], [None] * len(self._layout.registers))
+
+    def update(self, state: CustomerState, event: str, record: Mapping[str, Any], occurred_at: int) -> None:
+        """Put one event (short name) into the state and move its clock to the later of both; events may come
+        out of order. Tiles that no window can see again go."""
+        series = state.series
+        clock = state.clock
+        if occurred_at > clock:
+            if occurred_at // self._finest != clock // self._finest:
+                self._prune(series, occurred_at)
+            state.clock = clock = occurred_at
+        for matches, registers, changes in self._steps.get(event, ()):
+            if matches is not None and not matches(record):
+                continue
+            for at, field in registers:
+                _register(state.registers, at, occurred_at, record, field)
+            for index, width, kept, empty, columns in changes:
+                slot = occurred_at // width
+                tiles = series[index]
+                if tiles and tiles[-1][0] == slot:
+                    _add(tiles[-1], columns, record)
+                elif slot > clock // width - kept:
+                    _add(_open_tile(tiles, slot, empty), columns, record)
+
+    def _prune(self, series: list[Tiles], clock: int) -> None:
+        for index, width, kept in self._pruned:
+            tiles = series[index]
+            if tiles:
+                first = clock // width - kept
+                if tiles[0][0] <= first:
+                    series[index] = [tile for tile in tiles if tile[0] > first]
+
+    # -- vectors
+
+    def vector(self, state: CustomerState, clock: int) -> list[float]:
+        """All features as of `clock` (that of the state, if it is later); NaN is unknown."""
+        if clock < state.clock:
+            clock = state.clock
+        out = self._blank.copy()
+        self._read_windows(out, state.series, clock)
+        registers = state.registers
+        for place, index, read in self._registers:
+            register = registers[index]
+            if register is not None:
+                out[place] = read(register, clock)
+        for place, numerator, denominator in self._ratios:
+            if out[denominator]:
+                out[place] = finite(out[numerator] / out[denominator])
+        return out
+
+    def _read_windows(self, out: list[float], series: list[Tiles], clock: int) -> None:
+        for index, width, kept, totals, others in self._windows:
+            tiles = series[index]
+            if not tiles:
+                continue
+            first = clock // width - kept
+            if tiles[0][0] <= first:
+                tiles = [tile for tile in tiles if tile[0] > first]
+            for place, position, scale in totals:
+                total = 0
+                for tile in tiles:
+                    total += tile[position]
+                out[place] = finite(total * scale)
+            for place, read in others:
+                out[place] = read(tiles)
+
+    # -- the stored form
+
+    def pack(self, state: CustomerState) -> bytes:
+        """The stored form: msgpack of [fingerprint, clock, due, digests, registers, series]."""
+        return self._pack(
+            (self._layout.fingerprint, state.clock, state.due, state.digests.data, state.registers, state.series)
+        )
+
+    def unpack(self, data: bytes) -> CustomerState:
+        """What `pack` wrote, exactly; a state of another layout keeps what both have."""
+        fingerprint, clock, due, digests, registers, series = msgpack.unpackb(data, strict_map_key=False)
+        if fingerprint != self._layout.fingerprint:
+            moves = self._moves.get(fingerprint)
+            if moves is None:
+                moves = self._moves[fingerprint] = self._layout.moves_from(fingerprint)
+            registers, series = self._layout.move(moves, registers, series, clock)
+        return CustomerState(series, registers, clock, Digests(digests), due)
+
+
+def _register(registers: list[Any], at: int, moment: int, record: Mapping[str, Any], field: str | None) -> None:
+    latest = registers[at]
+    if latest is not None and latest[0] > moment:
+        return
+    if field is None:
+        registers[at] = [moment]
+    elif record[field] is not None:
+        registers[at] = [moment, record[field]]
+
+
+def _open_tile(tiles: Tiles, slot: int, empty: list[Any]) -> list[Any]:
+    """The tile of that slot, put in its place if there is none."""
+    if not tiles or tiles[-1][0] < slot:
+        at = len(tiles)
+    else:
+        at = bisect_left(tiles, slot, key=lambda tile: tile[0])
+        if tiles[at][0] == slot:
+            return tiles[at]
+    tile = empty.copy()
+    tile[0] = slot
+    tiles.insert(at, tile)
+    return tile
+
+
+def _add(tile: list[Any], columns: list[tuple[int, int, str, int]], record: Mapping[str, Any]) -> None:
+    """Put an event into its tile."""
+    for position, kind, field, cap in columns:
+        if kind == COUNT:
+            tile[position] += 1
+            continue
+        value = record[field]
+        if value is None:
+            continue
+        if kind == SUM:
+            total = tile[position] + value
+            tile[position] = total if -INT64 <= total < INT64 else float(total)
+        elif kind == VALUES:
+            tile[position] += 1
+        elif kind == DISTINCT:
+            if tile[position] is None:
+                tile[position] = []
+            distinct.add(tile[position], value, cap)
+        else:
+            best = tile[position]
+            if best is None or (value < best if kind == MIN else value > best):
+                tile[position] = value
