@@ -14,12 +14,14 @@ import re
 import sys
 import uuid
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import chdb
+import lz4.frame
+import zstandard
 from aiohttp import web
 
 MEMORY_LIMIT = 2_000_000_000  # bytes for all queries together: the other parts need room too
@@ -94,22 +96,18 @@ def unpack(body: bytes, encoding: str) -> bytes:
         if encoding == "deflate":
             return zlib.decompress(body)
         if encoding == "lz4":
-            return _unpack_lz4(body)
+            return _all_frames(body, lz4.frame.LZ4FrameDecompressor)
         if encoding == "zstd":
-            import zstandard
-
-            return bytes(zstandard.ZstdDecompressor().decompressobj(read_across_frames=True).decompress(body))
+            return _all_frames(body, zstandard.ZstdDecompressor().decompressobj)
     except Exception as error:  # each library has its own
         raise BadRequest(f"Code: 271. DB::Exception: Cannot decompress the {encoding} body: {error}") from error
     raise BadRequest(f"Code: 48. DB::Exception: Content-Encoding {encoding} is not supported. (NOT_IMPLEMENTED)")
 
 
-def _unpack_lz4(body: bytes) -> bytes:
-    import lz4.frame
-
+def _all_frames(body: bytes, decompressor: Callable[[], Any]) -> bytes:
     out = []
     while body:
-        frame = lz4.frame.LZ4FrameDecompressor()
+        frame = decompressor()
         out.append(frame.decompress(body))
         if not frame.eof:
             raise ValueError("the last frame is cut")

@@ -93,8 +93,8 @@ def read_place(folder: Path) -> Place:
         place.signing_key = content["signing_key"]
         place.cluster_id = content["cluster_id"]
         place.processes = {part: Running(**known) for part, known in content["pids"].items()}
-    except FileNotFoundError:
-        pass
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # no stack here yet
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingError(
             f"{place.file} cannot be read ({error!r}); "
