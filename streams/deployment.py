@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,7 +103,7 @@ def _plain(value: Any, place: str) -> Any:
         parts = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         return {"class": type(value).__name__, **_plain(parts, place)}
     if isinstance(value, Mapping):
-        if value.get("type") == "record":
+        if value.get("type") == "record" and "fields" in value:
             return bare(dict(value))
         return {str(key): _plain(item, f"{place}.{key}") for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -112,6 +112,52 @@ def _plain(value: Any, place: str) -> Any:
         raise DeclarationError(f"{place} is {value}; declare a finite number.")
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise DeclarationError(
-        f"{place} is a {type(value).__name__}; declare it with text, numbers and tuples of these."
-    )
+    raise DeclarationError(f"{place} is a {type(value).__name__}; declare it with text, numbers and tuples of these.")
+
+
+def differences(deployed: Fingerprint, here: Fingerprint) -> list[str]:
+    """What differs without stopping a worker (River does stop it), one sentence each."""
+    words = {"code": "Tidecast's code", "python": "Python", "cpu": "the CPU"}
+    return [
+        f"{words[name]} is {getattr(here, name)} here and was {getattr(deployed, name)} at the deployment: "
+        "results may differ in their last digits."
+        for name in words
+        if getattr(here, name) != getattr(deployed, name)
+    ]
+
+
+def changes(old: str, new: str) -> list[str]:
+    """What is different between two definitions, one line each: `features.calls_7d.over: '7d' → '14d'`."""
+    return list(_changes(json.loads(old), json.loads(new), ""))
+
+
+def _changes(old: Any, new: Any, place: str) -> Iterator[str]:
+    if old == new:
+        return
+    if _by_name(old) is not None and _by_name(new) is not None:
+        if list(_by_name(old) or ()) != list(_by_name(new) or ()) and len(old) == len(new):
+            yield f"{place}: new order or names"
+        old, new = _by_name(old), _by_name(new)
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        yield f"{place}: {_short(old)} → {_short(new)}"
+        return
+    for key in [*old, *(key for key in new if key not in old)]:
+        inner = f"{place}.{key}" if place else str(key)
+        if key not in new:
+            yield f"{inner}: removed"
+        elif key not in old:
+            yield f"{inner}: new"
+        else:
+            yield from _changes(old[key], new[key], inner)
+
+
+def _by_name(value: Any) -> dict[str, Any] | None:
+    """A list of named things as a mapping, so that moving one is not a change of all."""
+    if isinstance(value, list) and all(isinstance(item, dict) and "name" in item for item in value):
+        return {str(item["name"]): item for item in value}
+    return None
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:59] + "…"

@@ -1,0 +1,64 @@
+"""`tidecast deploy`: put a use case in force."""
+
+import re
+
+import click
+
+from agents.deploying import Deployed, deploy
+from agents.settings import load_settings
+from streams.usecases import load_use_case
+
+UNITS_MS = {"h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+
+
+def _retention(_context: click.Context, _option: click.Parameter, value: str | None) -> int | None:
+    """Milliseconds, -1 for ever."""
+    if value is None or value == "forever":
+        return None if value is None else -1
+    found = re.fullmatch(r"([1-9][0-9]{0,5})([hdw])", value)
+    if found is None:
+        raise click.BadParameter("write a number and h, d or w, such as 90d, or 'forever'")
+    return int(found[1]) * UNITS_MS[found[2]]
+
+
+@click.command()
+@click.argument("use_case")
+@click.option(
+    "--partitions",
+    type=click.IntRange(1, 1024),
+    help="Partitions of customer-events; only when the topics are created.  [default: 4]",
+)
+@click.option(
+    "--retention",
+    callback=_retention,
+    metavar="SPAN",
+    help="How long events, predictions, examples and alerts are kept, such as 90d.  [default: forever]",
+)
+def command(use_case: str, partitions: int | None, retention: int | None) -> None:
+    """Create the topics, register the schemas and write the definitions of USE_CASE into the logs.
+
+    USE_CASE is the name of a shipped use case or the path of a folder or file that declares one. Nothing is
+    written when the same definitions are in force; changed ones hold from their place in the log on.
+
+    \b
+    tidecast deploy telecom
+    tidecast deploy ./mine --partitions 12 --retention 400d
+    """
+    show(deploy(load_settings(), load_use_case(use_case), partitions, retention))
+
+
+def show(done: Deployed) -> None:
+    """Say what was done."""
+    now = done.deployment
+    if done.topics:
+        click.echo(f"Created {len(done.topics)} topics, customer-events with {now.partitions} partitions.")
+    for change in done.changes:
+        click.echo(f"  {change}")
+    for warning in done.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    targets = ", ".join(f"{name} ({number})" for name, number in now.target_partitions.items())
+    if done.written:
+        click.echo(f"{now.use_case} is in force as deployment {now.deployment_id}, log epoch {now.epoch}.")
+        click.echo(f"Targets and their partitions of labelled-examples: {targets}.")
+    else:
+        click.echo(f"These definitions are in force already ({now.use_case}, {now.deployment_id}).")

@@ -1,0 +1,151 @@
+"""The schema registry over HTTP: Confluent's API, which Apicurio speaks under /apis/ccompat/v7."""
+
+import json
+import time
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from agents.settings import Settings
+from schemas.catalog import Schema
+from streams.errors import TidecastError, Unavailable
+
+UNKNOWN_FOR_S = 5.0
+"""How long an id that the registry did not know is not asked for again (garbage would ask for each record)."""
+MOST_UNKNOWN = 10_000
+
+
+class SchemaConflict(TidecastError):
+    """A schema that the registry refuses: readers of the version before could not follow."""
+
+
+class HttpRegistry:
+    """A codec's SchemaRegistry. Schemas and ids found are kept for ever, since they never change.
+
+    Subjects are named by record (RecordNameStrategy). Use as a context manager, or close it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._address = settings.registry
+        self._http = httpx.Client(**settings.registry_http())
+        self._schemas: dict[int, Schema] = {}
+        self._ids: dict[str, int] = {}
+        self._unknown: dict[int, float] = {}
+
+    def __enter__(self) -> "HttpRegistry":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def schema(self, id: int) -> Schema:
+        """The schema of an id; KeyError when there is none, Unavailable when the registry does not answer."""
+        found = self._schemas.get(id)
+        if found is not None:
+            return found
+        if time.monotonic() < self._unknown.get(id, 0.0):
+            raise KeyError(id)
+        answer = self._ask("GET", f"schemas/ids/{id}")
+        if answer.status_code == 404:
+            if len(self._unknown) >= MOST_UNKNOWN:
+                self._unknown.clear()
+            self._unknown[id] = time.monotonic() + UNKNOWN_FOR_S
+            raise KeyError(id)
+        body = self._body(answer)
+        if body.get("schemaType", "AVRO") != "AVRO":
+            raise KeyError(id)
+        try:
+            schema: Schema = json.loads(body["schema"])
+        except (KeyError, TypeError, ValueError):
+            raise KeyError(id) from None
+        self._schemas[id] = schema
+        return schema
+
+    def id_of(self, name: str, schema: Schema) -> int:
+        """The id of a registered schema; TidecastError when it is not (workers never register)."""
+        if name in self._ids:
+            return self._ids[name]
+        answer = self._ask("POST", f"subjects/{quote(name, safe='')}", _payload(schema))
+        if answer.status_code == 404:
+            raise TidecastError(f"The registry does not have this version of the schema {name}; run `tidecast deploy`.")
+        self._ids[name] = int(self._body(answer)["id"])
+        return self._ids[name]
+
+    def register(self, name: str, schema: Schema) -> int:
+        """Register a schema under its name, unless it is there; its id. SchemaConflict when it is incompatible."""
+        subject = f"subjects/{quote(name, safe='')}"
+        answer = self._ask("POST", f"{subject}/versions", _payload(schema))
+        if answer.status_code == 409:
+            raise SchemaConflict(
+                f"The schema {name} cannot replace its registered version: {_reason(answer)}; "
+                "give new fields a default and keep the types of old ones."
+            )
+        if answer.status_code == 422:
+            raise SchemaConflict(f"The registry does not accept the schema {name}: {_reason(answer)}.")
+        self._ids[name] = int(self._body(answer)["id"])
+        return self._ids[name]
+
+    def versions(self, name: str) -> list[Schema]:
+        """All registered versions of a record's schema, oldest first; empty when there are none."""
+        subject = f"subjects/{quote(name, safe='')}"
+        answer = self._ask("GET", f"{subject}/versions")
+        if answer.status_code == 404:
+            return []
+        numbers = self._body(answer)
+        return [
+            json.loads(self._body(self._ask("GET", f"{subject}/versions/{number}"))["schema"]) for number in numbers
+        ]
+
+    def require(self, name: str, level: str = "FULL_TRANSITIVE") -> None:
+        """Set the compatibility level under which the registry checks later versions of a record's schema."""
+        answer = self._ask("PUT", f"config/{quote(name, safe='')}", {"compatibility": level})
+        self._body(answer)
+
+    def _ask(self, method: str, path: str, body: object = None) -> httpx.Response:
+        try:
+            answer = self._http.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise Unavailable(
+                f"The schema registry at {self._address} does not answer ({type(error).__name__}); "
+                "check that it runs and TIDECAST_REGISTRY."
+            ) from error
+        if answer.status_code >= 500 or answer.status_code in (408, 429):
+            raise Unavailable(
+                f"The schema registry at {self._address} answers {answer.status_code}: {_reason(answer)}."
+            )
+        if answer.status_code in (401, 403):
+            raise TidecastError(
+                f"The schema registry at {self._address} refuses the credentials ({answer.status_code}); "
+                "check TIDECAST_REGISTRY_USER and TIDECAST_REGISTRY_PASSWORD."
+            )
+        return answer
+
+    def _body(self, answer: httpx.Response) -> Any:
+        """The JSON of a successful answer."""
+        try:
+            if answer.is_success:
+                return answer.json()
+        except ValueError:
+            pass
+        raise TidecastError(
+            f"{self._address} does not answer like a schema registry ({answer.status_code} on "
+            f"{answer.request.url.path}); check TIDECAST_REGISTRY."
+        )
+
+
+def _payload(schema: Schema) -> dict[str, str]:
+    return {"schema": json.dumps(schema), "schemaType": "AVRO"}
+
+
+def _reason(answer: httpx.Response) -> str:
+    """The registry's own words, in one line."""
+    try:
+        text = str(answer.json().get("message", ""))
+    except (ValueError, AttributeError):
+        text = answer.text
+    text = " ".join(text.split()).rstrip(".")
+    return text[:300] or "no reason given"
