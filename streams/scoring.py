@@ -118,9 +118,10 @@ class Scoring:
                 if not isinstance(failed.__cause__, TidecastError):
                     self._poison.add(failed.place)
                     continue
-                piece = self._before(rest, failed)
-                if piece is None:
+                before = self._before(rest, failed)
+                if before is None:
                     raise failed.__cause__ from None
+                piece = before
             yield piece
 
     def commit(self, commits: list[PartitionCommit]) -> None:

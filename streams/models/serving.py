@@ -38,8 +38,7 @@ class ServedModels:
         arm = plan.arms[arm_index]
         at = (plan.name, arm.name)
         if at not in self._untrained:
-            kind = "binary" if plan.binary else "regression"
-            model = build_model(arm, plan.name, kind, plan.names, 1)
+            model = build_model(arm, plan.name, plan.kind, plan.names, 1)
             self._untrained[at] = (str(Version(plan.name, arm.name, 1, -1)), model)
         return self._untrained[at]
 
@@ -60,4 +59,7 @@ class ServedModels:
             ) from None
         if sha256(blob).digest() != digest:
             raise Unavailable(f"snapshot {snapshot!r} is not the one that the switch names: restore it from a backup")
-        self._models[snapshot] = load_snapshot(blob, self._key).model
+        model = load_snapshot(blob, self._key).model
+        if model is None:
+            raise Unavailable(f"snapshot {snapshot!r} holds no model although a switch names it: roll back to another")
+        self._models[snapshot] = model

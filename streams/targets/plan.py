@@ -25,7 +25,7 @@ class TargetPlan:
     def __init__(self, index: int, target: Target, names: Sequence[str]) -> None:
         self.index = index
         self.name = target.name
-        self.binary = target.kind == "binary"
+        self.kind = target.kind
         self.arms = target.arms
         self.champion = next(i for i, arm in enumerate(target.arms) if arm.role == "champion")
         self.names = tuple(target.features) if target.features is not None else tuple(names)

@@ -1,5 +1,6 @@
 """Asking: every arm answers one question with the version its partition has switched to."""
 
+from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
@@ -19,7 +20,7 @@ class Questions:
     """Asks and settles: writes Prediction and LabelledExample records into a partition's work."""
 
     def __init__(
-        self, codec: Codec, models: ServedModels, deployment_id: str, target_partitions: dict[str, int]
+        self, codec: Codec, models: ServedModels, deployment_id: str, target_partitions: Mapping[str, int]
     ) -> None:
         self._codec = codec
         self._models = models

@@ -116,6 +116,7 @@ class Timers:
             customer.observations_changed = True
             return
         label, settled_by = labelled
+        assert observation.end is not None
         self._questions.settle(work, customer, observation, label, observation.end, settled_by)
 
     def _ask(self, work: PartitionWork, customer: CustomerWork, plan: TargetPlan, due: int) -> None:
