@@ -15,6 +15,8 @@ from streams.features.declarations import (
 from streams.models.arms import AdaptiveForest, Arm, HoeffdingTree, LastValue, Linear, Logistic, PriorRate
 from streams.targets.declaration import AbsenceOf, AmountOver, Ask, EventWithin, ExplicitOutcome, Target
 from streams.usecases.declaration import UseCase
+from streams.usecases.loader import load_use_case, read_use_case
+from streams.usecases.problems import Problem, check
 
 __all__ = [
     "AbsenceOf",
@@ -36,9 +38,13 @@ __all__ = [
     "Mean",
     "Min",
     "PriorRate",
+    "Problem",
     "Ratio",
     "Sum",
     "Target",
     "TimeSince",
     "UseCase",
+    "check",
+    "load_use_case",
+    "read_use_case",
 ]

@@ -1,0 +1,172 @@
+"""What is wrong with targets and their arms, as they are declared."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, get_args
+
+from streams.errors import DeclarationError
+from streams.features.window import duration_ms
+from streams.models.arms import Arm, Declaration, LastValue, Role, check_arm
+from streams.targets.declaration import AbsenceOf, AmountOver, Ask, EventWithin, ExplicitOutcome, Outcome, Target
+from streams.usecases.check_features import NUMBERS
+from streams.usecases.fields import (
+    Events,
+    Problem,
+    event_problems,
+    field_problems,
+    number_problem,
+    one_of,
+    where_problems,
+)
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}")
+
+
+def target_problems(targets: Sequence[Any], names: Sequence[str], events: Events) -> Iterator[Problem]:
+    """Problems of all targets; `names` are those of the features."""
+    if not targets:
+        yield Problem("use case", "targets", "there is none; declare at least one Target.")
+    seen: set[str] = set()
+    for number, target in enumerate(targets):
+        if not isinstance(target, Target):
+            yield Problem("use case", f"targets[{number}]", f"{target!r} is no target; declare Target(...).")
+            continue
+        place = f"target {target.name!r}"
+        yield from _name_problems(place, target.name, seen)
+        yield from _ask_problems(place, target.ask, events)
+        yield from _outcome_problems(place, target, events)
+        yield from _number_problems(place, target)
+        yield from _feature_problems(place, target, names)
+        yield from _arms_problems(place, target, names)
+
+
+def _name_problems(place: str, name: Any, seen: set[str]) -> Iterator[Problem]:
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        yield Problem(place, "name", "write letters, digits, - and _, beginning with a letter, 100 at most.")
+    elif name in seen:
+        yield Problem(place, "name", f"{name!r} is declared twice; rename one of them.")
+    else:
+        seen.add(name)
+
+
+def duration_problem(text: Any) -> str | None:
+    """Why this is no duration; None when it is."""
+    try:
+        duration_ms(text)
+    except DeclarationError as error:
+        return f"{error}."
+    return None
+
+
+def _ask_problems(place: str, ask: Any, events: Events) -> Iterator[Problem]:
+    if not isinstance(ask, Ask):
+        yield Problem(place, "ask", f"{ask!r} is no Ask; write Ask(on=('Event',)) or Ask(every='30d').")
+        return
+    if not ask.on and ask.every is None:
+        yield Problem(place, "ask", "nothing asks it; give on=('Event',) or every='30d'.")
+    yield from event_problems(events, place, "ask.on", ask.on)
+    yield from event_problems(events, place, "ask.until", ask.until)
+    for name in ("every", "while_active"):
+        text = getattr(ask, name)
+        wrong = None if text is None else duration_problem(text)
+        if wrong:
+            yield Problem(place, f"ask.{name}", wrong)
+    for name in ("while_active", "until"):
+        if getattr(ask, name) and ask.every is None:
+            yield Problem(place, f"ask.{name}", "it limits a schedule and there is none; give every='30d' or drop it.")
+
+
+def _outcome_problems(place: str, target: Target, events: Events) -> Iterator[Problem]:
+    outcome = target.outcome
+    kind = type(outcome).__name__
+    if not isinstance(outcome, Outcome):
+        kinds = ", ".join(each.__name__ for each in get_args(Outcome))
+        yield Problem(place, "outcome", f"{outcome!r} is no outcome; use one of {kinds}.")
+        return
+    if target.kind not in ("binary", "regression"):
+        yield Problem(place, "kind", f"{target.kind!r} is no kind; {one_of(target.kind, ('binary', 'regression'))}")
+    elif isinstance(outcome, EventWithin | AbsenceOf) and target.kind != "binary":
+        yield Problem(place, "kind", f"{kind} is true or false; declare kind='binary', or AmountOver for an amount.")
+    elif isinstance(outcome, AmountOver) and target.kind != "regression":
+        yield Problem(place, "kind", "AmountOver is an amount; declare kind='regression', or EventWithin.")
+    if isinstance(outcome, ExplicitOutcome):
+        yield from _explicit_problems(place, outcome, target.kind)
+        return
+    wrong = duration_problem(outcome.over)
+    if wrong:
+        yield Problem(place, "outcome.over", f"it is the horizon: {wrong}")
+    yield from event_problems(events, place, "outcome.event", (outcome.event,))
+    yield from where_problems(events, place, (outcome.event,), outcome.where)
+    if isinstance(outcome, AmountOver):
+        use = "and AmountOver needs a number"
+        yield from field_problems(events, place, (outcome.event,), outcome.field, NUMBERS, use)
+        wrong = number_problem(outcome.scale, -1e9, 1e9)
+        if wrong:
+            yield Problem(place, "outcome.scale", wrong)
+
+
+def _explicit_problems(place: str, outcome: ExplicitOutcome, kind: str) -> Iterator[Problem]:
+    wrong = None if outcome.within is None else duration_problem(outcome.within)
+    if wrong:
+        yield Problem(place, "outcome.within", wrong)
+    if outcome.default is None:
+        return
+    if outcome.within is None:
+        yield Problem(place, "outcome.default", "it would never come into force; give within='30d' as well.")
+    wrong = number_problem(outcome.default, *((0, 1) if kind == "binary" else (-1e300, 1e300)))
+    if wrong:
+        yield Problem(place, "outcome.default", wrong)
+
+
+def _number_problems(place: str, target: Target) -> Iterator[Problem]:
+    limits = (
+        ("observe", target.observe, 1e-9, 1.0, False),
+        ("serve_every", target.serve_every, 1, 10**9, True),
+        ("alert_delta", target.alert_delta, 1e-12, 0.5, False),
+    )
+    for name, value, low, high, whole in limits:
+        wrong = number_problem(value, low, high, whole)
+        if wrong:
+            yield Problem(place, name, wrong)
+
+
+def _feature_problems(place: str, target: Target, names: Sequence[str]) -> Iterator[Problem]:
+    if target.features is None:
+        return
+    if isinstance(target.features, str) or not target.features or len(set(target.features)) != len(target.features):
+        yield Problem(place, "features", "write a tuple of feature names, none twice; None means all of them.")
+        return
+    for name in target.features:
+        if name not in names:
+            yield Problem(place, "features", f"no feature {name!r} is declared; {one_of(name, names)}")
+
+
+def _arms_problems(place: str, target: Target, names: Sequence[str]) -> Iterator[Problem]:
+    if isinstance(target.arms, Arm) or not all(isinstance(arm, Arm) for arm in target.arms):
+        yield Problem(place, "arms", "write a tuple of Arm(name, model, role).")
+        return
+    champions = [arm.name for arm in target.arms if arm.role == "champion"]
+    if len(champions) != 1:
+        which = f"{', '.join(champions)} are champions" if champions else "no arm is champion"
+        yield Problem(place, "arms", f"{which}; give exactly one arm role='champion'.")
+    seen: set[str] = set()
+    seen_features = names if target.features is None else target.features
+    for arm in target.arms:
+        of_arm = f"{place}, arm {arm.name!r}"
+        yield from _name_problems(of_arm, arm.name, seen)
+        yield from _arm_problems(of_arm, arm, target, seen_features)
+
+
+def _arm_problems(place: str, arm: Arm, target: Target, names: Sequence[str]) -> Iterator[Problem]:
+    if arm.role not in get_args(Role):
+        yield Problem(place, "role", f"{arm.role!r} is no role; {one_of(arm.role, get_args(Role))}")
+    if not isinstance(arm.model, Declaration):
+        kinds = ", ".join(each.__name__ for each in get_args(Declaration))
+        yield Problem(place, "model", f"{arm.model!r} is no model; use one of {kinds}, as in Logistic().")
+        return
+    if isinstance(arm.model, LastValue) and target.kind == "binary":
+        yield Problem(place, "model", "LastValue forecasts an amount; use PriorRate, or Logistic on one feature.")
+    try:
+        check_arm(arm, target.name, target.kind, names)
+    except DeclarationError as error:
+        yield Problem(place, "model", str(error).partition(": ")[2])

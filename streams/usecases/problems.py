@@ -1,0 +1,102 @@
+"""What is wrong with a use case, found before the first event."""
+
+import re
+from collections.abc import Iterator
+
+import fastavro
+import fastavro.schema
+
+from schemas.catalog import Schema, full_name
+from schemas.forms import unsafe
+from streams.features.declarations import Feature
+from streams.usecases.check_features import feature_problems
+from streams.usecases.check_targets import duration_problem, target_problems
+from streams.usecases.declaration import UseCase
+from streams.usecases.fields import Problem, event_fields, number_problem, one_of
+
+__all__ = ["Problem", "check"]
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,49}")
+NEEDED = {
+    "event_id": '{"name": "event_id", "type": "string"}',
+    "customer_id": '{"name": "customer_id", "type": "string"}',
+    "occurred_at": '{"name": "occurred_at", "type": {"type": "long", "logicalType": "timestamp-millis"}}',
+    "source": '{"name": "source", "type": "string", "default": ""}',
+}
+"""The fields of every event, as its schema must declare them."""
+
+
+def check(use_case: UseCase) -> list[Problem]:
+    """All mistakes that can be found without an event, each with its remedy; none means that it can be deployed."""
+    problems = [*_own_problems(use_case), *_schema_problems(use_case)]
+    events = event_fields(use_case.events)
+    names = [feature.name for feature in use_case.features if isinstance(feature, Feature)]
+    problems += feature_problems(use_case.features, events)
+    problems += target_problems(use_case.targets, names, events)
+    return problems
+
+
+def _own_problems(use_case: UseCase) -> Iterator[Problem]:
+    place = "use case"
+    if not isinstance(use_case.name, str) or not NAME.fullmatch(use_case.name) or use_case.name == "tidecast":
+        text = f"{use_case.name!r} cannot be the namespace of its events; write letters, digits and _, 50 at most."
+        yield Problem(place, "name", text)
+    if use_case.clock not in ("wall", "external"):
+        text = f"{use_case.clock!r} is no clock; {one_of(use_case.clock, ('wall', 'external'))}"
+        yield Problem(place, "clock", text)
+    for name in ("allowed_lateness", "tick_every", "max_ahead", "profile_window"):
+        wrong = duration_problem(getattr(use_case, name))
+        if wrong:
+            yield Problem(place, name, wrong)
+    wrong = number_problem(use_case.reference_windows, 1, 1_000, whole=True)
+    if wrong:
+        yield Problem(place, "reference_windows", wrong)
+    wrong = number_problem(use_case.false_alarms, 1e-9, 1_000)
+    if wrong:
+        yield Problem(place, "false_alarms", wrong)
+
+
+def _schema_problems(use_case: UseCase) -> Iterator[Problem]:
+    for short, schema in use_case.events.items():
+        place = f"event {short}"
+        name = full_name(schema)
+        if name != use_case.event_full_name(short):
+            text = f'its full name is {name}; events of this use case need "namespace": {use_case.name!r}.'
+            yield Problem(place, "namespace", text.replace("'", '"'))
+        wrong = _avro_problem(schema)
+        if wrong:
+            yield Problem(place, "", wrong)
+            continue
+        yield from _needed_problems(place, schema)
+
+
+def _avro_problem(schema: Schema) -> str | None:
+    try:
+        fastavro.parse_schema(schema, {}, _force=True)
+    except (
+        fastavro.schema.SchemaParseException,
+        fastavro.schema.UnknownType,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:
+        return f"it is no valid Avro schema ({type(error).__name__}: {error}); correct the .avsc file."
+    wrong = unsafe(schema)
+    return f"its schema cannot be read safely: {wrong}" if wrong else None
+
+
+def _needed_problems(place: str, schema: Schema) -> Iterator[Problem]:
+    declared = {field["name"]: field for field in schema["fields"]}
+    for name, wanted in NEEDED.items():
+        if name not in declared:
+            yield Problem(place, name, f"the field is missing; add {wanted}.")
+            continue
+        kind = declared[name]["type"]
+        right = kind == "string"
+        if name == "occurred_at":
+            right = isinstance(kind, dict) and (kind.get("type"), kind.get("logicalType")) == (
+                "long",
+                "timestamp-millis",
+            )
+        if not right or (name == "source" and declared[name].get("default") != ""):
+            yield Problem(place, name, f"it is declared otherwise; make it {wanted}.")
