@@ -2,7 +2,7 @@
 
 Enough of the protocol for clickhouse-connect, curl and plain readers: queries in the URL or the body, any
 format, `param_x`, `database`, settings in the query string, LZ4, zstd and gzip bodies, errors with code.
-Run as `python -m agents.stack.clickhouse_http FOLDER PORT`. One process may open a folder at a time.
+Run as `python -P clickhouse_http.py FOLDER PORT`. One process may open a folder at a time.
 """
 
 import asyncio

@@ -104,6 +104,9 @@ class Kafka:
             "share.coordinator.state.topic.min.isr": 1,
             "share.coordinator.state.topic.num.partitions": 1,
             "group.initial.rebalance.delay.ms": 0,
+            # after kill -9 the same broker is let in again when its old session has run out (default 9 s)
+            "broker.session.timeout.ms": 5000,
+            "broker.heartbeat.interval.ms": 1000,
         }
 
     def ask(self, place: Place, pid: int) -> None:
@@ -207,7 +210,8 @@ class ClickHouse:
 
     def prepare(self, place: Place, say: Say) -> Start:
         """Nothing to write: all is told by arguments."""
-        command = [sys.executable, "-m", "agents.stack.clickhouse_http"]
+        module = Path(__file__).with_name("clickhouse_http.py")
+        command = [sys.executable, "-P", str(module)]  # -P: its neighbours are no top-level modules
         return Start([*command, str(place.folder / "clickhouse"), str(place.ports["clickhouse"])], {})
 
     def ask(self, place: Place, pid: int) -> None:

@@ -1,0 +1,44 @@
+// Reads topics from their beginning with kafkajs and the standard registry deserialiser, knowing nothing of Tidecast.
+// Arguments: brokers, registry URL, number of records, topics... One JSON line per record on standard output.
+const { Kafka, logLevel } = require("kafkajs");
+const { SchemaRegistry } = require("@kafkajs/confluent-schema-registry");
+
+const [brokers, host, wanted, ...topics] = process.argv.slice(2);
+const kafka = new Kafka({ clientId: "node", brokers: brokers.split(","), logLevel: logLevel.ERROR });
+const registry = new SchemaRegistry({ host });
+const consumer = kafka.consumer({ groupId: `node-${process.pid}-${Date.now()}` });
+
+// Bytes as hex, as the examples have them; everything else as it was decoded.
+const plain = (_, value) =>
+  value && value.type === "Buffer" && Array.isArray(value.data) ? { hex: Buffer.from(value.data).toString("hex") } : value;
+
+async function nameOf(value) {
+  const { type } = await registry.getSchema(value.readInt32BE(1)).then((schema) => ({ type: schema }));
+  return type.name;
+}
+
+async function main() {
+  let read = 0;
+  await consumer.connect();
+  await consumer.subscribe({ topics, fromBeginning: true });
+  await new Promise((done, failed) => {
+    const eachMessage = async ({ topic, partition, message }) => {
+      try {
+        const record = await registry.decode(message.value);
+        const key = message.key === null ? null : message.key.toString();
+        const line = { topic, partition, key, name: await nameOf(message.value), record };
+        process.stdout.write(`${JSON.stringify(line, plain)}\n`);
+        if (++read === Number(wanted)) done();
+      } catch (error) {
+        failed(error);
+      }
+    };
+    consumer.run({ eachMessage }).catch(failed);
+  });
+  await consumer.disconnect();
+}
+
+main().catch((error) => {
+  console.error(error);
+  process.exit(1);
+});

@@ -1,0 +1,171 @@
+"""The local stack with real servers: started twice, killed, ended, started again."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import redis
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from agents.stack import process
+from agents.stack.place import read_place
+from agents.stack.ports import is_free
+from agents.stack.supervise import down, status, up
+from streams.errors import SettingError, Unavailable
+from tests.integration.conftest import Stack, Tidecast, tidecast_command
+
+SCHEMA = {"schema": json.dumps({"type": "record", "name": "R", "fields": [{"name": "a", "type": "long"}]})}
+
+QUIET = {"log_level": 0}  # the broker goes away on purpose
+
+
+@pytest.fixture(scope="module")
+def own(stack: Stack) -> Iterator[Path]:
+    """The folder of a second stack, beside the session's, that these tests may hurt."""
+    folder = Path(tempfile.mkdtemp(prefix="tidecast-own-"))
+    try:
+        up(folder, print)
+        yield folder
+    finally:
+        down(folder, wipe=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def states(folder: Path) -> dict[str, str]:
+    return {part.name: part.state for part in status(folder)}
+
+
+def kill(folder: Path, part: str) -> None:
+    known = read_place(folder).processes[part]
+    os.kill(known.pid, signal.SIGKILL)
+    while process.find(known):
+        pass
+
+
+def test_all_parts_are_healthy_when_up_returns(stack: Stack, tidecast: Tidecast) -> None:
+    shown = tidecast("stack", "status").stdout
+    assert shown.count("running") == 4
+    assert shown.count(" ok") == 4
+
+
+def test_two_stacks_live_side_by_side(stack: Stack, own: Path) -> None:
+    assert all(part.healthy for part in status(own))
+    ours, theirs = read_place(stack.folder).ports, read_place(own).ports
+    assert not set(ours.values()) & set(theirs.values())
+
+
+def test_a_second_up_changes_nothing(own: Path) -> None:
+    before = read_place(own)
+    assert up(own, print) == before
+
+
+def test_a_port_of_somebody_else_is_one_sentence_and_nothing_starts(stack: Stack, tmp_path: Path) -> None:
+    port = read_place(stack.folder).ports["redis"]
+    command = tidecast_command("stack", "up", "--data", str(tmp_path / "new"), "--port", f"redis={port}")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"Port {port} for redis is in use" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert set(states(tmp_path / "new").values()) == {"stopped"}
+
+
+def test_a_running_part_cannot_be_moved(own: Path) -> None:
+    with pytest.raises(SettingError, match="stack down"):
+        up(own, print, {"kafka": 9})
+
+
+@pytest.mark.parametrize("part", ["redis", "registry", "kafka", "clickhouse"])
+def test_a_killed_part_is_named_and_up_starts_it_alone(own: Path, part: str) -> None:
+    before = read_place(own)
+    kill(own, part)
+    assert states(own) == {name: "crashed" if name == part else "running" for name in before.processes}
+    done = subprocess.run(
+        tidecast_command("stack", "status", "--data", str(own)), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "crashed; the last lines of" in done.stderr
+    after = up(own, print)
+    changed = {name for name in before.processes if before.processes[name] != after.processes[name]}
+    assert changed == {part}
+    assert all(found.healthy for found in status(own))
+
+
+def test_everything_survives_down_and_up(own: Path) -> None:
+    place = read_place(own)
+    at = place.addresses()
+    admin = AdminClient({"bootstrap.servers": at["kafka"], **QUIET})
+    admin.create_topics([NewTopic("kept", 1, 1)])["kept"].result(20)
+    producer = Producer({"bootstrap.servers": at["kafka"], **QUIET})
+    producer.produce("kept", b"x")
+    assert producer.flush(20) == 0
+    registered = httpx.post(f"{at['registry']}/subjects/R/versions", json=SCHEMA).json()["id"]
+    redis.from_url(at["redis"]).set("kept", "x")
+    for query in ("CREATE TABLE kept (a UInt8) ENGINE = MergeTree ORDER BY a", "INSERT INTO kept VALUES (7)"):
+        httpx.post(at["clickhouse"], content=query).raise_for_status()
+
+    assert set(down(own)) == {"kafka", "registry", "redis", "clickhouse"}
+    assert set(states(own).values()) == {"stopped"}
+    assert all(is_free(port) for port in place.ports.values())
+    again = up(own, print)
+
+    assert (again.ports, again.signing_key) == (place.ports, place.signing_key)
+    where = TopicPartition("kept", 0)
+    consumer = Consumer({"bootstrap.servers": at["kafka"], "group.id": "g", **QUIET})
+    assert consumer.get_watermark_offsets(where, timeout=20) == (0, 1)
+    consumer.close()
+    kept = httpx.get(f"{at['registry']}/schemas/ids/{registered}").json()["schema"]
+    assert json.loads(kept) == json.loads(SCHEMA["schema"])
+    assert redis.from_url(at["redis"]).get("kept") == b"x"
+    assert httpx.post(at["clickhouse"], content="SELECT a FROM kept").text == "7\n"
+
+
+def test_topics_are_not_made_by_accident(stack: Stack) -> None:
+    metadata = AdminClient({"bootstrap.servers": stack.kafka}).list_topics("misspelt", timeout=20)
+    assert metadata.topics["misspelt"].error is not None
+
+
+def test_redis_keeps_what_it_acknowledged_and_never_evicts(stack: Stack) -> None:
+    with redis.from_url(stack.redis, decode_responses=True) as client:
+        kept = client.config_get("append*") | client.config_get("maxmemory-policy")
+    assert (kept["appendonly"], kept["appendfsync"], kept["maxmemory-policy"]) == ("yes", "everysec", "noeviction")
+
+
+def test_a_part_that_cannot_start_is_named_with_its_log(own: Path) -> None:
+    down(own)
+    log = own / "redis" / "appendonly.aof"
+    sound = log.read_bytes()
+    log.write_bytes(b"*nonsense\r\n" * 3)
+    with pytest.raises(Unavailable, match=r"(?s)Redis ended with exit code 1 while starting.*Bad file format"):
+        up(own, print)
+    assert states(own) == {"kafka": "running", "registry": "running", "redis": "crashed", "clickhouse": "running"}
+    log.write_bytes(sound)
+    up(own, print)
+    assert all(part.healthy for part in status(own))
+
+
+def test_logs_are_shown(tidecast: Tidecast) -> None:
+    assert "Kafka Server started" in tidecast("stack", "logs", "kafka", "-n", "200").stdout
+    assert {line.split()[0] for line in tidecast("stack", "logs").stdout.splitlines() if "|" in line} >= {
+        "kafka",
+        "registry",
+        "redis",
+        "clickhouse",
+    }
+
+
+def test_wipe_removes_what_the_stack_made_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("x")
+    place = read_place(tmp_path)
+    place.ports = dict.fromkeys(("kafka", "kafka_controller", "registry", "redis", "clickhouse"), 1)
+    place.save()
+    (tmp_path / "models").mkdir()
+    assert down(tmp_path, wipe=True) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
