@@ -8,7 +8,7 @@ from typing import Any
 from agents.fingerprint import running
 from agents.registry import HttpRegistry, SchemaConflict
 from agents.settings import Settings
-from agents.topics import CURRENT, DEPLOYMENT, Logs, current_deployment, ends, first_value, missing, write
+from agents.topics import CURRENT, DEPLOYMENT, Logs, current_deployment, first_value, missing, write
 from schemas.catalog import Schema, load_schemas
 from schemas.compatibility import change_problems
 from schemas.forms import unsafe
@@ -83,7 +83,7 @@ def _whole(settings: Settings, there: Mapping[str, int], before: Deployment | No
 
 def _filled(settings: Settings, name: str, there: Mapping[str, int]) -> list[bool]:
     """Per partition of a topic: whether anything was ever written to it."""
-    return [high > 0 for _, high in ends(settings, name, there[name])]
+    return [high > 0 for _, high in Logs(settings).ends(name, there[name])]
 
 
 def _begun(settings: Settings, name: str, there: Mapping[str, int]) -> bool:
@@ -139,7 +139,7 @@ def _begun_epoch(settings: Settings, count: int) -> int | None:
     with HttpRegistry(settings) as registry:
         codec = Codec(registry, load_schemas())
         for topic in (CUSTOMER_EVENTS, LABELLED_EXAMPLES):
-            for partition, (_, high) in enumerate(ends(settings, topic, TOPICS[topic].count(count))):
+            for partition, (_, high) in enumerate(Logs(settings).ends(topic, TOPICS[topic].count(count))):
                 if high > 0:
                     epochs.add(_first_epoch(settings, codec, topic, partition))
     return max(epochs, default=None)

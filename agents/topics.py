@@ -19,6 +19,7 @@ from confluent_kafka.admin import (
     ConfigEntry,
     ConfigResource,
     NewTopic,
+    OffsetSpec,
     ResourceType,
 )
 
@@ -37,6 +38,8 @@ TIMEOUT = 20.0
 DEPLOYMENT = "tidecast.Deployment"
 CURRENT = b"current"
 """Key of the record in `deployments` that says what is in force."""
+STARTING = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART)
+"""What a broker answers for a partition that is just being made."""
 WRAPPING = {LATE_EVENTS, DEAD_LETTERS}
 """Topics whose records hold a whole record of another topic: they take larger ones."""
 
@@ -66,18 +69,31 @@ class Logs:
         for future in (self._admin.create_topics(new) if new else {}).values():
             self._created(future)
         if new:
-            self._await(partitions)
+            self._offsets({topic.name: topic.count(partitions) for topic in missing}, OffsetSpec.latest())
         return [topic.name for topic in missing]
 
-    def _await(self, partitions: int) -> None:
-        """Until the broker we ask knows all topics (with several brokers that takes a moment)."""
+    def ends(self, topic: str, count: int) -> list[tuple[int, int]]:
+        """(first offset kept, next offset) of each of the `count` partitions of a topic."""
+        lows = self._offsets({topic: count}, OffsetSpec.earliest())
+        highs = self._offsets({topic: count}, OffsetSpec.latest())
+        return list(zip(lows, highs, strict=True))
+
+    def _offsets(self, counts: Mapping[str, int], spec: OffsetSpec) -> list[int]:
+        """The offset of each partition of these topics, in order; waits for partitions that are just made."""
+        places = [
+            TopicPartition(self._settings.topic(topic), partition)
+            for topic, count in counts.items()
+            for partition in range(count)
+        ]
         end = time.monotonic() + TIMEOUT
-        while time.monotonic() < end:
-            there = self.partitions()
-            if all(there.get(topic.name) == topic.count(partitions) for topic in TOPICS.values()):
-                return
-            time.sleep(0.05)
-        raise Unavailable(f"Kafka at {self._settings.kafka} does not show the new topics; deploy again.")
+        while True:
+            futures = self._admin.list_offsets(dict.fromkeys(places, spec), request_timeout=TIMEOUT)
+            try:
+                return [int(futures[place].result(TIMEOUT).offset) for place in places]
+            except KafkaException as error:
+                if error.args[0].code() not in STARTING or time.monotonic() > end:
+                    raise _unavailable(self._settings, error) from error
+                time.sleep(0.05)
 
     def keep(self, retention_ms: int) -> None:
         """Change for how long the records of topics that exist are kept (only of those kept for ever else)."""
@@ -142,19 +158,6 @@ def current_deployment(settings: Settings) -> Deployment | None:
             "set the key with which it was deployed."
         )
     return Deployment.from_record(record, partitions[CUSTOMER_EVENTS])
-
-
-def ends(settings: Settings, topic: str, count: int) -> list[tuple[int, int]]:
-    """(first offset kept, next offset) of each of the `count` partitions of a topic, by its logical name."""
-    consumer = _reader(settings)
-    try:
-        places = [TopicPartition(settings.topic(topic), partition) for partition in range(count)]
-        return [
-            _answer(settings, lambda place=place: consumer.get_watermark_offsets(place, timeout=TIMEOUT))
-            for place in places
-        ]
-    finally:
-        consumer.close()
 
 
 def first_value(settings: Settings, topic: str, partition: int) -> bytes | None:

@@ -11,7 +11,7 @@ from agents.deploying import deploy
 from agents.fingerprint import running
 from agents.registry import HttpRegistry, SchemaConflict
 from agents.settings import load_settings
-from agents.topics import Logs, current_deployment, ends, first_value, write
+from agents.topics import Logs, current_deployment, first_value, write
 from schemas.catalog import load_schemas
 from schemas.topics import CUSTOMER_EVENTS, DEPLOYMENTS, LABELLED_EXAMPLES, PREDICTIONS, TOPICS
 from streams.codec import Codec
@@ -84,7 +84,7 @@ def test_every_partition_begins_with_the_signed_deployment(settings, use_case):
     with HttpRegistry(settings) as registry:
         codec = Codec(registry, load_schemas())
         for topic, count in ((CUSTOMER_EVENTS, 2), (LABELLED_EXAMPLES, 16)):
-            for partition, bounds in enumerate(ends(settings, topic, count)):
+            for partition, bounds in enumerate(Logs(settings).ends(topic, count)):
                 assert bounds == (0, 1)
                 name, record = codec.decode(first_value(settings, topic, partition))
                 assert record["deployment_id"] == done.deployment.deployment_id
@@ -107,7 +107,7 @@ def test_the_same_definitions_again_write_nothing(settings, use_case):
     again = deploy(settings, use_case)
     assert not again.written and again.topics == [] and again.changes == []
     assert again.deployment == first.deployment
-    assert ends(settings, CUSTOMER_EVENTS, 1) == [(0, 1)]
+    assert Logs(settings).ends(CUSTOMER_EVENTS, 1) == [(0, 1)]
 
 
 def test_changed_definitions_are_appended_and_targets_stay_in_place(settings, use_case):
@@ -124,7 +124,7 @@ def test_changed_definitions_are_appended_and_targets_stay_in_place(settings, us
         "targets.cross: new",
     ]
     assert current_deployment(settings) == done.deployment
-    assert ends(settings, CUSTOMER_EVENTS, 1) == [(0, 2)]
+    assert Logs(settings).ends(CUSTOMER_EVENTS, 1) == [(0, 2)]
 
 
 def test_the_number_of_partitions_is_fixed(settings, use_case):
@@ -188,7 +188,7 @@ def test_a_schema_nobody_could_follow_is_refused_before_anything_is_written(sett
     changed = dataclasses.replace(use_case, events={"Call": call(use_case.name, seconds="long")})
     with pytest.raises(SchemaConflict, match=r"Call.seconds: .* lacks the field"):
         deploy(settings, changed)
-    assert ends(settings, CUSTOMER_EVENTS, 1) == [(0, 1)]
+    assert Logs(settings).ends(CUSTOMER_EVENTS, 1) == [(0, 1)]
 
 
 def test_another_signing_key_is_refused(settings, use_case):

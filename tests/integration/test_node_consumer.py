@@ -84,7 +84,7 @@ def published(settings):
                 records.append(("node_test.Call", EVENT))
             for number, (name, record) in enumerate(records):
                 partition = number % topic.count(2)
-                key = f"key {number}" if number % 2 else None
+                key = f"key {number}" if number % 2 or topic.compact else None
                 outputs.append(Output(topic.name, partition, key.encode() if key else None, codec.encode(name, record)))
                 expected.append((settings.topic(topic.name), partition, key, name, record))
     write(settings, outputs)
