@@ -132,16 +132,17 @@ class Scoring:
             self._committed[commit.partition] = (commit.position, commit.header)
 
     def _before(self, rest: Mapping[int, list[LogRecord]], failed: _Failed) -> ScoringSlice | None:
-        """What can be done before the record that has to wait; None when that is nothing."""
-        partition, offset, _ = failed.place
-        done = {p: records for p, records in rest.items() if p != partition}
-        earlier = [r for r in rest[partition] if r.offset < offset]
-        if earlier:
-            done[partition] = earlier
-        try:
-            return self._slice(done) if done else None
-        except _Failed:
-            return None
+        """What can be done before the records that have to wait; None when that is nothing."""
+        while True:
+            partition, offset, _ = failed.place
+            rest = {p: [r for r in records if p != partition or r.offset < offset] for p, records in rest.items()}
+            rest = {p: records for p, records in rest.items() if records}
+            if not rest:
+                return None
+            try:
+                return self._slice(rest)
+            except _Failed as another:
+                failed = another
 
     def _slice(self, rest: Mapping[int, list[LogRecord]]) -> ScoringSlice:
         self._models.trim()
