@@ -156,7 +156,9 @@ class Learning:
     # -- the log
 
     def process(self, batch: Batch) -> Iterator[LearningSlice]:
-        """streams.log.Stage.process: a slice ends at each snapshot."""
+        """streams.log.Stage.process: a slice ends at each snapshot, so that no switch is ever left out."""
+        if self._resend:
+            yield self._slice()
         for record in batch.get(self._partition, ()):
             if record.offset < self._state.position.offset:
                 continue
@@ -205,10 +207,8 @@ class Learning:
         state, source = self._state, example["source"]
         mark: Mark = (source["epoch"], source["offset"], source["ordinal"])
         last = state.marks.get(source["partition"])
-        vector, label = example["vector"], example["label"]
-        fits = example["target"] == self._target.name and len(vector) == len(self._names) and isfinite(label)
-        if not fits or (last is not None and mark <= last):
-            state.skipped += not fits
+        if example["target"] != self._target.name or (last is not None and mark <= last):
+            state.skipped += example["target"] != self._target.name
             state.position = Position(offset + 1)
             return False
         self._check_previous(offset, example["previous"], source["partition"], last)
@@ -217,6 +217,11 @@ class Learning:
         state.marks[source["partition"]] = mark
         state.position = Position(offset + 1)
         if state.model is None or not self._declaring:
+            return False
+        vector, label = example["vector"], example["label"]
+        if len(vector) != len(self._names) or not isfinite(label):
+            # Asked before the features changed, say.
+            state.skipped += 1
             return False
         return self._learn(offset, vector, label)
 

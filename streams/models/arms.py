@@ -127,6 +127,5 @@ def _check_features(place: str, features: tuple[str, ...] | None, names: Sequenc
     for feature in features or ():
         if feature not in names:
             raise DeclarationError(
-                f"{place}: feature {feature!r} is not among the target's; declare it or use one of "
-                f"{', '.join(names)}."
+                f"{place}: feature {feature!r} is not among the target's; declare it or use one of {', '.join(names)}."
             )

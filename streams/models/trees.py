@@ -1,13 +1,41 @@
 """River's trees and forests over vectors: exactly River's answers on the dict of the known features."""
 
+import copyreg
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from io import BytesIO
+from random import Random
 from sys import getrecursionlimit, intern, setrecursionlimit
 from typing import Any
+
+from river import proba
 
 DEPTH = 20_000
 """Recursion allowed while pickling: River keeps a number's split candidates in unbalanced binary trees, as deep
 as a monotone feature makes them."""
+
+
+_NO_SAMPLES = Random(0)
+"""Stands in for the random source of a loaded distribution: trees never sample from theirs."""
+
+
+def _distribution(cls: type, state: dict[str, Any]) -> Any:
+    found = object.__new__(cls)
+    found.__dict__.update(state, _rng=_NO_SAMPLES)
+    return found
+
+
+def _without_rng(value: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """River gives every distribution in every leaf an unseeded random source of 2.5 kB, for samples that trees
+    never take; it would make each snapshot different."""
+    state = {name: item for name, item in vars(value).items() if name != "_rng"}
+    return _distribution, (type(value), state)
+
+
+DISPATCH = {
+    **copyreg.dispatch_table,
+    **dict.fromkeys((proba.Gaussian, proba.Multinomial), _without_rng),
+}
 
 
 class RiverModel:
@@ -35,12 +63,16 @@ class RiverModel:
 
     def pack(self) -> list[Any]:
         """Everything it is; the estimator pickled."""
+        out = BytesIO()
+        pickler = pickle.Pickler(out, protocol=5)
+        pickler.dispatch_table = DISPATCH
         limit = getrecursionlimit()
         setrecursionlimit(max(limit, DEPTH))
         try:
-            return [self.names, pickle.dumps(self.estimator, protocol=5)]
+            pickler.dump(self.estimator)
         finally:
             setrecursionlimit(limit)
+        return [self.names, out.getvalue()]
 
     @classmethod
     def unpack(cls, state: list[Any]) -> "RiverModel":

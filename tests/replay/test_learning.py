@@ -1,0 +1,228 @@
+"""Learning against its laws: batches, crashes and restarts leave no trace in snapshots and switches."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from schemas.topics import CUSTOMER_EVENTS
+from streams.control import check
+from streams.errors import DeploymentMismatch, LogGap
+from streams.learning import Learning
+from streams.log import Output
+from streams.models.arms import Arm, Logistic, PriorRate
+from streams.models.memory import MemoryModelStore
+from streams.models.snapshot import BadSnapshot, load_snapshot
+from streams.replay import replay
+from streams.usecases import UseCase
+from tests.replay.examples import KEY, PARTITIONS, ExampleLog, stormy, use_case
+
+
+def learner(log: ExampleLog, store: MemoryModelStore, arm: int = 0, **options: int) -> Learning:
+    target = log.target
+    return Learning(log.use_case, target, target.arms[arm], log.deployment, store, log.codec, KEY, **options)
+
+
+def calm(log: ExampleLog, arm: int = 0) -> tuple[MemoryModelStore, list[Output]]:
+    store = MemoryModelStore()
+    pieces = replay(learner(log, store, arm), {log.partition: log.records})
+    return store, [output for outputs in pieces for output in outputs]
+
+
+def switches(log: ExampleLog, outputs: list[Output]) -> dict[int, list[bytes]]:
+    """What a scorer obeys, per partition: switches with a greater (command, offset) than the last."""
+    obeyed: dict[int, list[bytes]] = {partition: [] for partition in range(PARTITIONS)}
+    last: dict[int, tuple[int, int]] = {}
+    for output in outputs:
+        name, record = log.codec.decode(output.value)
+        assert (name, output.topic, output.key) == ("tidecast.Switch", CUSTOMER_EVENTS, None)
+        assert check(name, record, KEY, CUSTOMER_EVENTS, output.partition)
+        number = (record["command"], record["offset"])
+        if number > last.get(output.partition, (-1, -1)):
+            last[output.partition] = number
+            obeyed[output.partition].append(output.value)
+    return obeyed
+
+
+@pytest.mark.parametrize("kind,arm", [("binary", i) for i in range(5)] + [("regression", i) for i in range(3)])
+def test_crashes_leave_no_trace(kind: str, arm: int) -> None:
+    log = ExampleLog(use_case(kind, serve_every=37), seed=arm).fill(400)
+    calm_store, calm_outputs = calm(log, arm)
+    assert len(calm_store.blobs) == 400 // 37
+    for seed in range(2):
+        store = MemoryModelStore()
+        outputs = list(stormy(lambda store=store: learner(log, store, arm), log, seed, 0.3))
+        assert store.blobs == calm_store.blobs
+        assert switches(log, outputs) == switches(log, calm_outputs)
+
+
+def test_a_switch_goes_to_every_partition_and_names_its_snapshot() -> None:
+    log = ExampleLog(use_case(serve_every=10)).fill(25)
+    store, outputs = calm(log)
+    assert [len(found) for found in switches(log, outputs).values()] == [2] * PARTITIONS
+    record = log.codec.decode(outputs[-1].value)[1]
+    snapshot = load_snapshot(store.get(record["snapshot"]), KEY)
+    assert record["version"] == str(snapshot.version) == f"leaves/logistic.1@{record['offset']}"
+    assert snapshot.examples == 20
+    assert log.codec.decode(log.records[record["offset"]].value)[0] == "tidecast.LabelledExample"
+
+
+def test_the_last_switch_is_sent_again_after_a_restart_without_new_examples() -> None:
+    log = ExampleLog(use_case(serve_every=5))
+    for _ in range(5):
+        log.example()
+    store, outputs = calm(log)
+    again = [output for piece in replay(learner(log, store), {log.partition: log.records}) for output in piece]
+    assert again == outputs and len(again) == PARTITIONS
+
+
+def test_every_example_is_learnt_once_and_nonsense_is_counted() -> None:
+    log = ExampleLog(use_case(serve_every=1000))
+    for _ in range(40):
+        log.example()
+        log.raw(log.records[-1].value)
+    log.progress()
+    log.raw(b"nonsense")
+    log.raw(None)
+    log.append("tidecast.Tick", {"time": 1, "writer": "someone"})
+    log.append("tidecast.Deployment", {**log.deployment.to_record(), "deployment_id": "forged"})
+    log.example(vector=[1.0])
+    log.example(label=float("inf"))
+    log.example()
+    stage = learner(log, MemoryModelStore())
+    list(replay(stage, {log.partition: log.records}))
+    assert (stage.examples, stage.skipped) == (41, 6)
+
+
+def test_a_missing_example_is_an_error() -> None:
+    log = ExampleLog(use_case()).fill(50)
+    del log.records[10]
+    with pytest.raises(LogGap, match="restore the topic"):
+        calm(log)
+
+
+def test_a_corrupt_latest_snapshot_is_passed_over() -> None:
+    log = ExampleLog(use_case(serve_every=10)).fill(60)
+    whole, _ = calm(log)
+    store = MemoryModelStore()
+    store.blobs = dict(list(whole.blobs.items())[:3])
+    last = sorted(store.blobs)[-1]
+    store.blobs[last] = store.blobs[last][:-1] + b"!"
+    list(replay(learner(log, store), {log.partition: log.records}))
+    assert store.blobs == whole.blobs
+
+
+def test_no_readable_snapshot_names_the_key() -> None:
+    log = ExampleLog(use_case(serve_every=10)).fill(30)
+    store, _ = calm(log)
+    stage = Learning(log.use_case, log.target, log.target.arms[0], log.deployment, store, log.codec, b"another key")
+    with pytest.raises(BadSnapshot, match="signing key"):
+        stage.assign([log.partition])
+
+
+def changed(before: UseCase, *arms: Arm) -> ExampleLog:
+    target = before.targets[0]
+    return ExampleLog(replace(before, targets=(replace(target, arms=(*target.arms, *arms), observe=0.5),)))
+
+
+def test_other_definitions_stop_it_and_the_next_worker_goes_on() -> None:
+    old = ExampleLog(use_case(serve_every=10)).fill(33)
+    new = changed(old.use_case, Arm("second", Logistic(learning_rate=0.1)))
+    old.deploy(new.deployment)
+    offset = len(old.records)
+    old.example(deployment_id=new.deployment.deployment_id)
+    store = MemoryModelStore()
+    with pytest.raises(DeploymentMismatch, match=new.deployment.deployment_id):
+        list(replay(learner(old, store), {old.partition: old.records}))
+    stage = Learning(old.use_case, new.target, new.target.arms[0], new.deployment, store, old.codec, KEY)
+    assert stage.assign([old.partition])[old.partition] < offset
+    list(replay(stage, {old.partition: old.records}))
+    assert stage.examples == 34
+    # An arm that the old definitions did not have starts untrained behind them.
+    second = Learning(old.use_case, new.target, new.target.arms[-1], new.deployment, store, old.codec, KEY)
+    list(replay(second, {old.partition: old.records}))
+    assert second.examples == 1
+    fresh = Learning(old.use_case, new.target, new.target.arms[0], new.deployment, MemoryModelStore(), old.codec, KEY)
+    with pytest.raises(DeploymentMismatch, match=old.deployment.deployment_id):
+        list(replay(fresh, {old.partition: old.records}))
+
+
+def test_a_changed_arm_needs_a_new_name() -> None:
+    log = ExampleLog(use_case(serve_every=10)).fill(30)
+    store, _ = calm(log)
+    arm = Arm("logistic", Logistic(learning_rate=0.5), role="champion")
+    stage = Learning(log.use_case, log.target, arm, log.deployment, store, log.codec, KEY)
+    with pytest.raises(DeploymentMismatch, match="new name"):
+        stage.assign([log.partition])
+
+
+def test_a_candidate_that_is_not_finite_never_serves() -> None:
+    arms = (Arm("mean", PriorRate(), role="champion"),)
+    log = ExampleLog(use_case("regression", serve_every=10, arms=arms))
+    for i in range(60):
+        log.example(label={20: -1.79e308, 21: 1.79e308}.get(i, 1.0))
+    store, outputs = calm(log)
+    stage = learner(log, store)
+    stage.assign([log.partition])
+    served = [log.codec.decode(value)[1]["offset"] for value in switches(log, outputs)[0]]
+    assert served == [10, 20]
+    assert "probe" in stage.failure
+    assert stage.examples == 30
+    for seed in range(3):
+        again = MemoryModelStore()
+        list(stormy(lambda again=again: learner(log, again), log, seed))
+        assert again.blobs == store.blobs
+
+
+def test_a_candidate_that_grows_too_large_never_serves() -> None:
+    log = ExampleLog(use_case(serve_every=100)).fill(900)
+    sizes = [len(blob) for _, blob in sorted(calm(log, arm=2)[0].blobs.items())]
+    limit = max(sizes[:3])
+    assert max(sizes) > limit
+    store = MemoryModelStore()
+    stage = learner(log, store, arm=2, limit=limit)
+    outputs = [output for piece in replay(stage, {log.partition: log.records}) for output in piece]
+    assert "smaller model" in stage.failure
+    served = switches(log, outputs)[0]
+    assert 0 < len(served) < 9
+    assert max(map(len, store.blobs.values())) <= limit
+
+
+SCRIPT = """
+import sys
+from hashlib import sha256
+from pathlib import Path
+from streams.models.memory import MemoryModelStore
+from streams.replay import replay
+from tests.replay.examples import ExampleLog, use_case
+from tests.replay.test_learning import learner
+kind, arm, folder, end = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
+log = ExampleLog(use_case(kind, serve_every=50), seed=1).fill(400)
+store = MemoryModelStore()
+for file in folder.iterdir():
+    store.blobs[file.name.replace("+", "/")] = file.read_bytes()
+list(replay(learner(log, store, arm), {log.partition: log.records[:end]}))
+for path, blob in store.blobs.items():
+    (folder / path.replace("/", "+")).write_bytes(blob)
+    print(path, sha256(blob).hexdigest())
+"""
+
+
+@pytest.mark.parametrize("kind,arm", [("binary", 1), ("binary", 2), ("regression", 1)])
+def test_a_restarted_process_writes_the_same_bytes(kind: str, arm: int, tmp_path: Path) -> None:
+    def run(folder: Path, end: int) -> str:
+        command = [sys.executable, "-c", SCRIPT, kind, str(arm), str(folder), str(end)]
+        env = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": os.getcwd()}
+        return subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout
+
+    straight, broken = tmp_path / "straight", tmp_path / "broken"
+    straight.mkdir()
+    broken.mkdir()
+    whole = run(straight, 10_000)
+    run(broken, 130)
+    run(broken, 290)
+    assert sorted(run(broken, 10_000).splitlines()) == sorted(whole.splitlines())
+    assert len(whole.splitlines()) == 8
