@@ -1,0 +1,25 @@
+# One image for every worker and for the command line: `tidecast ARGUMENTS`.
+FROM python:3.13.7-slim
+
+ENV PYTHONUNBUFFERED=1 PYTHONHASHSEED=0 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /opt/tidecast
+
+# the dependencies first: they change less often than the code
+COPY requirements.lock pyproject.toml README.md ./
+RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+      > needed.txt \
+    && pip install --constraint requirements.lock setuptools --requirement needed.txt
+
+COPY schemas schemas
+COPY streams streams
+COPY sinks sinks
+COPY agents agents
+COPY load load
+RUN pip install --no-deps --no-build-isolation --editable . \
+    && useradd --uid 10001 --create-home tidecast \
+    && install -d -o tidecast /var/lib/tidecast/models
+
+USER tidecast
+EXPOSE 9464
+ENTRYPOINT ["tidecast"]
+CMD ["--help"]
