@@ -162,9 +162,8 @@ def current_deployment(settings: Settings) -> Deployment | None:
 
 def first_value(settings: Settings, topic: str, partition: int) -> bytes | None:
     """The value of the first record kept in a partition that is not empty."""
-    consumer = _reader(settings)
+    consumer = _reader(settings, settings.topic(topic), partition)
     try:
-        consumer.assign([TopicPartition(settings.topic(topic), partition, OFFSET_BEGINNING)])
         message = _next(settings, consumer)
         return None if message is None else message.value()
     finally:
@@ -179,7 +178,8 @@ def write(settings: Settings, outputs: Sequence[Output]) -> None:
         if error is not None:
             failed.append(error)
 
-    producer = Producer({**settings.confluent(), "enable.idempotence": True, "log_level": 0})
+    # Not the idempotent producer, which takes half a second to start: a control record twice is harmless.
+    producer = Producer({**settings.confluent(), "acks": "all", "max.in.flight": 1, "log_level": 0})
     for output in outputs:
         producer.produce(
             settings.topic(output.topic),
@@ -198,10 +198,9 @@ def write(settings: Settings, outputs: Sequence[Output]) -> None:
 
 def _last(settings: Settings, topic: str, key: bytes) -> bytes | None:
     """The last value with that key in the only partition of a topic."""
-    consumer = _reader(settings)
+    consumer = _reader(settings, topic, 0)
     found: bytes | None = None
     try:
-        consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
         while (message := _next(settings, consumer)) is not None:
             if message.key() == key:
                 found = message.value()
@@ -210,16 +209,26 @@ def _last(settings: Settings, topic: str, key: bytes) -> bytes | None:
         consumer.close()
 
 
-def _reader(settings: Settings) -> Consumer:
-    return Consumer(
+def _reader(settings: Settings, topic: str, partition: int) -> Consumer:
+    """A consumer of one partition from its beginning, without a group."""
+    consumer = Consumer(
         {
             **settings.confluent(),
             "group.id": "tidecast-tools",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
+            "fetch.wait.max.ms": 10,  # the end is told only when a fetch comes back
             "log_level": 0,
         }
     )
+    try:
+        # Knowing the brokers first saves the half second in which the consumer would look for them.
+        _answer(settings, lambda: consumer.list_topics(topic, timeout=TIMEOUT))
+        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
+    except BaseException:
+        consumer.close()
+        raise
+    return consumer
 
 
 def _next(settings: Settings, consumer: Consumer) -> Message | None:
