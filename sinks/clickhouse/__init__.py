@@ -1,0 +1,1 @@
+"""The history in ClickHouse: rows, tables, dashboards."""

@@ -1,0 +1,126 @@
+"""History: every topic into ClickHouse, rows first, then the positions from which to go on."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.topics import (
+    CUSTOMER_EVENTS,
+    DEAD_LETTERS,
+    DRIFT_ALERTS,
+    FEATURE_PROFILES,
+    LABELLED_EXAMPLES,
+    LATE_EVENTS,
+    MODEL_METRICS,
+    PREDICTIONS,
+)
+from sinks.clickhouse.migrate import migrate
+from sinks.clickhouse.rows import Place, Row, rows_of, undecodable_rows
+from sinks.clickhouse.writer import Writer
+from streams.codec import Codec
+from streams.errors import Undecodable
+from streams.log import Batch, LogRecord, Output, TopicPartition
+
+STAGE = "history"
+SLICE_RECORDS = 50_000
+
+
+@dataclass
+class HistorySlice:
+    """Rows of up to SLICE_RECORDS records. `commit` may be repeated and may fail half-way: rows written twice
+    collapse, and the positions are written last."""
+
+    epoch: int
+    writer: Writer
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    positions: dict[TopicPartition, int] = field(default_factory=dict)
+    recorded: dict[TopicPartition, int] = field(default_factory=dict)
+    records: int = 0
+    outputs: Sequence[Output] = ()
+
+    def add(self, partition: TopicPartition, place: Place, rows: Sequence[tuple[str, Row]]) -> None:
+        """The rows of one record, which is the last one of its partition so far."""
+        for table, row in rows:
+            self.rows.setdefault(table, []).append(row)
+        self.positions[partition] = place.offset + 1
+        self.recorded[partition] = place.placed[-1]
+        self.records += 1
+
+    def commit(self) -> None:
+        """One insert per table, then one for the positions. Unavailable while ClickHouse is away."""
+        self.writer.write(self.rows)
+        self.writer.write_positions(
+            [
+                (STAGE, at.topic, self.epoch, at.partition, offset, self.recorded[at])
+                for at, offset in self.positions.items()
+            ]
+        )
+
+
+class History:
+    """The stage on all topics. It never stops at a record: what cannot be read is counted in `skipped`."""
+
+    topics: Sequence[str] = (
+        CUSTOMER_EVENTS,
+        PREDICTIONS,
+        LABELLED_EXAMPLES,
+        MODEL_METRICS,
+        DRIFT_ALERTS,
+        FEATURE_PROFILES,
+        LATE_EVENTS,
+        DEAD_LETTERS,
+    )
+    linger_seconds = 1.0
+    """How long the shell should gather records before a batch: many tiny inserts wear ClickHouse out."""
+
+    def __init__(
+        self, client_factory: Callable[[], Any], codec: Codec, epoch: int, slice_records: int = SLICE_RECORDS
+    ) -> None:
+        """`client_factory` connects (its client's `database` is where the tables are); `epoch` is the logs'."""
+        self._client_factory = client_factory
+        self._codec = codec
+        self._epoch = epoch
+        self._slice_records = slice_records
+        self._writer: Writer | None = None
+        self.skipped: Counter[str] = Counter()
+        """Records per topic that could not be read or do not belong there."""
+
+    def wants(self, partition: TopicPartition) -> bool:
+        """All partitions of its topics."""
+        return partition.topic in self.topics
+
+    def assign(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Connects anew, runs missing migrations, reads the positions; a partition never written starts at 0."""
+        self._writer = None
+        client = self._client_factory()
+        migrate(client, client.database)
+        self._writer = Writer(client)
+        known = self._writer.positions(STAGE, self._epoch)
+        return {at: known.get((at.topic, at.partition), 0) for at in partitions if self.wants(at)}
+
+    def process(self, batch: Batch) -> Iterator[HistorySlice]:
+        """Slices of the batch, partition by partition, each partition in order."""
+        if self._writer is None:
+            raise RuntimeError("assign comes before process")
+        part = HistorySlice(self._epoch, self._writer)
+        for at, records in batch.items():
+            for record in records:
+                place = Place(at.topic, self._epoch, at.partition, record.offset, record.timestamp)
+                part.add(at, place, self._rows(place, record))
+                if part.records >= self._slice_records:
+                    yield part
+                    part = HistorySlice(self._epoch, self._writer)
+        if part.records:
+            yield part
+
+    def _rows(self, place: Place, record: LogRecord) -> Sequence[tuple[str, Row]]:
+        try:
+            name, fields = self._codec.decode(record.value)
+        except Undecodable:
+            self.skipped[place.topic] += 1
+            return undecodable_rows(place)
+        rows = rows_of(place, name, fields)
+        if not rows:
+            self.skipped[place.topic] += 1
+        return rows

@@ -1,0 +1,51 @@
+"""Carries rows into tables: one insert per table, in columns. Knows nothing of what they mean."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sinks.clickhouse.client import clear_errors
+from sinks.clickhouse.rows import COLUMNS, Row
+
+POSITION_COLUMNS = ("stage", "topic", "log_epoch", "log_partition", "next_offset", "recorded_at")
+
+
+class Writer:
+    """Inserts over one client, by one thread. Raises Unavailable and SettingError; after Unavailable rows may
+    stand there all the same, which the tables' engine makes harmless."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._types: dict[str, Sequence[Any]] = {}
+
+    def write(self, rows: Mapping[str, Sequence[Row]]) -> None:
+        """Rows per table, each in the order of COLUMNS."""
+        for table, columns in COLUMNS.items():
+            if rows.get(table):
+                self._insert(table, columns, rows[table])
+
+    def write_positions(self, rows: Sequence[Row]) -> None:
+        """Rows in the order of POSITION_COLUMNS; call it when all rows before these positions are written."""
+        self._insert("positions_raw", POSITION_COLUMNS, rows)
+
+    def positions(self, stage: str, epoch: int) -> dict[tuple[str, int], int]:
+        """Next offset per topic and partition that the stage wrote in this log epoch."""
+        with clear_errors():
+            found = self._client.query(
+                "SELECT topic, log_partition, max(next_offset) FROM positions_raw "
+                "WHERE stage = {stage:String} AND log_epoch = {epoch:Int64} GROUP BY topic, log_partition",
+                parameters={"stage": stage, "epoch": epoch},
+            )
+        return {(topic, partition): offset for topic, partition, offset in found.result_rows}
+
+    def _insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        with clear_errors():
+            if table not in self._types:  # asked once: the client would ask the server before every insert
+                context = self._client.create_insert_context(table, column_names=columns)
+                self._types[table] = context.column_types
+            self._client.insert(
+                table,
+                list(zip(*rows, strict=True)),
+                column_names=columns,
+                column_types=self._types[table],
+                column_oriented=True,
+            )
