@@ -1,0 +1,79 @@
+"""Whether a window differs from the reference by more than chance, clustering and indifference explain."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import NamedTuple
+
+from streams.drift import ks, psi
+from streams.drift.sketch import Histogram, merged
+
+LEAST_PSI = 0.1
+LEAST_KS = 0.05
+"""Smaller statistics never alert, however sure: a huge window would find differences that mean nothing."""
+CRITICAL = {"psi": 0.25, "ks": 0.2}
+"""An alert that opens above this is critical, below it a warning."""
+LEAST_VALUES = 50
+"""A histogram with fewer values (divided by the design effect) is shown and not tested."""
+
+
+class Finding(NamedTuple):
+    """One statistic of one histogram against the reference; `threshold` None: too few values for a test."""
+
+    statistic: str
+    value: float
+    threshold: float | None
+
+    @property
+    def drifted(self) -> bool:
+        """Whether it alerts."""
+        return self.threshold is not None and self.value > self.threshold
+
+
+@dataclass(slots=True)
+class Reference:
+    """What windows are compared with; `design` is how much more they vary than independent values would."""
+
+    histogram: Histogram
+    design: float = 1.0
+
+
+def reference_of(windows: Sequence[Histogram]) -> Reference:
+    """The reference that these windows make together.
+
+    Questions about one customer resemble each other, and days differ: both make windows vary more than
+    the tests allow for. So each window is compared with all the others, and the mean of its chi-square per degree
+    of freedom is the design effect by which thresholds grow (Rao and Scott, "On chi-squared tests for multiway
+    contingency tables", Annals of Statistics 12, 1984); a few windows tell it roughly, so two standard errors of
+    it are added."""
+    ratios, freedom = [], 0
+    for number, window in enumerate(windows):
+        rest = merged([*windows[:number], *windows[number + 1 :]])
+        if min(window.total, rest.total) < LEAST_VALUES:
+            continue
+        table = psi.bins(rest, window)
+        if len(table) > 1:
+            freedom += len(table) - 1
+            chance = (len(table) - 1) * (1 / rest.total + 1 / window.total)
+            ratios.append(psi.psi(table) / chance)
+    design = sum(ratios) / len(ratios) * (1 + 2 * sqrt(2 / freedom)) if ratios else 1.0
+    return Reference(merged(windows), max(1.0, design))
+
+
+def compare(reference: Reference, current: Histogram, alpha: float) -> list[Finding]:
+    """PSI and KS of a window's histogram, those that can be had; `alpha`: chance of a false alarm of each."""
+    past = reference.histogram
+    if not past.total or not current.total:
+        return []
+    design = reference.design
+    table = psi.bins(past, current, design)
+    threshold = None
+    if min(past.total, current.total) >= LEAST_VALUES * design:
+        threshold = max(LEAST_PSI, psi.by_chance(table, alpha) * design)
+    findings = [Finding("psi", psi.psi(table), threshold)]
+    if past.known and current.known:
+        threshold = None
+        if min(past.known, current.known) >= LEAST_VALUES * design:
+            threshold = max(LEAST_KS, ks.by_chance(past.known, current.known, alpha) * sqrt(design))
+        findings.append(Finding("ks", ks.ks(past, current), threshold))
+    return findings

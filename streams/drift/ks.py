@@ -1,0 +1,25 @@
+"""Two-sample Kolmogorov-Smirnov distance of two histograms, and what it may be by chance."""
+
+from math import log, sqrt
+
+from streams.drift.sketch import Histogram
+
+
+def ks(reference: Histogram, current: Histogram) -> float:
+    """Greatest difference between the two shares of known values below any bucket's end, 0 to 1.
+
+    Both must have known values. Buckets only hide differences inside of them: it is never more than the
+    distance of the values themselves, so its threshold errs on the side of silence."""
+    n, m = reference.known, current.known
+    lead = greatest = 0
+    for index in sorted(reference.counts.keys() | current.counts.keys()):
+        lead += reference.counts.get(index, 0) * m - current.counts.get(index, 0) * n
+        greatest = max(greatest, abs(lead))
+    return greatest / (n * m)
+
+
+def by_chance(n: int, m: int, alpha: float) -> float:
+    """The distance that samples of n and m independent values of one distribution exceed with probability at
+    most `alpha`: Smirnov's asymptotic distribution by its first term, P(D > d) <= 2 exp(-2 d^2 n m / (n + m))
+    (Smirnov, "Table for estimating the goodness of fit of empirical distributions", 1948)."""
+    return sqrt(log(2 / alpha) / 2 * (1 / n + 1 / m))
