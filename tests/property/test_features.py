@@ -1,0 +1,196 @@
+"""Feature plans against an oracle that keeps every event (feature_oracle)."""
+
+from math import isclose, isnan
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.features.plan import FeaturePlan
+from streams.usecases import (
+    Attribute,
+    Count,
+    DistinctCount,
+    Last,
+    Max,
+    Mean,
+    Min,
+    Ratio,
+    Sum,
+    Target,
+    TimeSince,
+    UseCase,
+)
+from tests.property.feature_oracle import MS, Event, feature
+
+HOUR, DAY, WEEK = MS["h"], MS["d"], MS["w"]
+START = 2_700 * WEEK
+KINDS = ("Call", "TopUp", "Note")
+TARGETS: tuple[Target, ...] = ()
+
+values = st.one_of(st.none(), st.integers(-(2**53), 2**53), st.integers(0, 5))
+amounts = st.one_of(st.none(), st.sampled_from([0.1, 0.5, -2.25, 1e6, 3.0]))
+records = st.fixed_dictionaries(
+    {"cents": values, "amount": amounts, "cell": st.sampled_from("abcdefgh"), "out": st.booleans()}
+)
+wheres = st.sampled_from(
+    [
+        {},
+        {},
+        {"cell": "a"},
+        {"out": True},
+        {"cents": (">", 2)},
+        {"cents": ("<=", 2), "out": False},
+        {"cell": ("in", ("a", "b", "c"))},
+        {"cell": ("not in", ("a", "b")), "cents": ("!=", None)},
+    ]
+)
+windows = st.sampled_from([None, "1h", "3h", "24h", "1d", "2d", "7d", "1w", "3w", "30m"])
+sources = st.sampled_from(["Call", "TopUp", ("Call", "TopUp"), "Note"])
+
+
+@st.composite
+def feature_sets(draw: Any) -> tuple[Any, ...]:
+    """Up to 8 features over few sources, so that many share series, and a ratio."""
+    found: list[Any] = []
+    for number in range(draw(st.integers(1, 8))):
+        name, of, where = f"f{number}", draw(sources), draw(wheres)
+        over, field = draw(windows), draw(st.sampled_from(["cents", "amount"]))
+        found.append(
+            draw(
+                st.sampled_from(
+                    [
+                        Count(name, of, over, where),
+                        Sum(name, of, field, over, where, scale=0.5),
+                        Mean(name, of, field, over, where),
+                        Min(name, of, field, over, where),
+                        Max(name, of, field, over, where, scale=-2.0),
+                        Last(name, of, field, over, where),
+                        DistinctCount(name, of, "cell", over, cap=draw(st.sampled_from([3, 64])), where=where),
+                        TimeSince(name, of, draw(st.sampled_from("mhdw")), where),
+                        Attribute(name, of, "cents"),
+                        Attribute(name, of, "cell", equals="b"),
+                    ]
+                )
+            )
+        )
+    plain = [f.name for f in found]
+    found.insert(
+        draw(st.integers(0, len(found))), Ratio("ratio", draw(st.sampled_from(plain)), draw(st.sampled_from(plain)))
+    )
+    return tuple(found)
+
+
+@st.composite
+def moments(draw: Any) -> int:
+    """Anywhere in five weeks, or one ms around a boundary of tiles."""
+    if draw(st.booleans()):
+        return START + draw(st.integers(0, 5 * WEEK))
+    width = draw(st.sampled_from([MS["m"] * 30, HOUR, DAY, WEEK]))
+    return START + draw(st.integers(0, 5 * WEEK // width)) * width + draw(st.sampled_from([-1, 0, 1]))
+
+
+logs = st.lists(st.builds(Event, st.sampled_from(KINDS), moments(), records), max_size=40)
+
+
+def plan_of(features: tuple[Any, ...]) -> FeaturePlan:
+    return FeaturePlan(UseCase("test", features, TARGETS))
+
+
+def same(got: float, wanted: float) -> bool:
+    return (isnan(got) and isnan(wanted)) or isclose(got, wanted, rel_tol=1e-9, abs_tol=1e-6)
+
+
+def show(features: tuple[Any, ...], got: list[float], wanted: list[float]) -> str:
+    return "\n".join(
+        f"{f} got {g!r} wanted {w!r}" for f, g, w in zip(features, got, wanted, strict=True) if not same(g, w)
+    )
+
+
+@settings(max_examples=400, deadline=None)
+@given(feature_sets(), logs, st.lists(st.integers(0, 4 * WEEK), min_size=40, max_size=40))
+def test_every_vector_is_what_all_events_say(features: Any, log: list[Event], ahead: list[int]) -> None:
+    """Out of order by any amount: an event older than every window is one no window can see.
+
+    The clock asked for is the customer's or later (a timer's)."""
+    plan = plan_of(features)
+    state = plan.new_state()
+    seen: list[Event] = []
+    for event, later in zip(log, ahead, strict=False):
+        plan.update(state, event.kind, event.record, event.at)
+        seen.append(event)
+        clock = max(e.at for e in seen)
+        assert state.clock == clock
+        for asked in (clock, clock + later):
+            got = plan.vector(state, asked)
+            wanted = [feature(f, seen, asked, features) for f in features]
+            assert not show(features, got, wanted), show(features, got, wanted)
+
+
+@settings(max_examples=300, deadline=None)
+@given(feature_sets(), logs, st.data())
+def test_packing_at_any_point_changes_nothing(features: Any, log: list[Event], data: st.DataObject) -> None:
+    """A cache of size 0 packs after each event: same bytes, same vectors, and unpack(pack(s)) == s."""
+    plan = plan_of(features)
+    kept, packed = plan.new_state(), plan.pack(plan.new_state())
+    some, points = plan.new_state(), data.draw(st.sets(st.integers(0, 40)))
+    for number, event in enumerate(log):
+        digest = number.to_bytes(8, "big")
+        kept.digests.remember(digest)
+        kept.due[number % 2] = event.at + DAY
+        plan.update(kept, event.kind, event.record, event.at)
+
+        state = plan.unpack(packed)
+        state.digests.remember(digest)
+        state.due[number % 2] = event.at + DAY
+        plan.update(state, event.kind, event.record, event.at)
+        packed = plan.pack(state)
+
+        some.digests.remember(digest)
+        some.due[number % 2] = event.at + DAY
+        plan.update(some, event.kind, event.record, event.at)
+        if number in points:
+            some = plan.unpack(plan.pack(some))
+
+        assert plan.unpack(packed) == kept == some
+        assert packed == plan.pack(kept) == plan.pack(some)
+        bits = [v.hex() for v in plan.vector(kept, kept.clock)]
+        assert bits == [v.hex() for v in plan.vector(state, kept.clock)]
+
+
+@settings(max_examples=200, deadline=None)
+@given(feature_sets(), logs)
+def test_no_tile_is_kept_that_no_window_can_see(features: Any, log: list[Event]) -> None:
+    """Of windows "3h" and "24h" over the same events 24 hourly tiles are kept, and no more."""
+    plan = plan_of(features)
+    state = plan.new_state()
+    for event in log:
+        plan.update(state, event.kind, event.record, event.at)
+        for series, tiles in zip(plan._layout.series, state.series, strict=True):
+            slots = [tile[0] for tile in tiles]
+            assert slots == sorted(set(slots))
+            assert all(slot > state.clock // series.width - series.tiles for slot in slots)
+
+
+@settings(max_examples=200, deadline=None)
+@given(feature_sets(), feature_sets(), logs, logs)
+def test_a_new_feature_set_keeps_what_both_have(old: Any, new: Any, before: list[Event], after: list[Event]) -> None:
+    """Features whose series existed under the old set are exact at once, unless their window was widened; the
+    others count from the change on."""
+    shared = tuple(f for f in old if not isinstance(f, Ratio))
+    mixed = tuple(
+        [*[f for f in new if not isinstance(f, Ratio) and f.name not in {s.name for s in shared}], *reversed(shared)]
+    )
+    first, second = plan_of(old), plan_of(mixed)
+    state = first.new_state()
+    for event in before:
+        first.update(state, event.kind, event.record, event.at)
+    moved = second.unpack(first.pack(state))
+    assert (moved.clock, moved.digests, moved.due) == (state.clock, state.digests, state.due)
+    assert second.unpack(second.pack(moved)) == moved
+    for event in after:
+        second.update(moved, event.kind, event.record, event.at)
+    clock = max((e.at for e in [*before, *after]), default=START)
+    got = second.vector(moved, clock)[-len(shared) :]
+    wanted = [feature(f, [*before, *after], clock, shared) for f in reversed(shared)]
+    assert not show(tuple(reversed(shared)), got, wanted), show(tuple(reversed(shared)), got, wanted)
