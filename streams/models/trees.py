@@ -20,7 +20,7 @@ _NO_SAMPLES = Random(0)
 
 
 def _distribution(cls: type, state: dict[str, Any]) -> Any:
-    found = object.__new__(cls)
+    found: Any = object.__new__(cls)
     found.__dict__.update(state, _rng=_NO_SAMPLES)
     return found
 
