@@ -38,7 +38,14 @@ TIMEOUT = 20.0
 DEPLOYMENT = "tidecast.Deployment"
 CURRENT = b"current"
 """Key of the record in `deployments` that says what is in force."""
-STARTING = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART)
+STARTING = {
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._NOENT,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._UNKNOWN_PARTITION,
+}
 """What a broker answers for a partition that is just being made."""
 WRAPPING = {LATE_EVENTS, DEAD_LETTERS}
 """Topics whose records hold a whole record of another topic: they take larger ones."""
@@ -87,13 +94,14 @@ class Logs:
         ]
         end = time.monotonic() + TIMEOUT
         while True:
-            futures = self._admin.list_offsets(dict.fromkeys(places, spec), request_timeout=TIMEOUT)
+            futures = self._admin.list_offsets(dict.fromkeys(places, spec), request_timeout=2.0)
             try:
                 return [int(futures[place].result(TIMEOUT).offset) for place in places]
             except KafkaException as error:
                 if error.args[0].code() not in STARTING or time.monotonic() > end:
                     raise _unavailable(self._settings, error) from error
                 time.sleep(0.05)
+                self.partitions()  # else the client may go on with what it knew about leaders
 
     def keep(self, retention_ms: int) -> None:
         """Change for how long the records of topics that exist are kept (only of those kept for ever else)."""
