@@ -104,9 +104,6 @@ class Kafka:
             "share.coordinator.state.topic.min.isr": 1,
             "share.coordinator.state.topic.num.partitions": 1,
             "group.initial.rebalance.delay.ms": 0,
-            # after kill -9 the same broker is let in again when its old session has run out (default 9 s)
-            "broker.session.timeout.ms": 5000,
-            "broker.heartbeat.interval.ms": 1000,
         }
 
     def ask(self, place: Place, pid: int) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from streams.errors import SettingError
 
@@ -60,7 +61,7 @@ class Place:
         return {
             "kafka": f"127.0.0.1:{self.ports['kafka']}",
             "registry": f"http://127.0.0.1:{self.ports['registry']}/apis/ccompat/v7",
-            "redis": f"unix://{self.redis_socket}",
+            "redis": f"unix://{quote(str(self.redis_socket))}",
             "clickhouse": f"http://127.0.0.1:{self.ports['clickhouse']}",
             "model_store": (self.folder / "models").as_uri(),
         }

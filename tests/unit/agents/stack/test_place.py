@@ -3,6 +3,7 @@ import stat
 from pathlib import Path
 
 import pytest
+import redis
 
 from agents.stack.place import SOCKET_PATH_LIMIT, Running, locked, make_place, read_place
 from streams.errors import SettingError
@@ -38,6 +39,13 @@ def test_clients_find_the_addresses_at_the_top_of_the_file(tmp_path: Path) -> No
     assert content["clickhouse"] == "http://127.0.0.1:5"
     assert content["model_store"] == f"file://{tmp_path}/models"
     assert (tmp_path / "models").is_dir()
+
+
+def test_a_space_in_the_path_is_no_hindrance(tmp_path: Path) -> None:
+    place = make_place(tmp_path / "my data")
+    place.ports = PORTS
+    socket = redis.from_url(place.addresses()["redis"]).connection_pool.connection_kwargs["path"]
+    assert socket == str(place.redis_socket)
 
 
 def test_a_long_path_puts_the_socket_elsewhere(tmp_path: Path) -> None:
