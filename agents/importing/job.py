@@ -1,0 +1,133 @@
+"""A file's way into the log: read and checked whole, put in order, then published with its clock."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+from agents.importing.convert import Misfit
+from agents.importing.mapper import OUTCOME, RowMapper
+from agents.importing.ordering import Message, Sorter, TickAt, with_ticks
+from agents.importing.pace import Pace
+from agents.importing.publisher import EventPublisher
+from agents.importing.rows import RowFile
+from streams.codec import Codec
+from streams.errors import Undecodable
+
+LARGEST = 900_000
+"""Bytes of a record; brokers refuse more than a million by default."""
+
+Advance = Callable[[int], None]
+"""Told how many more are done, now and then."""
+TELL_EVERY = 1000
+
+
+@dataclass(slots=True)
+class Report:
+    """What happened to a file; times are event times in ms."""
+
+    rows: int = 0
+    rejected: int = 0
+    events: int = 0
+    outcomes: int = 0
+    ticks: int = 0
+    first: int | None = None
+    last: int | None = None
+    seconds: float = 0.0
+    reasons: list[tuple[int, str]] = field(default_factory=list)
+    """Line and reason of the first rejected rows."""
+
+    @property
+    def records(self) -> int:
+        """Events and outcomes."""
+        return self.events + self.outcomes
+
+
+class Rejects:
+    """Rows that do not fit: counted, the first ones kept, all written to a file as JSON lines if there is one."""
+
+    KEPT = 20
+
+    def __init__(self, report: Report, file: IO[str] | None) -> None:
+        self._report = report
+        self._file = file
+
+    def add(self, number: int, reason: str, row: dict[str, Any] | None) -> None:
+        """A row that is not published."""
+        self._report.rejected += 1
+        if len(self._report.reasons) < self.KEPT:
+            self._report.reasons.append((number, reason))
+        if self._file is not None:
+            text = json.dumps({"line": number, "reason": reason, "row": row}, default=str, ensure_ascii=True)
+            self._file.write(text + "\n")
+
+
+def collect(
+    file: RowFile, mapper: RowMapper, codec: Codec, sorter: Sorter, rejects: Rejects, report: Report, advance: Advance
+) -> None:
+    """Map and encode all rows into the sorter. A row is taken whole or not at all."""
+    for line in file.lines():
+        report.rows += 1
+        if report.rows % TELL_EVERY == 0:
+            advance(TELL_EVERY)
+        if line.row is None:
+            rejects.add(line.number, line.reason, None)
+            continue
+        try:
+            found = list(_encoded(mapper, codec, line.row, f"{file.digest}-{line.number}", line.number))
+        except (Misfit, Undecodable) as error:
+            rejects.add(line.number, str(error), line.row)
+            continue
+        for name, message in found:
+            sorter.add(message)
+            if name == OUTCOME:
+                report.outcomes += 1
+            else:
+                report.events += 1
+
+
+def _encoded(
+    mapper: RowMapper, codec: Codec, row: dict[str, Any], fallback_id: str, number: int
+) -> Iterator[tuple[str, Message]]:
+    for place, (name, record) in enumerate(mapper.records(row, fallback_id)):
+        value = codec.encode(name, record)
+        if len(value) > LARGEST:
+            raise Misfit(f"makes a record of {len(value)} bytes, at most {LARGEST} are taken")
+        yield name, Message(record["occurred_at"], 2 * number + place, record["customer_id"], value)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The ticks that a publication writes: one each `every` ms of event time, and on to `until` after the end."""
+
+    every: int
+    until: int | None = None
+
+
+def deliver(
+    sorter: Sorter, publisher: EventPublisher, pace: Pace, clock: Clock | None, report: Report, advance: Advance
+) -> None:
+    """Publish what the sorter holds, in order; without a clock no ticks. Flushed also when interrupted."""
+    began = time.monotonic()
+    items = with_ticks(sorter.messages(), clock.every, clock.until) if clock else sorter.messages()
+    try:
+        for number, item in enumerate(items, 1):
+            pace.before(item.time)
+            if isinstance(item, TickAt):
+                publisher.tick(item.time)
+                report.ticks += 1
+            else:
+                publisher.send(item.customer, item.value)
+                report.first = item.time if report.first is None else report.first
+                report.last = item.time
+            if number % TELL_EVERY == 0:
+                advance(TELL_EVERY)
+        publisher.flush()
+    except KeyboardInterrupt:
+        with suppress(Exception):
+            publisher.flush()
+        raise
+    finally:
+        report.seconds = time.monotonic() - began

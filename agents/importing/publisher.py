@@ -1,0 +1,164 @@
+"""Publishing events and, where the use case's clock is external, the ticks of that clock."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Protocol
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from agents.registry import HttpRegistry
+from agents.settings import Settings
+from agents.topics import current_deployment
+from schemas.catalog import Schema, load_schemas
+from schemas.record import Record
+from schemas.topics import CUSTOMER_EVENTS
+from streams.codec import Codec
+from streams.control import MARK_HEADER, sign
+from streams.deployment import Deployment
+from streams.errors import DeploymentMismatch, SettingError, Unavailable
+from streams.partitioner import partition_of
+
+TICK = "tidecast.Tick"
+TIMEOUT = 60.0
+"""Seconds after which the broker counts as away."""
+
+
+class Published(Protocol):
+    """What publishing needs to know of a use case (a UseCase is one)."""
+
+    @property
+    def name(self) -> str:
+        """Namespace of its events."""
+        ...
+
+    @property
+    def clock(self) -> str:
+        """`wall` or `external`."""
+        ...
+
+    @property
+    def schemas(self) -> Mapping[str, Schema]:
+        """Avro schema of each event by full name."""
+        ...
+
+    def event_full_name(self, short: str) -> str:
+        """`telecom.Call` for "Call"."""
+        ...
+
+
+class EventPublisher:
+    """Publishes to customer-events, each customer's records in the order of the calls. A context manager.
+
+    DeploymentMismatch when another use case is deployed; Unavailable when Kafka or the registry is away: what
+    was not acknowledged by then may be published again, ids make it harmless."""
+
+    def __init__(self, settings: Settings, use_case: Published, writer: str = "publish") -> None:
+        """`writer` is told in the ticks."""
+        self._settings = settings
+        self._use_case = use_case
+        self._writer = writer
+        deployment = required_deployment(settings)
+        if deployment.use_case != use_case.name:
+            raise DeploymentMismatch(
+                f"{deployment.use_case} is deployed here, not {use_case.name}; deploy {use_case.name}, "
+                "or name the right use case."
+            )
+        self._registry = HttpRegistry(settings)
+        self.codec = Codec(self._registry, {**load_schemas(), **use_case.schemas})
+        self._topic = settings.topic(CUSTOMER_EVENTS)
+        self._partitions = deployment.partitions
+        self._partition = lru_cache(maxsize=200_000)(lambda customer: partition_of(customer, deployment.partitions))
+        self._failed: list[KafkaError] = []
+        self._producer = Producer(
+            {
+                **settings.confluent(),
+                "enable.idempotence": True,
+                "linger.ms": 5,
+                "delivery.report.only.error": True,
+                "on_delivery": self._report,
+                "log_level": 0,
+            }
+        )
+
+    def __enter__(self) -> "EventPublisher":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self.flush()
+        finally:
+            self._registry.close()
+
+    def publish(self, name: str, record: Mapping[str, Any] | Record) -> None:
+        """Publish an event by its short name ("Call"), or an outcome ("tidecast.Outcome").
+
+        Undecodable says which field does not fit the schema. Returns before the broker has it: see `flush`."""
+        plain = record.to_dict() if isinstance(record, Record) else record
+        full = name if "." in name else self._use_case.event_full_name(name)
+        value = self.codec.encode(full, plain)
+        self.send(plain["customer_id"], value)
+
+    def send(self, customer_id: str, value: bytes) -> None:
+        """Publish a record that is encoded already."""
+        self._produce(value, key=customer_id.encode(), partition=self._partition(customer_id))
+
+    def tick(self, time_ms: int) -> None:
+        """Say that event time has reached `time_ms` in every partition: all events up to then are published.
+
+        SettingError when the workers write the ticks of this log (clock "wall")."""
+        if self._use_case.clock != "external":
+            raise SettingError(
+                f"The clock of {self._use_case.name} is 'wall': its workers write the ticks; "
+                'declare clock="external" to write them yourself.'
+            )
+        record = {"time": time_ms, "writer": self._writer}
+        for partition in range(self._partitions):
+            signed = sign(TICK, record, self._settings.signing_bytes, CUSTOMER_EVENTS, partition)
+            self._produce(self.codec.encode(TICK, signed), key=None, partition=partition, headers=[MARK_HEADER])
+
+    def poll(self, seconds: float) -> None:
+        """Let acknowledgements come in for that long."""
+        self._producer.poll(seconds)
+        self._check()
+
+    def flush(self) -> None:
+        """Return when the broker has everything; Unavailable when it does not take it."""
+        left = self._producer.flush(TIMEOUT)
+        self._check()
+        if left:
+            raise Unavailable(f"Kafka at {self._settings.kafka} has not taken {left} records; publish again.")
+
+    def _produce(self, value: bytes, **place: Any) -> None:
+        while True:
+            try:
+                self._producer.produce(self._topic, value, **place)
+                break
+            except BufferError:  # more is under way than fits: wait for acknowledgements
+                self.poll(0.1)
+            except KafkaException as error:
+                raise self._unavailable(error.args[0]) from error
+        if self._failed:
+            self._check()
+
+    def _report(self, error: KafkaError | None, _message: Message) -> None:
+        if error is not None:
+            self._failed.append(error)
+
+    def _check(self) -> None:
+        if self._failed:
+            raise self._unavailable(self._failed[0])
+
+    def _unavailable(self, error: KafkaError) -> Unavailable:
+        return Unavailable(
+            f"Kafka at {self._settings.kafka} did not take a record ({error.str()}); "
+            "check that it runs, and publish the same again."
+        )
+
+
+def required_deployment(settings: Settings) -> Deployment:
+    """The deployment in force; SettingError when there is none."""
+    deployment = current_deployment(settings)
+    if deployment is None:
+        raise SettingError("Nothing is deployed here; run `tidecast deploy` first.")
+    return deployment
