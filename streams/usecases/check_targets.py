@@ -133,7 +133,11 @@ def _number_problems(place: str, target: Target) -> Iterator[Problem]:
 def _feature_problems(place: str, target: Target, names: Sequence[str]) -> Iterator[Problem]:
     if target.features is None:
         return
-    if isinstance(target.features, str) or not target.features or len(set(target.features)) != len(target.features):
+    if (
+        not isinstance(target.features, tuple | list)
+        or not target.features
+        or len(set(target.features)) != len(target.features)
+    ):
         yield Problem(place, "features", "write a tuple of feature names, none twice; None means all of them.")
         return
     for name in target.features:
@@ -142,7 +146,7 @@ def _feature_problems(place: str, target: Target, names: Sequence[str]) -> Itera
 
 
 def _arms_problems(place: str, target: Target, names: Sequence[str]) -> Iterator[Problem]:
-    if isinstance(target.arms, Arm) or not all(isinstance(arm, Arm) for arm in target.arms):
+    if not isinstance(target.arms, tuple | list) or not all(isinstance(arm, Arm) for arm in target.arms):
         yield Problem(place, "arms", "write a tuple of Arm(name, model, role).")
         return
     champions = [arm.name for arm in target.arms if arm.role == "champion"]
@@ -170,3 +174,5 @@ def _arm_problems(place: str, arm: Arm, target: Target, names: Sequence[str]) ->
         check_arm(arm, target.name, target.kind, names)
     except DeclarationError as error:
         yield Problem(place, "model", str(error).partition(": ")[2])
+    except TypeError:
+        yield Problem(place, "model", f"{arm.model!r} has a setting of the wrong type; see its description.")

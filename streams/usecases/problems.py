@@ -1,12 +1,13 @@
 """What is wrong with a use case, found before the first event."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import fastavro
-import fastavro.schema
+from fastavro.schema import SchemaParseException, UnknownType
 
-from schemas.catalog import Schema, full_name
+from schemas.catalog import full_name
 from schemas.forms import unsafe
 from streams.features.declarations import Feature
 from streams.usecases.check_features import feature_problems
@@ -23,17 +24,22 @@ NEEDED = {
     "occurred_at": '{"name": "occurred_at", "type": {"type": "long", "logicalType": "timestamp-millis"}}',
     "source": '{"name": "source", "type": "string", "default": ""}',
 }
-"""The fields of every event, as its schema must declare them."""
+"""The fields of every event, as its schema must declare them; `source` may be left out."""
 
 
 def check(use_case: UseCase) -> list[Problem]:
     """All mistakes that can be found without an event, each with its remedy; none means that it can be deployed."""
-    problems = [*_own_problems(use_case), *_schema_problems(use_case)]
+    problems = [*_own_problems(use_case), *_tuple_problems(use_case)]
+    broken = [Problem(f"event {short}", "", text) for short, text in _avro_problems(use_case)]
+    if problems or broken:
+        return problems + broken
     events = event_fields(use_case.events)
     names = [feature.name for feature in use_case.features if isinstance(feature, Feature)]
-    problems += feature_problems(use_case.features, events)
-    problems += target_problems(use_case.targets, names, events)
-    return problems
+    return [
+        *_schema_problems(use_case),
+        *feature_problems(use_case.features, events),
+        *target_problems(use_case.targets, names, events),
+    ]
 
 
 def _own_problems(use_case: UseCase) -> Iterator[Problem]:
@@ -56,47 +62,42 @@ def _own_problems(use_case: UseCase) -> Iterator[Problem]:
         yield Problem(place, "false_alarms", wrong)
 
 
+def _tuple_problems(use_case: UseCase) -> Iterator[Problem]:
+    for name in ("features", "targets"):
+        if not isinstance(getattr(use_case, name), tuple | list):
+            yield Problem("use case", name, "write a tuple; one with a single element needs a comma: (one,).")
+
+
+def _avro_problems(use_case: UseCase) -> Iterator[tuple[str, str]]:
+    for short, schema in use_case.events.items():
+        try:
+            fastavro.parse_schema(schema, {}, _force=True)
+        except (SchemaParseException, UnknownType, KeyError, TypeError, ValueError, AttributeError) as error:
+            text = f"it is no valid Avro schema ({type(error).__name__}: {error}); correct the .avsc file."
+            yield short, text
+            continue
+        wrong = unsafe(schema)
+        if wrong:
+            yield short, f"its schema cannot be read safely: {wrong}"
+
+
 def _schema_problems(use_case: UseCase) -> Iterator[Problem]:
     for short, schema in use_case.events.items():
         place = f"event {short}"
-        name = full_name(schema)
-        if name != use_case.event_full_name(short):
-            text = f'its full name is {name}; events of this use case need "namespace": {use_case.name!r}.'
-            yield Problem(place, "namespace", text.replace("'", '"'))
-        wrong = _avro_problem(schema)
-        if wrong:
-            yield Problem(place, "", wrong)
-            continue
-        yield from _needed_problems(place, schema)
+        if full_name(schema) != use_case.event_full_name(short):
+            text = f'it is {full_name(schema)} by its full name; write "namespace": "{use_case.name}" in its schema.'
+            yield Problem(place, "namespace", text)
+        declared = {field["name"]: field for field in schema["fields"]}
+        for name, wanted in NEEDED.items():
+            if name not in declared:
+                if name != "source":
+                    yield Problem(place, name, f"the field is missing; add {wanted}.")
+            elif not _as_needed(name, declared[name]):
+                yield Problem(place, name, f"it is declared otherwise; make it {wanted}.")
 
 
-def _avro_problem(schema: Schema) -> str | None:
-    try:
-        fastavro.parse_schema(schema, {}, _force=True)
-    except (
-        fastavro.schema.SchemaParseException,
-        fastavro.schema.UnknownType,
-        KeyError,
-        TypeError,
-        ValueError,
-    ) as error:
-        return f"it is no valid Avro schema ({type(error).__name__}: {error}); correct the .avsc file."
-    wrong = unsafe(schema)
-    return f"its schema cannot be read safely: {wrong}" if wrong else None
-
-
-def _needed_problems(place: str, schema: Schema) -> Iterator[Problem]:
-    declared = {field["name"]: field for field in schema["fields"]}
-    for name, wanted in NEEDED.items():
-        if name not in declared:
-            yield Problem(place, name, f"the field is missing; add {wanted}.")
-            continue
-        kind = declared[name]["type"]
-        right = kind == "string"
-        if name == "occurred_at":
-            right = isinstance(kind, dict) and (kind.get("type"), kind.get("logicalType")) == (
-                "long",
-                "timestamp-millis",
-            )
-        if not right or (name == "source" and declared[name].get("default") != ""):
-            yield Problem(place, name, f"it is declared otherwise; make it {wanted}.")
+def _as_needed(name: str, declared: Mapping[str, Any]) -> bool:
+    kind = declared["type"]
+    if name == "occurred_at":
+        return isinstance(kind, dict) and (kind.get("type"), kind.get("logicalType")) == ("long", "timestamp-millis")
+    return kind == "string" and (name != "source" or declared.get("default") == "")
