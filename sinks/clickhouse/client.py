@@ -50,6 +50,7 @@ def connect(database: str, settings: dict[str, str] | None = None, **address: An
     }
     if address.get("interface") == "chdb":  # the engine in this process, for tests and experiments
         keywords = {}
+    clickhouse_connect.common.set_setting("max_error_size", 4_000)  # the end of a message names the cause
     logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # what it logs, it also raises
     with clear_errors():
         client = clickhouse_connect.get_client(**keywords, settings=settings or {}, **address)
@@ -109,6 +110,6 @@ def _short(text: str) -> str:
     text = " ".join(text.split())
     found = re.search(r"DB::Exception: (.*)", text)
     text = (found[1] if found else text).removeprefix("DB::Exception: ")
-    text = re.sub(r"\s*\(version [^()]*(\([^()]*\))?[^()]*\)\s*$", "", text)
-    text = re.sub(r"\.?\s*\(for url [^)]*\)", "", text).rstrip(" .")
+    text = re.sub(r"\s*\(for url [^)]*\)", "", text)
+    text = re.sub(r"\s*\(version [^()]*(\([^()]*\))?[^()]*\)\s*$", "", text).rstrip(" .")
     return text if len(text) <= 400 else text[:399] + "…"

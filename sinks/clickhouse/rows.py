@@ -68,7 +68,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 
 EARLIEST_MS = -2_208_988_800_000  # 1900-01-01
 LATEST_MS = 10_413_791_999_999  # 2299-12-31
-LAST_RECORDED_MS = 4_102_444_800_000  # 2100-01-01, so that the end of the retention is still a date
+LAST_RECORDED_MS = 4_102_444_800_000  # 2100-01-01
 EXACT_INTEGER = 1 << 53
 
 

@@ -6,7 +6,8 @@
 --     the offset grows, so the copy that came first in its log wins, whatever the order of the inserts.
 --   * Partitions are months of event time (a copy has the same event time, so copies meet in one partition).
 --     Where a row is known by its place in a log, they are months of its Kafka timestamp.
---   * Retention counts from recorded_at, the Kafka timestamp, so that an import of old events is kept as long as new ones.
+--   * Retention counts from stored_at, when the row was written here: an import of old events is kept as long as new ones,
+--     whatever timestamps its producer gave. The column is not part of SELECT *, as it differs from copy to copy.
 --   * log_epoch, log_partition, log_offset: the place of the record itself. source_*: its coordinate, the record that
 --     caused it and the ordinal among that record's outputs.
 
@@ -18,11 +19,12 @@ CREATE TABLE IF NOT EXISTS records_raw (
     record        LowCardinality(String) COMMENT 'Record name without its namespace; empty where undecodable',
     identity      UInt64 COMMENT 'Hash of customer and event (outcome) id: equal means published again; 0 for other kinds',
     occurred_at   DateTime64(3, 'UTC') COMMENT 'Event time; the tick''s time; else recorded_at' CODEC(Delta, ZSTD),
-    recorded_at   DateTime64(3, 'UTC') COMMENT 'Kafka timestamp' CODEC(Delta, ZSTD)
+    recorded_at   DateTime64(3, 'UTC') COMMENT 'Kafka timestamp' CODEC(Delta, ZSTD),
+    stored_at     DateTime MATERIALIZED now()
 ) ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(recorded_at)
 ORDER BY (log_epoch, log_partition, log_offset)
-TTL recorded_at + INTERVAL 7 DAY DELETE WHERE kind = 'tick', recorded_at + INTERVAL 5 YEAR
+TTL stored_at + INTERVAL 7 DAY DELETE WHERE kind = 'tick', stored_at + INTERVAL 5 YEAR
 COMMENT 'One narrow row for every record of customer-events: what was published, and the accounting. Kept 5 years, ticks 7 days.';
 
 CREATE TABLE IF NOT EXISTS events_raw (
@@ -38,11 +40,12 @@ CREATE TABLE IF NOT EXISTS events_raw (
     log_partition Int32,
     log_offset    Int64,
     recorded_at   DateTime64(3, 'UTC') COMMENT 'Kafka timestamp',
-    keep          UInt64 MATERIALIZED bitNot(toUInt64(log_offset))
+    keep          UInt64 MATERIALIZED bitNot(toUInt64(log_offset)),
+    stored_at     DateTime MATERIALIZED now()
 ) ENGINE = ReplacingMergeTree(keep)
 PARTITION BY toYYYYMM(occurred_at)
 ORDER BY (toDate32(occurred_at), customer_id, event_id)
-TTL recorded_at + INTERVAL 5 YEAR
+TTL stored_at + INTERVAL 5 YEAR
 COMMENT 'Events of the use case, each once however often it was published. Kept 5 years.';
 
 CREATE TABLE IF NOT EXISTS outcomes_raw (
@@ -57,11 +60,12 @@ CREATE TABLE IF NOT EXISTS outcomes_raw (
     log_partition Int32,
     log_offset    Int64,
     recorded_at   DateTime64(3, 'UTC') COMMENT 'Kafka timestamp',
-    keep          UInt64 MATERIALIZED bitNot(toUInt64(log_offset))
+    keep          UInt64 MATERIALIZED bitNot(toUInt64(log_offset)),
+    stored_at     DateTime MATERIALIZED now()
 ) ENGINE = ReplacingMergeTree(keep)
 PARTITION BY toYYYYMM(occurred_at)
 ORDER BY (toDate32(occurred_at), customer_id, outcome_id)
-TTL recorded_at + INTERVAL 5 YEAR
+TTL stored_at + INTERVAL 5 YEAR
 COMMENT 'Outcomes told explicitly. Kept 5 years.';
 
 CREATE TABLE IF NOT EXISTS controls_raw (
@@ -107,11 +111,12 @@ CREATE TABLE IF NOT EXISTS predictions_raw (
     log_partition   Int32,
     log_offset      Int64,
     served_at       DateTime64(3, 'UTC') COMMENT 'Kafka timestamp of the prediction',
-    keep            UInt64 MATERIALIZED bitNot(toUInt64(log_offset))
+    keep            UInt64 MATERIALIZED bitNot(toUInt64(log_offset)),
+    stored_at       DateTime MATERIALIZED now()
 ) ENGINE = ReplacingMergeTree(keep)
 PARTITION BY toYYYYMM(asked_at)
 ORDER BY (target, toDate32(asked_at), customer_id, prediction_id)
-TTL served_at + INTERVAL 2 YEAR
+TTL stored_at + INTERVAL 2 YEAR
 COMMENT 'One row per question, with every arm''s answer. Kept 2 years.';
 
 CREATE TABLE IF NOT EXISTS labelled_examples_raw (
@@ -137,11 +142,12 @@ CREATE TABLE IF NOT EXISTS labelled_examples_raw (
     log_partition Int32,
     log_offset    Int64 COMMENT 'What the offset in a model version refers to',
     recorded_at   DateTime64(3, 'UTC') COMMENT 'Kafka timestamp',
-    keep          UInt64 MATERIALIZED bitNot(toUInt64(log_offset))
+    keep          UInt64 MATERIALIZED bitNot(toUInt64(log_offset)),
+    stored_at     DateTime MATERIALIZED now()
 ) ENGINE = ReplacingMergeTree(keep)
 PARTITION BY toYYYYMM(outcome_at)
 ORDER BY (target, toDate32(outcome_at), example_id)
-TTL recorded_at + INTERVAL 5 YEAR
+TTL stored_at + INTERVAL 5 YEAR
 COMMENT 'Settled questions with what was served: what the models learn. Kept 5 years.';
 
 CREATE TABLE IF NOT EXISTS progress_raw (
@@ -177,11 +183,12 @@ CREATE TABLE IF NOT EXISTS model_metrics_raw (
     log_partition Int32,
     log_offset    Int64,
     recorded_at   DateTime64(3, 'UTC') COMMENT 'Kafka timestamp',
-    keep          UInt64 MATERIALIZED bitNot(toUInt64(log_offset))
+    keep          UInt64 MATERIALIZED bitNot(toUInt64(log_offset)),
+    stored_at     DateTime MATERIALIZED now()
 ) ENGINE = ReplacingMergeTree(keep)
 PARTITION BY toYYYYMM(until)
 ORDER BY (target, arm, span, source_epoch, source_partition, metric_id)
-TTL recorded_at + INTERVAL 5 YEAR
+TTL stored_at + INTERVAL 5 YEAR
 COMMENT 'Quality of every arm over time, prequential with the true label delay. Kept 5 years.';
 
 CREATE TABLE IF NOT EXISTS drift_alerts_raw (
@@ -207,10 +214,11 @@ CREATE TABLE IF NOT EXISTS drift_alerts_raw (
     log_partition Int32,
     log_offset    Int64,
     recorded_at   DateTime64(3, 'UTC') COMMENT 'Kafka timestamp',
-    keep          UInt64 MATERIALIZED bitNot(toUInt64(log_offset))
+    keep          UInt64 MATERIALIZED bitNot(toUInt64(log_offset)),
+    stored_at     DateTime MATERIALIZED now()
 ) ENGINE = ReplacingMergeTree(keep)
 ORDER BY (alert_id, state)
-TTL recorded_at + INTERVAL 5 YEAR
+TTL stored_at + INTERVAL 5 YEAR
 COMMENT 'Alerts: one row when opened, one when closed. Kept 5 years.';
 
 CREATE TABLE IF NOT EXISTS feature_profiles_raw (
@@ -233,11 +241,12 @@ CREATE TABLE IF NOT EXISTS feature_profiles_raw (
     log_partition Int32,
     log_offset    Int64,
     recorded_at   DateTime64(3, 'UTC') COMMENT 'Kafka timestamp',
-    keep          UInt64 MATERIALIZED bitNot(toUInt64(log_offset))
+    keep          UInt64 MATERIALIZED bitNot(toUInt64(log_offset)),
+    stored_at     DateTime MATERIALIZED now()
 ) ENGINE = ReplacingMergeTree(keep)
 PARTITION BY toYYYYMM(window_from)
 ORDER BY (kind, name, window_from, profile_id)
-TTL recorded_at + INTERVAL 90 DAY DELETE WHERE isNotNull(partition), recorded_at + INTERVAL 5 YEAR
+TTL stored_at + INTERVAL 90 DAY DELETE WHERE isNotNull(partition), stored_at + INTERVAL 5 YEAR
 COMMENT 'Distribution of a feature or of a target''s answers in a window. Merged profiles are kept 5 years, partial ones 90 days.';
 
 CREATE TABLE IF NOT EXISTS late_events_raw (
@@ -255,11 +264,12 @@ CREATE TABLE IF NOT EXISTS late_events_raw (
     log_partition Int32,
     log_offset    Int64,
     recorded_at   DateTime64(3, 'UTC') COMMENT 'Kafka timestamp',
-    keep          UInt64 MATERIALIZED bitNot(toUInt64(log_offset))
+    keep          UInt64 MATERIALIZED bitNot(toUInt64(log_offset)),
+    stored_at     DateTime MATERIALIZED now()
 ) ENGINE = ReplacingMergeTree(keep)
 PARTITION BY toYYYYMM(occurred_at)
 ORDER BY (source_epoch, source_partition, source_offset, source_ordinal)
-TTL recorded_at + INTERVAL 1 YEAR
+TTL stored_at + INTERVAL 1 YEAR
 COMMENT 'Events older than the watermark: counted, never part of the state. Kept 1 year.';
 
 CREATE TABLE IF NOT EXISTS dead_letters_raw (
@@ -276,11 +286,12 @@ CREATE TABLE IF NOT EXISTS dead_letters_raw (
     log_partition Int32,
     log_offset    Int64,
     recorded_at   DateTime64(3, 'UTC') COMMENT 'Kafka timestamp of the dead letter',
-    keep          UInt64 MATERIALIZED bitNot(toUInt64(log_offset))
+    keep          UInt64 MATERIALIZED bitNot(toUInt64(log_offset)),
+    stored_at     DateTime MATERIALIZED now()
 ) ENGINE = ReplacingMergeTree(keep)
 PARTITION BY toYYYYMM(sent_at)
 ORDER BY (source_topic, source_epoch, source_partition, source_offset, source_ordinal)
-TTL recorded_at + INTERVAL 1 YEAR
+TTL stored_at + INTERVAL 1 YEAR
 COMMENT 'Records that could not be processed, as they were. Kept 1 year.';
 
 CREATE TABLE IF NOT EXISTS positions_raw (
