@@ -49,6 +49,7 @@ def deploy(
     _whole(settings, there, before)
     if before is not None:
         _same_river(before)
+        _same_use_case(before, use_case)
     _register(settings, {**load_schemas(), **use_case.schemas})
     count = partitions or there.get(CUSTOMER_EVENTS, DEFAULT_PARTITIONS)
     created = logs.create(count, retention_ms)
@@ -95,6 +96,14 @@ def _same_river(before: Deployment) -> None:
         raise DeploymentMismatch(
             f"The deployment in force was made with River {before.river_version}, here is {running().river}; "
             f"install river=={before.river_version}."
+        )
+
+
+def _same_use_case(before: Deployment, use_case: Any) -> None:
+    if before.use_case != use_case.name:
+        raise DeploymentMismatch(
+            f"These logs belong to the use case {before.use_case}; deploy {use_case.name} into logs of its own "
+            "with another TIDECAST_TOPIC_PREFIX."
         )
 
 

@@ -133,6 +133,13 @@ def test_the_number_of_partitions_is_fixed(settings, use_case):
         deploy(settings, use_case, partitions=3)
 
 
+def test_another_use_case_is_refused(settings, use_case):
+    deploy(settings, use_case, partitions=1)
+    with pytest.raises(DeploymentMismatch, match=f"belong to the use case {use_case.name}"):
+        deploy(settings, dataclasses.replace(use_case, name="other", events={"Call": call("other")}))
+    assert Logs(settings).ends(CUSTOMER_EVENTS, 1) == [(0, 1)]
+
+
 def test_another_river_is_refused(settings, use_case, monkeypatch):
     deploy(settings, use_case, partitions=1)
     there = dataclasses.replace(running(), river="0.1")

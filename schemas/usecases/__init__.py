@@ -1,0 +1,1 @@
+"""The event schemas of the shipped use cases, one folder each."""

@@ -1,0 +1,1 @@
+"""Events of the use case retail: schemas and typed records."""

@@ -1,0 +1,1 @@
+"""Events of the use case telecom: schemas and typed records."""
