@@ -1,0 +1,1 @@
+"""Whether things are as they were: sketches, statistics and their thresholds."""

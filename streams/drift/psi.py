@@ -15,7 +15,8 @@ _NONE = 0.5
 def bins(reference: Histogram, current: Histogram, design: float = 1.0) -> list[tuple[int, int]]:
     """Counts (reference, current) in at most ten bins of about equal mass, and one for the missing values.
 
-    Bins are runs of buckets; the mass is the mean of both shares, so that values new to either are seen. `design`: values that count as one, see streams/drift/compare."""
+    Bins are runs of buckets; the mass is the mean of both shares, so that values new to either are seen.
+    `design`: how many values count as one (see streams/drift/compare)."""
     n, m = reference.total, current.total
     wanted = max(2, min(MOST_BINS, int(min(n, m) / design / LEAST_PER_BIN)))
     share = 2 * n * m / wanted  # in units in which a reference value weighs m and a current one n
@@ -56,7 +57,7 @@ def by_chance(table: list[tuple[int, int]], alpha: float) -> float:
 
 def chi_square(alpha: float, degrees: int) -> float:
     """Upper `alpha` quantile of the chi-square distribution, 0 without degrees of freedom
-    (Wilson and Hilferty, 1931; below alpha = 0.01 within 1 % from 3 degrees on, for fewer up to 15 % above)."""
+    (Wilson and Hilferty, 1931; for alpha from 0.01 to 1e-6 it is 1 % below to 15 % above)."""
     if degrees == 0:
         return 0.0
     spread = 2 / (9 * degrees)

@@ -1,0 +1,143 @@
+"""Drift alerts of monitoring: each opens once and closes once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from streams.drift.compare import CRITICAL, Finding, Reference
+from streams.drift.sketch import Histogram
+
+QUIET_WINDOWS = 2
+"""An alert closes when its statistic was not above its threshold in so many tested windows in a row."""
+
+
+class Subject(NamedTuple):
+    """What a finding is about: `kind` is feature or answer."""
+
+    kind: str
+    name: str
+
+    @property
+    def words(self) -> str:
+        """For a sentence."""
+        return f"Feature {self.name}" if self.kind == "feature" else f"The answers of {self.name}"
+
+
+@dataclass(slots=True)
+class Open:
+    """An alert that is open; `quiet`: windows in a row without drift."""
+
+    alert_id: str
+    severity: str
+    quiet: int = 0
+
+
+class Alerts:
+    """Which alerts are open, by (slot, statistic)."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[int, str], Open] = {}
+
+    def judge(self, slot: int, finding: Finding) -> str | None:
+        """What a finding does: "open" it, "closed", or None. Untested findings change nothing."""
+        alert = self._open.get((slot, finding.statistic))
+        if finding.threshold is None or (alert is None and not finding.drifted):
+            return None
+        if alert is None:
+            return "open"
+        alert.quiet = 0 if finding.drifted else alert.quiet + 1
+        return "closed" if alert.quiet >= QUIET_WINDOWS else None
+
+    def opened(self, slot: int, finding: Finding, alert_id: str) -> Open:
+        """Remember an alert that was just opened."""
+        severity = "critical" if finding.value >= CRITICAL[finding.statistic] else "warning"
+        alert = self._open[slot, finding.statistic] = Open(alert_id, severity)
+        return alert
+
+    def closed(self, slot: int, finding: Finding) -> Open:
+        """Forget an alert that was just closed."""
+        return self._open.pop((slot, finding.statistic))
+
+    def pack(self) -> list[Any]:
+        """A list for msgpack, the same for equal contents."""
+        return [[*key, alert.alert_id, alert.severity, alert.quiet] for key, alert in sorted(self._open.items())]
+
+    def unpack(self, packed: Sequence[Any]) -> None:
+        """Take over what `pack` wrote."""
+        self._open = {(slot, statistic): Open(*rest) for slot, statistic, *rest in packed}
+
+
+def alert_record(
+    subject: Subject,
+    state: str,
+    alert: Open,
+    finding: Finding,
+    window: tuple[int, int],
+    evidence: Mapping[str, float],
+    source: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The record tidecast.DriftAlert; the window is (from, to) in ms of event time."""
+    of_feature = subject.kind == "feature"
+    return {
+        "alert_id": alert.alert_id,
+        "state": state,
+        "kind": subject.kind,
+        "target": None if of_feature else subject.name,
+        "arm": None,
+        "feature": subject.name if of_feature else None,
+        "statistic": finding.statistic,
+        "value": finding.value,
+        "threshold": finding.threshold,
+        "severity": alert.severity,
+        "window_from": window[0],
+        "window_to": window[1],
+        "evidence": dict(evidence),
+        "message": _message(subject, state, finding, window, evidence),
+        "source": source,
+    }
+
+
+def evidence_of(reference: Reference, current: Histogram) -> dict[str, float]:
+    """The numbers behind a finding; means only where there are known values."""
+    past = reference.histogram
+    numbers = {
+        "count": float(current.total),
+        "count_reference": float(past.total),
+        "mean": current.mean,
+        "mean_reference": past.mean,
+        "missing_rate": current.missing_rate,
+        "missing_rate_reference": past.missing_rate,
+        "design_effect": reference.design,
+    }
+    return {name: number for name, number in numbers.items() if number is not None}
+
+
+def _message(
+    subject: Subject, state: str, finding: Finding, window: tuple[int, int], evidence: Mapping[str, float]
+) -> str:
+    what = "differs from" if state == "open" else "is again like"
+    if subject.kind == "answer":
+        what = what.replace("differs", "differ").replace("is again", "are again")
+    change = _change(evidence)
+    return (
+        f"{subject.words} {what} the reference: {finding.statistic.upper()} {finding.value:.3f} "
+        f"(threshold {finding.threshold:.3f}) from {_time(window[0])} to {_time(window[1])}{change}."
+    )
+
+
+def _change(evidence: Mapping[str, float]) -> str:
+    text = ""
+    if "mean" in evidence and "mean_reference" in evidence:
+        text += f"; mean {evidence['mean']:.4g} against {evidence['mean_reference']:.4g}"
+    if evidence["missing_rate"] or evidence["missing_rate_reference"]:
+        text += f"; missing {evidence['missing_rate']:.1%} against {evidence['missing_rate_reference']:.1%}"
+    return text
+
+
+def _time(ms: int) -> str:
+    """ISO minutes in UTC, or plain ms beyond the calendar."""
+    try:
+        return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (ValueError, OverflowError, OSError):
+        return f"{ms} ms"

@@ -1,0 +1,210 @@
+"""The merger: one profile per window over all source partitions, compared with the reference."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgpack
+
+from streams.drift.compare import Finding, Reference, compare, reference_of
+from streams.drift.sketch import Histogram, merged
+from streams.monitoring.alerts import Alerts, Subject, alert_record, evidence_of
+from streams.monitoring.layout import Layout
+from streams.monitoring.partial import Mark
+
+NextSource = Callable[[], dict[str, Any]]
+"""Gives the coordinate of the next output."""
+Produced = tuple[str, dict[str, Any]]
+"""Full name and record of an output."""
+
+
+class Merger:
+    """Windows that wait for their partitions, the reference, and which alerts are open.
+
+    alpha: chance of a false alarm of one test, so that those of all tests of a window add up to the budget.
+    `late` counts partial profiles of a closed window, `skipped` those that fit no deployment of ours."""
+
+    def __init__(
+        self, layout: Layout, width: int, partitions: int, reference_windows: int, false_alarms: float
+    ) -> None:
+        self._layout = layout
+        self._width = width
+        self._partitions = partitions
+        self._reference_windows = reference_windows
+        self._alpha = min(0.5, false_alarms / (2 * len(layout.names)))
+        self._marks: dict[int, Mark] = {}
+        self._watermarks: dict[int, int] = {}
+        self._closed: int | None = None
+        self._windows: dict[int, dict[int, list[Histogram]]] = {}
+        self._first: list[list[Histogram]] = []
+        self._references: list[Reference] = []
+        self._alerts = Alerts()
+        self.late = 0
+        self.skipped = 0
+
+    def take(self, record: Mapping[str, Any], next_source: NextSource) -> Iterator[Produced]:
+        """One FeatureProfile of a source partition; gives what the windows it completes lead to."""
+        partition, source = record["partition"], record["source"]
+        if partition is None:
+            return  # our own
+        mark = (source["epoch"], source["offset"], source["ordinal"])
+        seen = self._marks.get(partition)
+        if seen is not None and mark <= seen:
+            return
+        self._marks[partition] = mark
+        if not self._fits(record):
+            self.skipped += 1
+            return
+        self._add(partition, record)
+        before = self._watermarks.get(partition)
+        if before is None or record["watermark"] > before:
+            self._watermarks[partition] = record["watermark"]
+        if len(self._watermarks) == self._partitions:
+            yield from self._close(min(self._watermarks.values()), next_source)
+
+    def _fits(self, record: Mapping[str, Any]) -> bool:
+        start, profiles = record["window_from"], record["profiles"]
+        if record["window_to"] - start != self._width or start % self._width:
+            return False
+        if not 0 <= record["partition"] < self._partitions:
+            return False
+        subjects = [(profile["kind"], profile["name"]) for profile in profiles]
+        return not subjects or subjects == list(zip(self._layout.kinds, self._layout.names, strict=True))
+
+    def _add(self, partition: int, record: Mapping[str, Any]) -> None:
+        if not record["profiles"]:
+            return
+        index = record["window_from"] // self._width
+        if self._closed is not None and index < self._closed:
+            self.late += 1
+            return
+        histograms = [Histogram.from_record(profile["histogram"]) for profile in record["profiles"]]
+        self._windows.setdefault(index, {})[partition] = histograms
+
+    # -- a complete window
+
+    def _close(self, watermark: int, next_source: NextSource) -> Iterator[Produced]:
+        passed = watermark // self._width
+        if self._closed is not None and passed <= self._closed:
+            return
+        self._closed = passed
+        for index in sorted(index for index in self._windows if index < passed):
+            parts = self._windows.pop(index).values()
+            whole = [merged(column) for column in zip(*parts, strict=True)]
+            yield from self._window(index, watermark, whole, next_source)
+
+    def _window(
+        self, index: int, watermark: int, whole: list[Histogram], next_source: NextSource
+    ) -> Iterator[Produced]:
+        is_reference = len(self._first) < self._reference_windows and not self._references
+        findings: list[list[Finding]] = [[] for _ in whole]
+        if not is_reference:
+            findings = [compare(r, h, self._alpha) for r, h in zip(self._references, whole, strict=True)]
+        span = (index * self._width, (index + 1) * self._width)
+        yield (
+            "tidecast.FeatureProfile",
+            profile_record(self._layout, span, None, watermark, whole, next_source(), is_reference, findings),
+        )
+        if is_reference:
+            self._extend_reference(whole)
+        for slot, found in enumerate(findings):
+            for finding in found:
+                yield from self._alert(slot, finding, whole[slot], span, next_source)
+
+    def _extend_reference(self, whole: list[Histogram]) -> None:
+        self._first.append(whole)
+        if len(self._first) == self._reference_windows:
+            self._references = [reference_of(windows) for windows in zip(*self._first, strict=True)]
+            self._first = []
+
+    def _alert(
+        self, slot: int, finding: Finding, current: Histogram, span: tuple[int, int], next_source: NextSource
+    ) -> Iterator[Produced]:
+        state = self._alerts.judge(slot, finding)
+        if state is None:
+            return
+        source = next_source()
+        if state == "open":
+            place = ".".join(str(source[part]) for part in ("topic", "epoch", "partition", "offset", "ordinal"))
+            alert = self._alerts.opened(slot, finding, place)
+        else:
+            alert = self._alerts.closed(slot, finding)
+        subject = Subject(self._layout.kinds[slot], self._layout.names[slot])
+        evidence = evidence_of(self._references[slot], current)
+        yield "tidecast.DriftAlert", alert_record(subject, state, alert, finding, span, evidence, source)
+
+    # -- bytes
+
+    def pack(self) -> bytes:
+        """The same bytes for equal contents."""
+        windows = [
+            [index, [[p, _packed(parts[p])] for p in sorted(parts)]] for index, parts in sorted(self._windows.items())
+        ]
+        parts = [
+            sorted(self._marks.items()),
+            sorted(self._watermarks.items()),
+            self._closed,
+            windows,
+            [_packed(window) for window in self._first],
+            [[reference.histogram.pack(), reference.design] for reference in self._references],
+            self._alerts.pack(),
+            self.late,
+            self.skipped,
+        ]
+        return bytes(msgpack.packb(parts))
+
+    def unpack(self, packed: bytes, same_definitions: bool) -> None:
+        """Take over what `pack` wrote; under other definitions no more than how far it had come."""
+        marks, watermarks, closed, windows, first, references, alerts, late, skipped = msgpack.unpackb(
+            packed, use_list=False
+        )
+        self._marks = dict(marks)
+        if not same_definitions:
+            return
+        self._watermarks, self._closed, self.late, self.skipped = dict(watermarks), closed, late, skipped
+        self._windows = {index: {p: _unpacked(part) for p, part in parts} for index, parts in windows}
+        self._first = [_unpacked(window) for window in first]
+        self._references = [Reference(Histogram.unpack(packed), design) for packed, design in references]
+        self._alerts.unpack(alerts)
+
+
+def profile_record(
+    layout: Layout,
+    span: tuple[int, int],
+    partition: int | None,
+    watermark: int,
+    histograms: Sequence[Histogram],
+    source: dict[str, Any],
+    reference: bool = False,
+    findings: Sequence[Sequence[Finding]] = (),
+) -> dict[str, Any]:
+    """The record tidecast.FeatureProfile; without histograms it only carries the watermark."""
+    profiles = []
+    for slot, histogram in enumerate(histograms):
+        values = {finding.statistic: finding.value for finding in (findings[slot] if findings else ())}
+        profiles.append(
+            {
+                "name": layout.names[slot],
+                "kind": layout.kinds[slot],
+                "histogram": histogram.to_record(),
+                "psi": values.get("psi"),
+                "ks": values.get("ks"),
+            }
+        )
+    return {
+        "profile_id": ".".join(str(source[p]) for p in ("topic", "epoch", "partition", "offset", "ordinal")),
+        "window_from": span[0],
+        "window_to": span[1],
+        "partition": partition,
+        "reference": reference,
+        "watermark": watermark,
+        "profiles": profiles,
+        "source": source,
+    }
+
+
+def _packed(histograms: Sequence[Histogram]) -> list[Any]:
+    return [histogram.pack() for histogram in histograms]
+
+
+def _unpacked(packed: Sequence[Any]) -> list[Histogram]:
+    return [Histogram.unpack(one) for one in packed]

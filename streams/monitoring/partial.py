@@ -1,0 +1,101 @@
+"""Profiles of one source partition: open windows, until its progress has passed their end."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgpack
+
+from streams.drift.sketch import Histogram
+from streams.monitoring.layout import Layout
+
+Mark = tuple[int, int, int]
+
+
+class Closed(NamedTuple):
+    """A window that is complete in this partition; no histograms: only its time has passed."""
+
+    number: int
+    watermark: int
+    histograms: list[Histogram]
+
+
+class PartialProfiles:
+    """What a source partition's predictions have looked like in each window that is still open.
+
+    Windows are numbered: window i spans [i * width, (i + 1) * width) ms of event time. `late` counts predictions
+    of a closed window, which scoring never makes; `skipped` those that are not of this deployment's form."""
+
+    def __init__(self, layout: Layout, width: int) -> None:
+        self._layout = layout
+        self._width = width
+        self._mark: Mark | None = None
+        self._closed: int | None = None  # windows before this one are closed
+        self._windows: dict[int, list[Histogram]] = {}
+        self._moment: tuple[int, str, int] | None = None
+        self._asked: list[str] = []
+        self.late = 0
+        self.skipped = 0
+
+    def is_new(self, source: Mapping[str, Any]) -> bool:
+        """Whether a record from this coordinate was not seen before; remembers it."""
+        mark = (source["epoch"], source["offset"], source["ordinal"])
+        if self._mark is not None and mark <= self._mark:
+            return False
+        self._mark = mark
+        return True
+
+    def predicted(self, record: Mapping[str, Any]) -> None:
+        """Count a prediction's vector and the champion's answer."""
+        target, vector, asked_at = record["target"], record["vector"], record["asked_at"]
+        columns = self._layout.columns.get(target)
+        if columns is None or len(columns) != len(vector):
+            self.skipped += 1
+            return
+        index = asked_at // self._width
+        if self._closed is not None and index < self._closed:
+            self.late += 1
+            return
+        window = self._windows.get(index)
+        if window is None:
+            window = self._windows[index] = [Histogram() for _ in self._layout.names]
+        for place, slot in self._fresh(record, target):
+            window[slot].add(vector[place])
+        window[self._layout.answers[target]].add(record["value"])
+
+    def _fresh(self, record: Mapping[str, Any], target: str) -> list[tuple[int, int]]:
+        """Features of this prediction that no other of the same customer and moment has brought."""
+        moment = (record["source"]["offset"], record["customer_id"], record["asked_at"])
+        if moment != self._moment or target in self._asked:
+            self._moment, self._asked = moment, []
+        fresh = self._layout.fresh(self._asked, target)
+        self._asked.append(target)
+        return fresh
+
+    def progressed(self, watermark: int) -> Iterator[Closed]:
+        """The windows that `watermark` (ms) closes, oldest first. At the first call and whenever a window's end
+        is passed there is at least one, empty if need be: the merger must hear of it."""
+        passed = watermark // self._width
+        if self._closed is not None and passed <= self._closed:
+            return
+        self._closed = passed
+        indices = sorted(index for index in self._windows if index < passed) or [passed - 1]
+        for index in indices:
+            # Only with the last one is all of it told; before, no more than that window's end has passed.
+            reached = watermark if index == indices[-1] else (index + 1) * self._width
+            yield Closed(index, reached, self._windows.pop(index, []))
+
+    def pack(self) -> bytes:
+        """The same bytes for equal contents."""
+        windows = [[index, [histogram.pack() for histogram in self._windows[index]]] for index in sorted(self._windows)]
+        parts = [self._mark, self._closed, self.late, self.skipped, self._moment, self._asked, windows]
+        return bytes(msgpack.packb(parts))
+
+    def unpack(self, packed: bytes, same_definitions: bool) -> None:
+        """Take over what `pack` wrote; under other definitions no more than how far it had come."""
+        mark, closed, late, skipped, moment, asked, windows = msgpack.unpackb(packed, use_list=False)
+        self._mark = mark
+        if not same_definitions:
+            return
+        self._closed, self.late, self.skipped, self._moment = closed, late, skipped, moment
+        self._asked = list(asked)
+        self._windows = {index: [Histogram.unpack(one) for one in histograms] for index, histograms in windows}

@@ -1,0 +1,184 @@
+"""Monitoring as a stage: predictions and its own feature-profiles in; feature-profiles and drift-alerts out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack
+
+from schemas.topics import DRIFT_ALERTS, FEATURE_PROFILES, PREDICTIONS
+from streams.codec import Codec
+from streams.deployment import Deployment
+from streams.errors import DeploymentMismatch, Undecodable
+from streams.features.window import duration_ms
+from streams.identity import Coordinate, Position
+from streams.log import Batch, LogRecord, Output, TopicPartition
+from streams.monitoring.layout import Layout
+from streams.monitoring.merger import Merger, profile_record
+from streams.monitoring.partial import PartialProfiles
+from streams.state.store import StageStore
+from streams.usecases.declaration import UseCase
+
+STAGE = "monitoring"
+MERGED_KEY = b"merged"
+
+
+@dataclass(slots=True)
+class MonitoringSlice:
+    """streams.log.Slice: each partition's position and state are written together."""
+
+    outputs: Sequence[Output]
+    positions: Mapping[TopicPartition, int]
+    changed: Sequence["_Source"]
+
+    def commit(self) -> None:
+        """streams.log.Slice.commit."""
+        for source in self.changed:
+            source.commit()
+
+
+class Monitoring:
+    """streams.log.Stage on predictions (partial profiles per source partition) and on feature-profiles (the merger).
+
+    Records that are none of ours are skipped and counted; predictions of other definitions than this worker's raise
+    DeploymentMismatch. After a change of definitions the profiles and the reference start anew."""
+
+    topics: Sequence[str] = (PREDICTIONS, FEATURE_PROFILES)
+
+    def __init__(self, use_case: UseCase, deployment: Deployment, store: StageStore, codec: Codec) -> None:
+        self._use_case = use_case
+        self._deployment = deployment
+        self._store = store
+        self._codec = codec
+        self._layout = Layout.of(use_case)
+        self._width = duration_ms(use_case.profile_window)
+        self._sources: dict[TopicPartition, _Source] = {}
+
+    @property
+    def late(self) -> int:
+        """Predictions and partial profiles of windows that were closed already: scoring makes none."""
+        return sum(source.profiles.late for source in self._sources.values())
+
+    @property
+    def skipped(self) -> int:
+        """Records that were none of ours."""
+        return sum(source.profiles.skipped for source in self._sources.values())
+
+    def wants(self, partition: TopicPartition) -> bool:
+        """All partitions of predictions, and the one of feature-profiles."""
+        return partition.topic == PREDICTIONS or partition == TopicPartition(FEATURE_PROFILES, 0)
+
+    def assign(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """streams.log.Stage.assign."""
+        self._sources = {tp: self._load(tp) for tp in partitions if self.wants(tp)}
+        return {tp: source.position.offset for tp, source in self._sources.items()}
+
+    def _load(self, tp: TopicPartition) -> "_Source":
+        profiles: PartialProfiles | Merger
+        if tp.topic == PREDICTIONS:
+            profiles = PartialProfiles(self._layout, self._width)
+        else:
+            profiles = Merger(
+                self._layout,
+                self._width,
+                self._deployment.partitions,
+                self._use_case.reference_windows,
+                self._use_case.false_alarms,
+            )
+        return _Source(tp, self._store, self._deployment.deployment_id, profiles)
+
+    def process(self, batch: Batch) -> Iterator[MonitoringSlice]:
+        """streams.log.Stage.process: one slice per batch."""
+        outputs: list[Output] = []
+        changed = []
+        for tp, records in batch.items():
+            source = self._sources[tp]
+            fresh = [record for record in records if record.offset >= source.position.offset]
+            for raw in fresh:
+                outputs += self._record(source, raw)
+                source.position = Position(raw.offset + 1)
+            if fresh:
+                changed.append(source)
+        if changed:
+            yield MonitoringSlice(outputs, {s.place: s.position.offset for s in changed}, changed)
+
+    def _record(self, source: "_Source", raw: LogRecord) -> list[Output]:
+        profiles = source.profiles
+        try:
+            name, record = self._codec.decode(raw.value)
+        except Undecodable:
+            profiles.skipped += 1
+            return []
+        coordinates = self._coordinates(source.place, raw.offset)
+        if isinstance(profiles, Merger):
+            if name == "tidecast.FeatureProfile":
+                found = profiles.take(record, lambda: next(coordinates))
+                return [self._merged(kind, made) for kind, made in found]
+        elif name in ("tidecast.Prediction", "tidecast.Progress"):
+            return list(self._partial(profiles, source.place.partition, name, record, coordinates))
+        profiles.skipped += 1
+        return []
+
+    def _partial(
+        self,
+        profiles: PartialProfiles,
+        partition: int,
+        name: str,
+        record: Mapping[str, Any],
+        coordinates: Iterator[dict[str, Any]],
+    ) -> Iterator[Output]:
+        """What a prediction or progress of a source partition leads to."""
+        if not profiles.is_new(record["source"]):
+            return
+        if name == "tidecast.Prediction":
+            ours, other = self._deployment.deployment_id, record["deployment_id"]
+            if other != ours:
+                raise DeploymentMismatch(
+                    f"predictions/{partition} holds a prediction of deployment {other}, this worker has {ours}: "
+                    f"start a worker with the definitions of {other}."
+                )
+            profiles.predicted(record)
+            return
+        for closed in profiles.progressed(record["watermark"]):
+            span = (closed.number * self._width, (closed.number + 1) * self._width)
+            made = profile_record(self._layout, span, partition, closed.watermark, closed.histograms, next(coordinates))
+            value = self._codec.encode("tidecast.FeatureProfile", made)
+            yield Output(FEATURE_PROFILES, 0, str(partition).encode(), value)
+
+    def _merged(self, name: str, record: dict[str, Any]) -> Output:
+        """A record of the merger, as it goes out."""
+        value = self._codec.encode(name, record)
+        if name == "tidecast.FeatureProfile":
+            return Output(FEATURE_PROFILES, 0, MERGED_KEY, value)
+        return Output(DRIFT_ALERTS, 0, record["alert_id"].encode(), value)
+
+    def _coordinates(self, place: TopicPartition, offset: int) -> Iterator[dict[str, Any]]:
+        """Coordinates, as records, of one record's outputs."""
+        ordinal = 0
+        while True:
+            yield Coordinate(place.topic, self._deployment.epoch, place.partition, offset, ordinal).as_record()
+            ordinal += 1
+
+
+class _Source:
+    """One partition that is read: its position and state, as stored and as they are now."""
+
+    def __init__(
+        self, place: TopicPartition, store: StageStore, deployment_id: str, profiles: PartialProfiles | Merger
+    ) -> None:
+        self.place = place
+        self.profiles = profiles
+        self._store = store
+        self._deployment_id = deployment_id
+        found = store.read(STAGE, *place)
+        self._committed = None if found is None else found[0]
+        self.position = self._committed or Position(0)
+        if found is not None:
+            written_by, packed = msgpack.unpackb(found[1])
+            profiles.unpack(packed, written_by == deployment_id)
+
+    def commit(self) -> None:
+        """Write position and state if nobody else has in between."""
+        blob = bytes(msgpack.packb([self._deployment_id, self.profiles.pack()]))
+        self._store.commit(STAGE, *self.place, self._committed, self.position, blob)
+        self._committed = self.position
