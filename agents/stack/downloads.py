@@ -57,7 +57,8 @@ def _once(name: str, title: str, fetch: Callable[[Path, Path], None], say: Say) 
         if final.exists():
             return final
         scratch, maven = cache / f"{name}.partial", cache / f"{name}.maven"
-        shutil.rmtree(scratch, ignore_errors=True)
+        for leftover in (scratch, maven):  # of a command that was killed
+            shutil.rmtree(leftover, ignore_errors=True)
         scratch.mkdir()
         say(f"Downloading {title}, once …")
         try:
