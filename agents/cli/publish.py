@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,6 +21,7 @@ from agents.importing.pace import FullSpeed, Pace, Rate, Speed, parse_rate, pars
 from agents.importing.publisher import EventPublisher, Published
 from agents.importing.rows import RowFile, open_rows
 from agents.settings import load_settings
+from agents.showing import moment
 from schemas.catalog import Schema, load_schemas
 from streams.codec import Codec, MemoryRegistry
 from streams.errors import DeclarationError, SettingError, TidecastError
@@ -178,7 +179,7 @@ def _tell(file: Path, report: Report, dry_run: bool, clock: str) -> None:
     pace = f"{report.records / report.seconds:,.0f}/s" if report.seconds > 0 else "at once"
     click.echo(f"{what}; {_counted(report)} published in {report.seconds:.1f} s ({pace}).")
     if report.first is not None and report.last is not None:
-        click.echo(f"Event time from {day(report.first)} to {day(report.last)}.")
+        click.echo(f"Event time from {moment(report.first)} to {moment(report.last)}.")
     if clock == "external":
         click.echo(f"{report.ticks:,} ticks written to every partition.")
 
@@ -186,11 +187,3 @@ def _tell(file: Path, report: Report, dry_run: bool, clock: str) -> None:
 def _counted(report: Report) -> str:
     parts = [(report.events, "events"), (report.outcomes, "outcomes")]
     return " and ".join(f"{count:,} {word}" for count, word in parts if count) or "nothing"
-
-
-def day(time_ms: int) -> str:
-    """A time as text, to the second; years that datetime has not as ms."""
-    try:
-        return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    except (ValueError, OverflowError, OSError):
-        return f"{time_ms} ms"

@@ -1,0 +1,129 @@
+"""Records as one line of text, for people."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any
+
+LONGEST = 60
+"""Characters of a value in a line."""
+HIDDEN = frozenset(
+    {"customer_id", "occurred_at", "event_id", "source", "signature", "vector", "digest", "deployment_id"}
+)
+"""Fields that are told elsewhere in the line, or of no use to a reader's eyes."""
+
+
+def moment(time_ms: int | None) -> str:
+    """Event time as text, to the second; years that datetime has not as ms."""
+    if time_ms is None:
+        return "-"
+    try:
+        return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return f"{time_ms} ms"
+
+
+def span(seconds: float) -> str:
+    """A duration in its two largest units."""
+    for unit, name, rest, rest_name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if seconds >= unit:
+            return f"{int(seconds // unit)} {name} {int(seconds % unit // rest)} {rest_name}"
+    return f"{seconds:.1f} s"
+
+
+def number(value: float) -> str:
+    """Up to four significant digits; unknown for NaN."""
+    if not isfinite(value):
+        return "unknown"
+    return f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
+
+
+def line(name: str, record: Mapping[str, Any]) -> str:
+    """What a record says, without its place."""
+    short = name.rsplit(".", 1)[-1]
+    special = _LINES.get(name)
+    return f"{short:<11} {special(record) if special else _fields(record)}"
+
+
+def as_json(record: Any) -> str:
+    """A record, or a part of one, as strict JSON: bytes as hex, numbers that JSON has not as null."""
+    return json.dumps(_plain(record), ensure_ascii=False, separators=(",", ":"))
+
+
+def reasons(contributions: Any) -> str:
+    """`calls_trend −0.61, age +0.20`."""
+    return ", ".join(f"{reason['feature']} {reason['value']:+.2f}" for reason in contributions)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _fields(record: Mapping[str, Any]) -> str:
+    parts = []
+    if record.get("customer_id"):
+        parts.append(str(record["customer_id"]))
+    if isinstance(record.get("occurred_at"), int):
+        parts.append(moment(record["occurred_at"]))
+    parts += [f"{key}={_short(value)}" for key, value in record.items() if key not in HIDDEN and value is not None]
+    return " ".join(parts)
+
+
+def _short(value: Any) -> str:
+    text = as_json(value) if isinstance(value, Mapping | list) else str(value)
+    if isinstance(value, float):
+        text = number(value)
+    elif isinstance(value, bytes):
+        text = f"{len(value)} bytes"
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _prediction(record: Mapping[str, Any]) -> str:
+    others = ", ".join(f"{answer['arm']} {number(answer['value'])}" for answer in record["answers"])
+    why = f"; why: {reasons(record['reasons'])}" if record["reasons"] else ""
+    asked = f"{moment(record['asked_at'])} by {record['asked_by']}"
+    return f"{record['target']} of {record['customer_id']} = {number(record['value'])} asked {asked} ({others}){why}"
+
+
+def _example(record: Mapping[str, Any]) -> str:
+    answers = ", ".join(f"{answer['arm']} {number(answer['value'])}" for answer in record["answers"])
+    return (
+        f"{record['target']} of {record['customer_id']} was {number(record['label'])} by {record['settled_by']} "
+        f"{moment(record['outcome_at'])}, asked {moment(record['asked_at'])} ({answers})"
+    )
+
+
+def _metric(record: Mapping[str, Any]) -> str:
+    values = " ".join(f"{key}={number(value)}" for key, value in sorted(record["values"].items()))
+    return f"{record['target']}/{record['arm']} {record['span']} of {record['count']}: {values}"
+
+
+def _alert(record: Mapping[str, Any]) -> str:
+    return f"{record['state']} {record['severity']} {record['kind']}: {record['message']}"
+
+
+def _tick(record: Mapping[str, Any]) -> str:
+    return f"{moment(record['time'])} by {record['writer']}"
+
+
+def _switch(record: Mapping[str, Any]) -> str:
+    return f"{record['target']}/{record['arm']} is answered by {record['version']}"
+
+
+_LINES = {
+    "tidecast.Prediction": _prediction,
+    "tidecast.LabelledExample": _example,
+    "tidecast.ModelMetric": _metric,
+    "tidecast.DriftAlert": _alert,
+    "tidecast.Tick": _tick,
+    "tidecast.Switch": _switch,
+}
