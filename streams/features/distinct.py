@@ -13,7 +13,7 @@ from typing import Any
 
 def hash64(value: Any) -> int:
     """64 bits of BLAKE2b over the value and its type, the same on every machine."""
-    data = value if isinstance(value, bytes) else f"{type(value).__name__}:{value!r}".encode()
+    data = value if isinstance(value, bytes) else f"{type(value).__name__}:{value}".encode()
     return int.from_bytes(blake2b(data, digest_size=8).digest(), "big")
 
 

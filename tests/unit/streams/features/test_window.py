@@ -1,0 +1,28 @@
+import pytest
+
+from streams.errors import DeclarationError
+from streams.features.window import EVER, duration_ms, window
+
+HOUR, DAY = 3_600_000, 86_400_000
+
+
+@pytest.mark.parametrize(
+    ("text", "tiles", "width"),
+    [("24h", 24, HOUR), ("1d", 1, DAY), ("30d", 30, DAY), ("13w", 13, 7 * DAY), ("15m", 15, 60_000), (None, 2, EVER)],
+)
+def test_the_unit_is_the_tile(text, tiles, width):
+    assert window(text) == (tiles, width)
+
+
+@pytest.mark.parametrize("text", ["", "7", "d", "7 d", "-7d", "0d", "7x", "7D", "1.5h", 7, ("7d",), "٣d", "7d\n"])
+def test_what_is_no_window_is_said_with_the_remedy(text):
+    with pytest.raises(DeclarationError, match="is no duration; write a number and a unit m, h, d or w"):
+        window(text)
+
+
+def test_windows_are_bounded_and_no_finer_than_minutes():
+    with pytest.raises(DeclarationError, match="1000 at most"):
+        window("1001h")
+    with pytest.raises(DeclarationError, match="the finest tiles are minutes"):
+        window("90s")
+    assert duration_ms("90s") == 90_000
