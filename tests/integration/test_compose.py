@@ -79,6 +79,13 @@ def test_settings_are_ours(services: dict[str, Any], name: str, monkeypatch: pyt
     assert Settings().kafka == "kafka:19092"
 
 
+@pytest.mark.parametrize("name", ["deploy", *WORKERS])
+def test_commands_are_understood(services: dict[str, Any], name: str) -> None:
+    command, *arguments = services[name]["command"]
+    module = pytest.importorskip(f"agents.cli.{command}")
+    module.command.make_context(command, arguments)  # raises UsageError for an unknown option or agent
+
+
 def test_prometheus_scrapes_every_worker() -> None:
     config = (ROOT / "docs/compose/prometheus.yml").read_text()
     assert f"names: [{', '.join(WORKERS)}]" in config
