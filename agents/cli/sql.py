@@ -1,0 +1,143 @@
+"""`tidecast sql`: a query on the history in ClickHouse."""
+
+import os
+import re
+import sys
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from agents.settings import Settings, load_settings
+from sinks.clickhouse.client import READING, WRITING, clear_errors, connect
+from streams.errors import SettingError
+
+SCREEN_ROWS = 100
+FORMATS = {"csv": "CSVWithNames", "json": "JSONEachRow"}
+WITH_ROWS = ("SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN", "(")
+
+
+@click.command()
+@click.argument("query", required=False)
+@click.option(
+    "--file", "file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Read the query from a file."
+)
+@click.option(
+    "--format",
+    "shape",
+    type=click.Choice(["table", *FORMATS]),
+    help="table, csv with a header, or json, one object a line.  [default: table on a terminal, else csv]",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    help=f"Show at most so many rows; 0 shows all.  [default: {SCREEN_ROWS} as a table, else all]",
+)
+@click.option("--write", is_flag=True, help="Allow statements that change data or tables.")
+def command(query: str | None, file: Path | None, shape: str | None, limit: int | None, write: bool) -> None:
+    """Query the history in ClickHouse.
+
+    Read the views (events, predictions, answers, labelled_examples, quality, open_alerts, accounting, serving, ...):
+    they never show a row twice. `SHOW TABLES` lists them, `DESCRIBE predictions` explains one.
+    Without QUERY and --file the query is read from standard input. Only reading is allowed, unless --write is given.
+
+    \b
+    tidecast sql "SELECT target, count() FROM predictions GROUP BY target"
+    tidecast sql "SELECT * FROM quality WHERE span = 'recent'"
+    tidecast sql "SELECT event_time, value FROM predictions WHERE customer_id = 'c7' ORDER BY event_time"
+    tidecast sql --format csv "SELECT * FROM dead_letters" > dead.csv
+    tidecast sql --file monthly.sql --format json | jq .
+    """
+    text = statement(query, file)
+    shape = shape or ("table" if sys.stdout.isatty() else "csv")
+    client = client_of(load_settings(), WRITING if write else READING)
+    if not begins_with_rows(text):
+        with clear_errors():
+            client.command(text)
+        return
+    if shape == "table":
+        show(client, text, SCREEN_ROWS if limit is None else limit)
+    else:
+        stream(client, text, FORMATS[shape], limit or 0)
+
+
+def statement(query: str | None, file: Path | None) -> str:
+    """The query from the argument, the file or standard input; SettingError where there is none or are two."""
+    if query and file:
+        raise SettingError("Give the query either as an argument or with --file, not both.")
+    if file:
+        query = file.read_text(encoding="utf-8")
+    elif query is None or query == "-":
+        query = "" if sys.stdin.isatty() else sys.stdin.read()
+    query = query.strip().rstrip(";").strip()
+    if not query:
+        raise SettingError('There is no query; try: tidecast sql "SHOW TABLES".')
+    if re.search(r"\bFORMAT\s+\w+$", query, re.IGNORECASE):
+        raise SettingError("Leave FORMAT out of the query and choose with --format table, csv or json.")
+    return query
+
+
+def client_of(settings: Settings, mode: dict[str, str]) -> Any:
+    """A connection to the history."""
+    return connect(settings.clickhouse_database, mode, **settings.clickhouse())
+
+
+def begins_with_rows(text: str) -> bool:
+    """Whether a statement returns rows."""
+    bare = re.sub(r"^(\s|--[^\n]*\n|/\*.*?\*/)*", "", text, flags=re.DOTALL)
+    return bare.upper().startswith(WITH_ROWS)
+
+
+def show(client: Any, text: str, limit: int) -> None:
+    """A table of at most `limit` rows; says when there are more."""
+    rows: list[tuple[Any, ...]] = []
+    with clear_errors(), client.query_rows_stream(text) as found:
+        names = found.source.column_names
+        rows.extend(islice(found, limit + 1 if limit else None))
+    more = bool(limit) and len(rows) > limit
+    rows = rows[:limit] if limit else rows
+    table = Table(header_style="bold")
+    for index, name in enumerate(names):
+        numeric = any(isinstance(row[index], (int, float)) for row in rows[:20])
+        table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell(value)) for value in row))
+    Console().print(table)
+    note = f"the first {limit} rows; --limit 0 shows all" if more else f"{len(rows)} row{'s' * (len(rows) != 1)}"
+    click.echo(note, err=True)
+
+
+def cell(value: Any) -> str:
+    """A value as people read it: times in UTC to the millisecond, six significant digits."""
+    if value is None:
+        return "–"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S") + (f".{value.microsecond // 1000:03d}" if value.microsecond else "")
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(cell(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={cell(item)}" for key, item in value.items())
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(value))
+
+
+def stream(client: Any, text: str, form: str, limit: int) -> None:
+    """The server's own bytes to standard output, as they come."""
+    settings = {"limit": str(limit)} if limit else {}
+    out = click.get_binary_stream("stdout")
+    with clear_errors():
+        body = client.raw_stream(text, fmt=form, settings=settings)
+        try:
+            while block := body.read(1 << 16):
+                out.write(block)
+            out.flush()
+        except BrokenPipeError:  # `| head` has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+        finally:
+            body.close()
