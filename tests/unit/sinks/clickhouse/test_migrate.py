@@ -1,0 +1,42 @@
+"""Migrations: numbered, and never edited after landing."""
+
+import pytest
+
+from sinks.clickhouse.migrate import migrations, statements
+from sinks.clickhouse.rows import COLUMNS
+from streams.errors import SettingError
+
+LANDED = {
+    "0001_tables": "628597fd28b55a782ab1cb6d1209ba64ef1f943393f56e358930daf5348c1209",
+    "0002_views": "d2bf46db092598cba9cefcad9f1192e446cf502269f93e70170d143cd88e019e",
+}
+"""A new migration adds its line; a line never changes."""
+
+
+def test_landed_migrations_are_as_they_were():
+    assert {migration.name: migration.digest for migration in migrations()} == LANDED
+
+
+def test_statements_end_at_the_end_of_a_line():
+    assert statements("-- why\nSELECT ';' AS a;\n\n-- and\nSELECT 2;  \n-- end\n") == (
+        "-- why\nSELECT ';' AS a",
+        "-- and\nSELECT 2",
+    )
+
+
+def test_every_table_states_its_retention_and_has_a_view():
+    tables, views = (migration.statements for migration in migrations()[:2])
+    for table in COLUMNS:
+        text = next(statement for statement in tables if f"EXISTS {table} (" in statement)
+        assert " kept" in text.lower() or "replaced" in text
+        assert any(f"VIEW {table.removesuffix('_raw')} AS" in view for view in views)
+
+
+@pytest.mark.parametrize(
+    "names", [("0002_b.sql",), ("0001_a.sql", "0003_c.sql"), ("0001_a.sql", "0001_b.sql"), ("a.sql",)]
+)
+def test_numbers_have_no_gaps(tmp_path, names):
+    for name in names:
+        (tmp_path / name).write_text("SELECT 1;\n")
+    with pytest.raises(SettingError):
+        migrations(tmp_path)
