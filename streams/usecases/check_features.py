@@ -85,6 +85,7 @@ def _source_problems(place: str, feature: Any, events: Events) -> Iterator[Probl
     if not of:
         yield Problem(place, "of", "it names no event; write of='Event' or of=('One', 'Another').")
     yield from event_problems(events, place, "of", of)
+    of = tuple(event for event in of if isinstance(event, str) and event in events)
     if isinstance(feature, Attribute):
         yield from _attribute_problems(place, feature, of, events)
         return
@@ -126,7 +127,6 @@ def _attribute_problems(place: str, feature: Attribute, of: Sequence[str], event
     yield from unknown
     if not unknown:
         for event in of:
-            if event in events:
-                wrong = value_problem(f"{event}.{feature.field}", events[event][feature.field], feature.equals)
-                if wrong:
-                    yield Problem(place, "equals", wrong)
+            wrong = value_problem(f"{event}.{feature.field}", events[event][feature.field], feature.equals)
+            if wrong:
+                yield Problem(place, "equals", wrong)

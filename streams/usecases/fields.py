@@ -70,6 +70,7 @@ def field_type(avro: Any) -> FieldType:
 
 def one_of(wrong: object, known: Sequence[str]) -> str:
     """The remedy for a name that is not known: the nearest one, else all of them."""
+    known = [name for name in known if isinstance(name, str)]
     near = get_close_matches(str(wrong), known, 1, 0.5)
     return f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(known)}." if known else "there is none."
 
@@ -77,7 +78,7 @@ def one_of(wrong: object, known: Sequence[str]) -> str:
 def event_problems(events: Events, declaration: str, field: str, names: Sequence[Any]) -> Iterator[Problem]:
     """Names that are no events."""
     for name in names:
-        if name not in events:
+        if not isinstance(name, str) or name not in events:
             yield Problem(declaration, field, f"no event {name!r} has a schema; {one_of(name, list(events))}")
 
 
@@ -86,10 +87,10 @@ def field_problems(
 ) -> Iterator[Problem]:
     """A field that one of the events lacks, or that is of no use here (`use`: what it should be fit for)."""
     for event in of:
-        known = events.get(event)
+        known = events.get(event) if isinstance(event, str) else None
         if known is None:
             continue
-        if name not in known:
+        if not isinstance(name, str) or name not in known:
             text = f"event {event} has no field {name!r}; {one_of(name, list(known))}"
             yield Problem(declaration, "field", text)
         elif known[name].kind not in kinds:
@@ -114,7 +115,7 @@ def where_problems(events: Events, declaration: str, of: Sequence[str], where: A
             yield Problem(declaration, "where", f"{error}.")
             continue
         for event in of:
-            known = events.get(event)
+            known = events.get(event) if isinstance(event, str) else None
             if known is None:
                 continue
             if name not in known:
