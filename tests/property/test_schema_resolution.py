@@ -6,6 +6,7 @@ the library are compared."""
 import copy
 from io import BytesIO
 
+import pytest
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -99,3 +100,22 @@ def test_what_fails_to_resolve_is_refused(data):
     datum = {field["name"]: data.draw(values(field["type"])) for field in writer["fields"]}
     if not resolves(writer, reader, datum):
         assert problems(reader, writer)
+
+
+SAMPLES = {
+    "null": None,
+    "boolean": True,
+    "int": 1,
+    "long": 2,
+    "float": 0.5,
+    "double": 0.5,
+    "string": "s",
+    "bytes": b"b",
+}
+
+
+@pytest.mark.parametrize("reader", SAMPLES)
+@pytest.mark.parametrize("writer", SAMPLES)
+def test_every_pair_of_primitive_types(writer, reader):
+    written, read = ({"type": "record", "name": "R", "fields": [{"name": "a", "type": t}]} for t in (writer, reader))
+    assert (problems(read, written) == []) == resolves(written, read, {"a": SAMPLES[writer]})
