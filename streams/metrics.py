@@ -12,8 +12,9 @@ BINS_PER_UNIT = 40
 
 
 def log_loss(p: float, label: float) -> float:
-    """−log of the probability given to what happened, in nats."""
-    return -log(max(p, CLIP)) if label else -log(max(1.0 - p, CLIP))
+    """−log of the probability given to what happened, in nats; River's own."""
+    p = min(max(p, CLIP), 1.0 - CLIP)
+    return -log(p) if label else -log(1.0 - p)
 
 
 def roc_auc(answers: Sequence[float], labels: Sequence[float]) -> float | None:

@@ -109,10 +109,10 @@ class LinearModel:
             self.columns,
             self.l2,
             self.learning_rate,
-            self.counts,
-            self.means,
-            self.variances,
-            self.weights,
+            list(self.counts),
+            list(self.means),
+            list(self.variances),
+            list(self.weights),
             self.intercept,
         ]
 
@@ -121,7 +121,8 @@ class LinearModel:
         """The model that `pack` described."""
         model = cls.__new__(cls)
         model.features, model.columns, model.l2, model.learning_rate = state[:4]
-        model.counts, model.means, model.variances, model.weights, model.intercept = state[4:]
+        model.counts, model.means, model.variances, model.weights = map(list, state[4:8])
+        model.intercept = state[8]
         model._deviations = [0.0 if v <= 0.0 else v**0.5 for v in model.variances]
         return model
 

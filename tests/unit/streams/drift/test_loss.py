@@ -1,0 +1,94 @@
+"""Alerts on the loss: none without a change, one with, in time."""
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from streams.drift.loss import AlertStep, LossWatch
+
+Example = tuple[float, float]
+
+
+def binary(rng: random.Random, changed: int) -> Example:
+    p = min(max(rng.gauss(0.3, 0.15), 0.01), 0.99)
+    return p, float(rng.random() < p + 0.2 * changed)
+
+
+def rare(rng: random.Random, changed: bool) -> Example:
+    p = min(max(rng.gauss(0.03, 0.02), 0.001), 0.99)
+    return p, float(rng.random() < p + 0.07 * changed)
+
+
+def amount(rng: random.Random, changed: bool) -> Example:
+    return 100.0, 100.0 + rng.gauss(0, 16 if changed else 10)
+
+
+def heavy(rng: random.Random, changed: bool) -> Example:
+    return 0.0, (rng.paretovariate(1.5) - 1) * (1.8 if changed else 1)
+
+
+STREAMS = [(True, binary), (True, rare), (False, amount), (False, heavy)]
+
+
+def steps(watch: LossWatch, examples: list[Example], first: int = 0) -> list[tuple[int, AlertStep]]:
+    found = []
+    for i, (answer, label) in enumerate(examples, first):
+        step = watch.update(answer, label)
+        if step is not None:
+            watch.alert_id = "open" if step.opens else ""
+            found.append((i, step))
+    return found
+
+
+@pytest.mark.parametrize("is_binary,stream", STREAMS)
+def test_no_alert_while_nothing_changes(is_binary: bool, stream: Callable[..., Example]) -> None:
+    for seed in range(3):
+        rng = random.Random(seed)
+        assert steps(LossWatch(is_binary, 0.002), [stream(rng, False) for _ in range(50_000)]) == []
+
+
+@pytest.mark.parametrize("is_binary,stream", STREAMS)
+def test_a_rise_is_found_within_600_examples_and_its_place_told(
+    is_binary: bool, stream: Callable[..., Example]
+) -> None:
+    for seed in range(10):
+        rng = random.Random(seed)
+        examples = [stream(rng, i >= 5000) for i in range(8000)]
+        (at, opened), (end, closed) = steps(LossWatch(is_binary, 0.002), examples)[:2]
+        assert opened.opens and 5000 < at < 5600
+        assert abs(at - opened.width - 5000) < 150
+        assert opened.value > opened.threshold
+        assert not closed.opens and closed.how in ("calm", "fall")
+        assert at < end <= at + 2500
+
+
+def test_an_alert_closes_when_the_loss_falls_again() -> None:
+    rng = random.Random(1)
+    examples = [binary(rng, 2 * (3000 <= i < 3700)) for i in range(6000)]
+    found = [(step.how, at) for at, step in steps(LossWatch(True, 0.002), examples)]
+    assert [how for how, _ in found][:2] == ["rise", "fall"]
+    assert 3700 < found[1][1] < 4600
+
+
+def test_a_falling_loss_raises_nothing() -> None:
+    rng = random.Random(1)
+    assert steps(LossWatch(True, 0.002), [binary(rng, i < 5000) for i in range(10_000)]) == []
+
+
+@pytest.mark.parametrize("is_binary,stream", STREAMS)
+def test_a_packed_copy_goes_on_the_same(is_binary: bool, stream: Callable[..., Example]) -> None:
+    rng = random.Random(2)
+    examples = [stream(rng, 2000 <= i < 2900) for i in range(6000)]
+    whole = steps(LossWatch(is_binary, 0.002), examples)
+    watch, found = LossWatch(is_binary, 0.002), []
+    at = 0
+    while at < len(examples):
+        part = examples[at : at + rng.randint(1, 90)]
+        found += steps(watch, part, at)
+        at += len(part)
+        copy = LossWatch(is_binary, 0.002)
+        copy.unpack(watch.pack())
+        assert copy.pack() == watch.pack()
+        watch = copy
+    assert found == whole and whole
