@@ -165,7 +165,7 @@ def test_an_interrupted_first_deployment_is_completed(settings, use_case, monkey
 
     with monkeypatch.context() as patch:
         patch.setattr(deploying, "write", dies_in_the_middle)
-        with pytest.raises(Unavailable):
+        with pytest.raises(Unavailable, match="went away"):
             deploy(settings, use_case, partitions=2)
     assert current_deployment(settings) is None
     done = deploy(settings, use_case)
@@ -209,3 +209,21 @@ def test_more_targets_than_partitions(settings, use_case):
     targets = tuple(Question(f"t{number}") for number in range(17))
     with pytest.raises(SettingError, match="17 targets"):
         deploy(settings, dataclasses.replace(use_case, targets=targets), partitions=1)
+
+
+def test_the_command_says_what_it_did(stack, tidecast, settings, monkeypatch):
+    monkeypatch.setitem(stack.env, "TIDECAST_TOPIC_PREFIX", settings.topic_prefix)
+    first = tidecast("deploy", "retail", "--partitions", "2", "--retention", "400d").stdout
+    assert "Created 9 topics, customer-events with 2 partitions." in first
+    assert f"retail is in force as deployment {current_deployment(settings).deployment_id}" in first
+    assert config(settings, CUSTOMER_EVENTS)["retention.ms"] == str(400 * 86_400_000)
+    assert "in force already" in tidecast("deploy", "retail").stdout
+    for arguments, code, word in (
+        (("nonsense",), 1, "nonsense"),
+        (("telecom",), 1, "belong to the use case retail"),
+        (("retail", "--partitions", "3"), 1, "has 2 partitions and not 3"),
+        (("retail", "--retention", "soon"), 2, "such as 90d"),
+    ):
+        done = tidecast("deploy", *arguments, check=False)
+        assert (done.returncode, done.stdout) == (code, "")
+        assert word in done.stderr and "Traceback" not in done.stderr
