@@ -1,8 +1,8 @@
 """Judging against its laws and against slow oracles."""
 
+import math
 import random
 from dataclasses import replace
-from math import isnan, log, sqrt
 from typing import Any
 
 import pytest
@@ -102,7 +102,7 @@ def test_binary_metrics_equal_the_definitions() -> None:
         record = last["logistic", span]
         values = record["values"]
         cut = [(min(max(p, 1e-15), 1 - 1e-15), y) for p, y in part]
-        loss = -sum(log(p if y else 1 - p) for p, y in cut) / len(part)
+        loss = -sum(math.log(p if y else 1 - p) for p, y in cut) / len(part)
         assert values["log_loss"] == pytest.approx(loss, rel=1e-9)
         assert values["accuracy"] == sum((p > 0.5) == (y == 1) for p, y in part) / len(part)
         wins = [(a > b) + (a == b) / 2 for a, y in part if y for b, z in part if not z]
@@ -129,7 +129,7 @@ def test_regression_metrics_equal_the_definitions() -> None:
         errors = [p - y for p, y in part]
         values = last["logistic", span]["values"]
         assert values["mae"] == pytest.approx(sum(map(abs, errors)) / len(part))
-        assert values["rmse"] == pytest.approx(sqrt(sum(e * e for e in errors) / len(part)))
+        assert values["rmse"] == pytest.approx(math.sqrt(sum(e * e for e in errors) / len(part)))
         assert values["bias"] == pytest.approx(sum(errors) / len(part))
 
 
@@ -164,7 +164,7 @@ def test_matured_is_settled_of_opened_over_all_sources() -> None:
                 log.progress()
     _, outputs = calm(log)
     first, *_, last = records(log, outputs, MODEL_METRICS)
-    assert isnan(first["matured"]) and last["matured"] == 151 / (151 + 3 * 5)
+    assert math.isnan(first["matured"]) and last["matured"] == 151 / (151 + 3 * 5)
 
 
 def test_an_example_without_every_arm_is_not_judged() -> None:
