@@ -19,6 +19,8 @@ from streams.errors import SettingError
 
 PREFIX = "TIDECAST_"
 STACK_FILE = "stack.json"
+REMEMBERED = "use-case"
+"""File in the data folder: the use case that was deployed last, by name or path."""
 STACK_NAMES = {
     "kafka": "kafka",
     "registry": "registry",

@@ -1,11 +1,12 @@
 """`tidecast deploy`: put a use case in force."""
 
 import re
+from pathlib import Path
 
 import click
 
 from agents.deploying import Deployed, deploy
-from agents.settings import load_settings
+from agents.settings import REMEMBERED, Settings, load_settings
 from streams.usecases import load_use_case
 
 UNITS_MS = {"h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
@@ -44,7 +45,16 @@ def command(use_case: str, partitions: int | None, retention: int | None) -> Non
     tidecast deploy telecom
     tidecast deploy ./mine --partitions 12 --retention 400d
     """
-    show(deploy(load_settings(), load_use_case(use_case), partitions, retention))
+    settings = load_settings()
+    show(deploy(settings, load_use_case(use_case), partitions, retention))
+    remember(settings, use_case)
+
+
+def remember(settings: Settings, use_case: str) -> None:
+    """Let `tidecast worker` and `publish` on this data folder find the use case again."""
+    reference = str(Path(use_case).resolve()) if Path(use_case).exists() else use_case
+    settings.data.mkdir(parents=True, exist_ok=True)
+    (settings.data / REMEMBERED).write_text(reference + "\n", encoding="utf-8")
 
 
 def show(done: Deployed) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import redis
 from redis import exceptions
@@ -17,11 +18,12 @@ REPLY_TIMEOUT = 30.0  # seconds; a script over 50,000 keys takes 0.2
 _PASSING = re.compile(r"\b(BUSY|LOADING|READONLY|OOM|MISCONF|NOREPLICAS|MASTERDOWN|TRYAGAIN|CLUSTERDOWN|UNKILLABLE)\b")
 
 
-def connect(url: str) -> redis.Redis:
-    """A client for `redis://`, `rediss://` or `unix://` URLs; connects at the first command."""
+def connect(url: str, **options: Any) -> redis.Redis:
+    """A client for `redis://`, `rediss://` or `unix://` URLs, with redis-py's options for user, password and TLS;
+    connects at the first command."""
     try:
         return redis.Redis.from_url(
-            url, socket_connect_timeout=CONNECT_TIMEOUT, socket_timeout=REPLY_TIMEOUT, decode_responses=False
+            url, socket_connect_timeout=CONNECT_TIMEOUT, socket_timeout=REPLY_TIMEOUT, decode_responses=False, **options
         )
     except ValueError as error:
         raise SettingError(

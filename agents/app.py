@@ -1,0 +1,59 @@
+"""Faust apps: one per stage, set up for batches, quick restarts and quiet logs."""
+
+import ssl
+from typing import Any
+
+import faust
+from aiokafka.helpers import create_ssl_context
+from yarl import URL
+
+from agents.settings import Settings
+from agents.transport import BatchApp, PromptTables
+
+SESSION_TIMEOUT_S = 6.0
+"""The least that brokers allow by default: after it a worker that is dead for good is replaced."""
+HEARTBEAT_S = 1.0
+
+
+def build_app(settings: Settings, group: str, instance: str) -> BatchApp:
+    """A Faust app for the consumer group `group`; `instance` is its static membership, so that a worker that
+    comes back within the session time-out gets its partitions without a rebalance."""
+    app = BatchApp(
+        settings.topic_prefix + group,
+        broker=[URL(f"kafka://{server.strip()}") for server in settings.kafka.split(",")],
+        broker_credentials=_credentials(settings),
+        store="memory://",
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        stream_wait_empty=True,
+        stream_ack_cancelled_tasks=False,
+        broker_max_poll_records=None,
+        broker_session_timeout=SESSION_TIMEOUT_S,
+        broker_heartbeat_interval=HEARTBEAT_S,
+        broker_commit_interval=1.0,
+        consumer_group_instance_id=instance,
+        consumer_auto_offset_reset="earliest",
+        producer_request_timeout=10.0,
+        TableManager=PromptTables,
+    )
+    app.prefix = settings.topic_prefix
+    app.batch_records = settings.batch_records
+    return app
+
+
+def _credentials(settings: Settings) -> Any:
+    """The security settings in Faust's terms; None for a plain connection."""
+    if settings.kafka_security_protocol == "PLAINTEXT":
+        return None
+    context: ssl.SSLContext | None = None
+    if settings.kafka_security_protocol.endswith("SSL"):
+        context = create_ssl_context(cafile=str(settings.ca_file) if settings.ca_file else None)
+    if not settings.kafka_user:
+        return faust.SSLCredentials(context)
+    return faust.SASLCredentials(
+        username=settings.kafka_user,
+        password=settings.kafka_password.get_secret_value(),
+        mechanism=settings.kafka_sasl_mechanism,
+        ssl_context=context,
+    )

@@ -1,0 +1,62 @@
+"""`tidecast worker`: run the agents."""
+
+import asyncio
+import logging
+import os
+import sys
+
+import click
+
+from agents.settings import load_settings
+from agents.supervisor import Supervisor
+
+VERBS = ("scoring", "learning", "judging", "monitoring", "history")
+TOGETHER = (("learning",), ("judging", "monitoring"), ("history",))
+"""Verbs that share a process by default; scoring has `--processes` of its own."""
+
+
+@click.command()
+@click.argument("verbs", nargs=-1, type=click.Choice(VERBS))
+@click.option("--use-case", envvar="TIDECAST_USE_CASE", help="Name or path; default: what was deployed last.")
+@click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Scoring processes.")
+@click.option("--health-port", type=click.IntRange(0, 65535), default=0, help="With --single; 0 takes a free one.")
+@click.option("--single", is_flag=True, help="Run the verbs in this very process, unsupervised.")
+def command(verbs: tuple[str, ...], use_case: str | None, processes: int, health_port: int, single: bool) -> None:
+    """Run the agents: all VERBS, or the ones named, in supervised processes.
+
+    Each process serves /healthz, /readyz and /metrics; its address stands in run/*.health of the data folder.
+    SIGTERM or ^C ends all gracefully, a second one at once.
+
+    \b
+    tidecast worker                                  # everything
+    tidecast worker scoring --processes 2
+    tidecast worker learning judging --use-case ./myshop
+    tidecast worker scoring --single --health-port 9464   # one process, for containers
+    """
+    chosen = tuple(verb for verb in VERBS if verb in verbs) or VERBS
+    settings = load_settings()
+    if single:
+        _run_here(settings, use_case, chosen, health_port)
+        return
+    from agents.wiring import connect_system
+
+    wiring = connect_system(settings, use_case)
+    click.echo(f"{wiring.use_case.name}, deployment {wiring.deployment.deployment_id}: {', '.join(chosen)}", err=True)
+    groups = [("scoring",)] * processes if "scoring" in chosen else []
+    groups += [picked for group in TOGETHER if (picked := tuple(verb for verb in group if verb in chosen))]
+    chosen_case = ["--use-case", use_case] if use_case else []
+    Supervisor([["worker", *group, "--single", *chosen_case] for group in groups]).run()
+
+
+def _run_here(settings, use_case, verbs, port) -> None:  # type: ignore[no-untyped-def]
+    if os.environ.get("PYTHONHASHSEED") != "0":
+        # Results must not depend on the order of a set: the same seed in every worker.
+        os.environ["PYTHONHASHSEED"] = "0"
+        os.execv(sys.executable, [sys.executable, "-c", "from agents.cli import main; main()", *sys.argv[1:]])
+    logging.basicConfig(
+        level=os.environ.get("TIDECAST_LOG_LEVEL", "WARNING"),
+        format=f"%(asctime)s {'-'.join(verbs)} %(levelname)s %(name)s: %(message)s",
+    )
+    from agents.worker import run_worker
+
+    asyncio.run(run_worker(settings, use_case, verbs, port))

@@ -1,0 +1,17 @@
+"""Names of all metrics of the workers, each with its unit."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+RECORDS = Counter("tidecast_records_total", "Records worked off.", ["stage", "topic"])
+OUTPUTS = Counter("tidecast_outputs_total", "Records produced.", ["stage", "topic"])
+SLICES = Counter("tidecast_slices_total", "Slices committed.", ["stage"])
+RETRIES = Counter("tidecast_retries_total", "Batches begun anew.", ["stage", "reason"])
+STEP_SECONDS = Histogram(
+    "tidecast_step_seconds",
+    "Duration of a slice's steps: compute, produce (until all acks), commit.",
+    ["stage", "step"],
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)
+POSITION = Gauge("tidecast_position_offset", "Next offset, by the last commit.", ["stage", "topic", "partition"])
+LAG = Gauge("tidecast_lag_records", "Records not yet worked off, by the last fetch.", ["stage", "topic", "partition"])
+HEALTHY = Gauge("tidecast_healthy", "1 when the stage works, 0 while it waits for something.", ["stage"])

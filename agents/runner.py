@@ -1,0 +1,170 @@
+"""Running a stage in a Faust app: batches in, slices produced and committed, outages waited out."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from agents.health import StageHealth
+from agents.metrics import LAG, OUTPUTS, POSITION, RECORDS, RETRIES, SLICES, STEP_SECONDS
+from agents.transport import BatchApp, BatchConsumer, Fetched
+from streams.errors import PositionConflict, Unavailable
+from streams.log import Emitter, Slice, Stage, TopicPartition
+
+log = logging.getLogger(__name__)
+FIRST_WAIT = 0.2
+LONGEST_WAIT = 10.0
+T = TypeVar("T")
+
+
+def backoff(attempt: int, jitter: Callable[[], float] = random.random) -> float:
+    """Seconds before try number `attempt` (0, 1, …): exponential with full jitter above a tenth (Brooker,
+    "Exponential Backoff And Jitter")."""
+    most = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempt, 16))
+    return most * (0.1 + 0.9 * jitter())
+
+
+class Runner:
+    """One stage, one thread that works on it, one Faust app that feeds it. `failed` tells what ended it."""
+
+    def __init__(self, name: str, stage: Stage, emitter: Emitter, health: StageHealth) -> None:
+        self.name = name
+        self.stage = stage
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.owned: tuple[TopicPartition, ...] = ()
+        self._emitter = emitter
+        self._health = health
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._attempt = 0
+
+    def attach(self, app: BatchApp) -> None:
+        """Make the app's only agent and its hooks."""
+        self.app = app
+        app.assign = self.assign
+        app.wants = self.stage.wants
+        topics = [app.prefix + topic for topic in self.stage.topics]
+        channel = app.topic(*topics, key_serializer="raw", value_serializer="raw")
+
+        async def work(stream: Any) -> None:
+            async for event in stream.noack().events():
+                await self._batch(event.value)
+                self._consumer.ack(event.message)
+
+        app.agent(channel, name=self.name)(work)
+
+    async def in_thread(self, call: Callable[..., T], *args: Any) -> T:
+        """Run something in the stage's thread, after what it is doing now."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call, *args)
+
+    def emit(self, outputs: Sequence[Any]) -> None:
+        """Produce in the stage's thread (use with `in_thread`)."""
+        self._emitter.emit(outputs)
+
+    def close(self) -> None:
+        """Let the thread end when it is done."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def _consumer(self) -> BatchConsumer:
+        consumer: BatchConsumer = self.app.consumer
+        return consumer
+
+    async def assign(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The stage's positions; waits while its store is away."""
+        attempt = 0
+        while True:
+            try:
+                found = await self.in_thread(self.stage.assign, places)
+            except Unavailable as away:
+                self._wait_for(away)
+                await asyncio.sleep(backoff(attempt))
+                attempt += 1
+            except BaseException as error:
+                self._fail(error)
+                return {}
+            else:
+                self.owned = tuple(places)
+                self._health.green()
+                return found
+
+    async def _batch(self, batch: Fetched) -> None:
+        consumer = self._consumer
+        if batch.assignment != consumer.assignment_number:
+            return
+        try:
+            positions = await self.in_thread(self._work, batch)
+        except (Unavailable, PositionConflict) as error:
+            await self._begin_anew(error)
+        except BaseException as error:
+            self._fail(error)
+        else:
+            self._attempt = 0
+            self._health.green()
+            consumer.finished(batch, positions)
+
+    async def _begin_anew(self, error: Exception) -> None:
+        """Nothing of the failed slice may linger: wait, ask for the positions again, read from there."""
+        self._wait_for(error)
+        number = self._consumer.assignment_number
+        pause = backoff(self._attempt)
+        self._attempt += 1
+        await self._consumer.wait_first(asyncio.sleep(pause), self._consumer.suspend_flow.wait())
+        if self._consumer.flow_active and number == self._consumer.assignment_number:
+            await self._consumer.set_positions()
+
+    def _work(self, batch: Fetched) -> dict[TopicPartition, int]:
+        """In the thread: slice by slice, until done or until the partitions are wanted elsewhere."""
+        consumer = self._consumer
+        positions: dict[TopicPartition, int] = {}
+        slices = iter(self.stage.process(batch.records))
+        while True:
+            began = time.perf_counter()
+            piece = next(slices, None)
+            if piece is None:
+                break
+            self._finish(piece, began)
+            positions |= piece.positions
+            if not consumer.flow_active or batch.assignment != consumer.assignment_number:
+                break
+        self._count(batch, positions)
+        return positions
+
+    def _finish(self, piece: Slice, began: float) -> None:
+        computed = time.perf_counter()
+        self._emitter.emit(piece.outputs)
+        produced = time.perf_counter()
+        piece.commit()
+        committed = time.perf_counter()
+        steps = (("compute", computed - began), ("produce", produced - computed), ("commit", committed - produced))
+        for step, seconds in steps:
+            STEP_SECONDS.labels(self.name, step).observe(seconds)
+        SLICES.labels(self.name).inc()
+        counts: dict[str, int] = {}
+        for output in piece.outputs:
+            counts[output.topic] = counts.get(output.topic, 0) + 1
+        for topic, count in counts.items():
+            OUTPUTS.labels(self.name, topic).inc(count)
+
+    def _count(self, batch: Fetched, positions: Mapping[TopicPartition, int]) -> None:
+        for place, records in batch.records.items():
+            RECORDS.labels(self.name, place.topic).inc(len(records))
+        for place, offset in positions.items():
+            POSITION.labels(self.name, place.topic, place.partition).set(offset)
+            end = self.app.end_offset(place)
+            if end is not None:
+                LAG.labels(self.name, place.topic, place.partition).set(max(0, end - offset))
+
+    def _wait_for(self, error: Exception) -> None:
+        kind = "conflict" if isinstance(error, PositionConflict) else "unavailable"
+        RETRIES.labels(self.name, kind).inc()
+        log.warning("%s waits: %s", self.name, error)
+        self._health.red(str(error))
+
+    def _fail(self, error: BaseException) -> None:
+        """The worker ends; nothing was acked, so nothing is lost."""
+        self._health.red(f"{type(error).__name__}: {error}")
+        if not self.failed.done():
+            self.failed.set_exception(error)

@@ -1,0 +1,92 @@
+"""Supervising worker processes: started together, restarted when killed, ended together."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from streams.errors import TidecastError
+
+STOP_PATIENCE_S = 20.0
+LONGEST_WAIT_S = 10.0
+POLL_S = 0.1
+
+
+@dataclass
+class Child:
+    """One worker process and how often it was started."""
+
+    arguments: Sequence[str]
+    process: "subprocess.Popen[bytes]"
+    starts: int = 1
+    started: float = 0.0
+    restart_at: float | None = None
+
+
+class Supervisor:
+    """Runs `tidecast ARGUMENTS` for each child. One that is killed by a signal is started again with backoff;
+    one that ends by itself with an error (it has said why) ends all."""
+
+    def __init__(self, children: Sequence[Sequence[str]]) -> None:
+        self._stopping = False
+        self._children = [Child(arguments, _spawn(arguments), started=time.monotonic()) for arguments in children]
+
+    def run(self) -> None:
+        """Until a signal or a child's error. TidecastError when a child ended by itself."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        try:
+            while not self._stopping:
+                for child in self._children:
+                    self._watch(child)
+                time.sleep(POLL_S)
+        finally:
+            self._end()
+
+    def _on_signal(self, *_: object) -> None:
+        if self._stopping:
+            for child in self._children:
+                child.process.kill()
+        self._stopping = True
+
+    def _watch(self, child: Child) -> None:
+        if child.restart_at is not None:
+            if time.monotonic() >= child.restart_at:
+                child.process, child.restart_at = _spawn(child.arguments), None
+                child.starts, child.started = child.starts + 1, time.monotonic()
+            return
+        code = child.process.poll()
+        if code is None or self._stopping:
+            return
+        if code > 0:
+            raise TidecastError(f"worker {' '.join(child.arguments[1:])} ended with code {code}: see above")
+        if time.monotonic() - child.started > 60:
+            child.starts = 1
+        # The first restart is at once: a kill must not be felt.
+        pause = 0.0 if child.starts == 1 else min(LONGEST_WAIT_S, 0.2 * 2.0**child.starts)
+        child.restart_at = time.monotonic() + pause
+        print(
+            f"tidecast: worker {' '.join(child.arguments[1:])} was ended by signal {-code}: restarted", file=sys.stderr
+        )
+
+    def _end(self) -> None:
+        living = [child.process for child in self._children if child.process.poll() is None]
+        for process in living:
+            process.terminate()
+        deadline = time.monotonic() + STOP_PATIENCE_S
+        for process in living:
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _spawn(arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
+    """A child in its own process group, so that ^C reaches the parent alone."""
+    command = [sys.executable, "-c", "from agents.cli import main; main()", *arguments]
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    return subprocess.Popen(command, env=environment, start_new_session=True, stdin=subprocess.DEVNULL)

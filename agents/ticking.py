@@ -1,0 +1,48 @@
+"""The wall clock's ticks: written by whoever owns a partition of customer-events."""
+
+import asyncio
+import logging
+import time
+
+from agents.runner import Runner, backoff
+from agents.wiring import Wiring
+from schemas.topics import CUSTOMER_EVENTS
+from streams.control import sign
+from streams.errors import Unavailable
+from streams.features.window import duration_ms
+from streams.log import Output
+
+log = logging.getLogger(__name__)
+
+
+class Ticker:
+    """Writes a tick to every owned partition, every `tick_every` of the use case."""
+
+    def __init__(self, wiring: Wiring, runner: Runner) -> None:
+        self._codec = wiring.codec
+        self._key = wiring.settings.signing_bytes
+        self._every = duration_ms(wiring.use_case.tick_every) / 1000
+        self._writer = f"scoring of {wiring.use_case.name}"
+        self._runner = runner
+
+    async def run(self) -> None:
+        """Until cancelled. Two owners for a moment do no harm: a tick that goes backwards is ignored."""
+        attempt = 0
+        while True:
+            await asyncio.sleep(self._every - time.time() % self._every)
+            try:
+                await self._runner.in_thread(self._tick)
+                attempt = 0
+            except Unavailable as away:
+                log.warning("no ticks: %s", away)
+                await asyncio.sleep(backoff(attempt))
+                attempt += 1
+
+    def _tick(self) -> None:
+        now = int(time.time() * 1000)
+        outputs = []
+        for place in self._runner.owned:
+            tick = {"time": now, "writer": self._writer, "signature": None}
+            signed = sign("tidecast.Tick", tick, self._key, CUSTOMER_EVENTS, place.partition)
+            outputs.append(Output(CUSTOMER_EVENTS, place.partition, None, self._codec.encode("tidecast.Tick", signed)))
+        self._runner.emit(outputs)
