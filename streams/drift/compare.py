@@ -13,7 +13,7 @@ LEAST_KS = 0.05
 """Smaller statistics never alert, however sure: a huge window would find differences that mean nothing."""
 CRITICAL = {"psi": 0.25, "ks": 0.2}
 """An alert that opens above this is critical, below it a warning."""
-LEAST_VALUES = 50
+LEAST_VALUES = 100
 """A histogram with fewer values (divided by the design effect) is shown and not tested."""
 
 

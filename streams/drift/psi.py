@@ -6,7 +6,7 @@ from statistics import NormalDist
 from streams.drift.sketch import Histogram
 
 MOST_BINS = 10
-LEAST_PER_BIN = 50
+LEAST_PER_BIN = 25
 """Values of the smaller histogram per bin: with fewer, the chi-square approximation says too little."""
 _NONE = 0.5
 """Added to every bin, so that an empty one is not infinitely unlikely."""
@@ -23,11 +23,13 @@ def bins(reference: Histogram, current: Histogram, design: float = 1.0) -> list[
     found: list[tuple[int, int]] = []
     a = b = 0
     for index in sorted(reference.counts.keys() | current.counts.keys()):
-        a += reference.counts.get(index, 0)
-        b += current.counts.get(index, 0)
-        if a * m + b * n >= share:
+        more_a, more_b = reference.counts.get(index, 0), current.counts.get(index, 0)
+        mass, more = a * m + b * n, more_a * m + more_b * n
+        # A heavy bucket begins a bin of its own where that comes nearer to equal parts.
+        if mass >= share or (mass > share / 2 and mass + more - share > share - mass):
             found.append((a, b))
             a = b = 0
+        a, b = a + more_a, b + more_b
     if a or b:
         if found and a * m + b * n < share / 2:
             last = found.pop()

@@ -64,27 +64,32 @@ def bucket(value: float) -> int:
     return next(iter(one.counts))
 
 
-def test_targets_that_are_asked_together_count_their_common_features_once() -> None:
+@pytest.mark.parametrize("seed", range(8))
+def test_targets_that_are_asked_together_count_their_common_features_once(seed: int) -> None:
     world = World(1)
     world.predict(0, START, [1.0, 2.0])
     world.predict(0, START, [2.0], target="other", ordinal=1, same=True)
     world.predict(0, START, [5.0], target="other", ordinal=2, same=True, customer_id="d")
     world.predict(0, START, [2.0], target="other")
     world.progress(START + DAY)
-    world.run(random.Random(1))
+    world.run(random.Random(seed), crash=1.0, most=1)
     (partial,) = [profile for profile in world.profiles() if profile["partition"] == 0]
     assert [profile["histogram"]["total"] for profile in partial["profiles"]] == [1, 3, 1, 3]
 
 
 def test_records_sent_twice_count_once() -> None:
     world = World(1)
-    days(world, 1, 5)
     log = world.logs[TopicPartition(PREDICTIONS, 0)]
-    for record in list(log[:-1]) + [log[-2]] + [log[-1]] * 2:
+    days(world, 1, 5)
+    progress = log.pop()
+    for record in [log[-1], *log]:
         world.append(TopicPartition(PREDICTIONS, 0), record.key, record.value)
+    for _ in range(2):
+        world.append(TopicPartition(PREDICTIONS, 0), progress.key, progress.value)
     world.run()
     (whole,) = world.merged()
     assert histogram_of(whole, "count").total == 5
+    assert len(world.logs[PROFILES]) == 2
 
 
 def test_late_predictions_and_foreign_bytes_are_counted_and_change_nothing() -> None:
@@ -96,13 +101,12 @@ def test_late_predictions_and_foreign_bytes_are_counted_and_change_nothing() -> 
     world.predict(0, START + 2 * DAY, [1.0], target="unheard of")
     for value in (None, b"", b"\x00\x00\x00\x00\x01junk", world.codec.encode("tidecast.Tick", TICK)):
         world.append(place, None, value)
-    world.append(PROFILES, None, b"junk")
     world.progress(START + 3 * DAY)
     stage, positions = world.stage(MemoryStageStore())
     for piece in stage.process({tp: log[positions[tp] :] for tp, log in world.logs.items()}):
         world.emit(piece.outputs)
         piece.commit()
-    assert stage.late == 1 and stage.skipped == 7
+    assert stage.late == 1 and stage.skipped == 6
     world.run()
     assert [histogram_of(profile, "count").total for profile in world.merged()] == [5, 5]
 
@@ -150,7 +154,7 @@ def test_an_alert_opens_once_says_why_and_closes_once() -> None:
     assert first["evidence"]["count"] == 600 and first["evidence"]["mean"] > first["evidence"]["mean_reference"] + 2
     assert first["message"].startswith("Feature count differs from the reference: PSI ")
     assert "2022-01-13 00:00 UTC" in first["message"]
-    assert "missing 10" in alerts[2]["message"] or "missing 9" in alerts[2]["message"]
+    assert alerts[2]["message"].endswith("mean 12.98 against 10.05; missing 8.0% against 9.2%.")
 
 
 def test_answers_have_alerts_of_their_own() -> None:
@@ -173,8 +177,9 @@ def test_answers_have_alerts_of_their_own() -> None:
 def test_batches_and_crashes_leave_no_trace(seed: int) -> None:
     calm, stormy = World(), World()
     for world in (calm, stormy):
-        days(world, 5, 60)
-        days(world, 5, 60, shift_from=0, first=5, seed=1)
+        days(world, 5, 120)
+        days(world, 3, 120, shift_from=0, first=5, seed=1)
+        days(world, 3, 120, first=8, seed=2)
     final = calm.run()
     chance = random.Random(seed)
     after = stormy.run(chance, crash=0.0 if seed < 3 else 0.4)
@@ -182,13 +187,15 @@ def test_batches_and_crashes_leave_no_trace(seed: int) -> None:
     assert partials(stormy) == partials(calm)
     assert [bare(p) for p in stormy.merged()] == [bare(p) for p in calm.merged()]
     assert [bare(a) for a in stormy.drift_alerts()] == [bare(a) for a in calm.drift_alerts()]
-    assert len(calm.drift_alerts()) == 4
+    assert [alert["state"] for alert in calm.drift_alerts()] == ["open"] * 4 + ["closed"] * 4
     for partition in range(2):
         place = ("monitoring", PREDICTIONS, partition)
         assert after.read(*place) == final.read(*place)
+    assert stormy.stage(after)[0].late == 0
     # A calm replay of the stormy run's own logs comes to the same, byte for byte.
     again, store = replayed(stormy)
-    assert again.profiles() == stormy.profiles() and again.drift_alerts() == stormy.drift_alerts()
+    assert in_order(again.profiles()) == in_order(stormy.profiles())
+    assert in_order(again.drift_alerts()) == in_order(stormy.drift_alerts())
     for tp in stormy.logs:
         assert store.read("monitoring", *tp) == after.read("monitoring", *tp)
 
@@ -199,6 +206,11 @@ def partials(world: World) -> dict[int, list[dict[str, Any]]]:
         if profile["partition"] is not None:
             found[profile["partition"]].append(profile)
     return found
+
+
+def in_order(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """By coordinate: source partitions may interleave in any way."""
+    return sorted(records, key=lambda record: tuple(record["source"].values()))
 
 
 def bare(record: dict[str, Any]) -> dict[str, Any]:

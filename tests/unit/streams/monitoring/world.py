@@ -116,13 +116,13 @@ class World:
             else:
                 self.append(TopicPartition(output.topic, output.partition), output.key, output.value)
 
-    def run(self, chance: random.Random | None = None, crash: float = 0.0) -> MemoryStageStore:
-        """Until all logs are read; with `chance` in random batches, with `crash` as the chance
+    def run(self, chance: random.Random | None = None, crash: float = 0.0, most: int = 40) -> MemoryStageStore:
+        """Until all logs are read; with `chance` in random batches of `most` records, with `crash` as the chance
         that the process dies in a slice: before, while or after sending, or after the commit."""
         store = MemoryStageStore()
         stage, positions = self.stage(store)
         while behind := {tp: self.logs[tp][positions[tp] :] for tp in self.logs if positions[tp] < len(self.logs[tp])}:
-            batch = {tp: some[: chance.randint(1, 40)] for tp, some in behind.items()} if chance else behind
+            batch = {tp: some[: chance.randint(1, most)] for tp, some in behind.items()} if chance else behind
             for piece in stage.process(batch):
                 dies = chance is not None and chance.random() < crash
                 sent = chance.randint(0, len(piece.outputs)) if chance and dies else len(piece.outputs)
