@@ -19,7 +19,6 @@ from confluent_kafka.admin import (
     ConfigEntry,
     ConfigResource,
     NewTopic,
-    OffsetSpec,
     ResourceType,
 )
 
@@ -42,7 +41,6 @@ STARTING = {
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
-    KafkaError._NOENT,
     KafkaError._UNKNOWN_TOPIC,
     KafkaError._UNKNOWN_PARTITION,
 }
@@ -75,33 +73,32 @@ class Logs:
         new = [self._new(topic, partitions, retention_ms) for topic in missing]
         for future in (self._admin.create_topics(new) if new else {}).values():
             self._created(future)
-        if new:
-            self._offsets({topic.name: topic.count(partitions) for topic in missing}, OffsetSpec.latest())
+        for topic in missing:
+            self.ends(topic.name, topic.count(partitions))
         return [topic.name for topic in missing]
 
     def ends(self, topic: str, count: int) -> list[tuple[int, int]]:
-        """(first offset kept, next offset) of each of the `count` partitions of a topic."""
-        lows = self._offsets({topic: count}, OffsetSpec.earliest())
-        highs = self._offsets({topic: count}, OffsetSpec.latest())
-        return list(zip(lows, highs, strict=True))
+        """(first offset kept, next offset) of each of the `count` partitions of a topic.
 
-    def _offsets(self, counts: Mapping[str, int], spec: OffsetSpec) -> list[int]:
-        """The offset of each partition of these topics, in order; waits for partitions that are just made."""
-        places = [
-            TopicPartition(self._settings.topic(topic), partition)
-            for topic, count in counts.items()
-            for partition in range(count)
-        ]
+        Waits for partitions that are just being made. (The admin client's list_offsets is not used: now and
+        then it does not find the leaders of partitions that have them.)"""
+        name = self._settings.topic(topic)
+        consumer = _consumer(self._settings, name)
+        try:
+            return [self._bounds(consumer, TopicPartition(name, partition)) for partition in range(count)]
+        finally:
+            consumer.close()
+
+    def _bounds(self, consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
         end = time.monotonic() + TIMEOUT
         while True:
-            futures = self._admin.list_offsets(dict.fromkeys(places, spec), request_timeout=2.0)
             try:
-                return [int(futures[place].result(TIMEOUT).offset) for place in places]
+                low, high = consumer.get_watermark_offsets(place, timeout=TIMEOUT)
+                return low, high
             except KafkaException as error:
                 if error.args[0].code() not in STARTING or time.monotonic() > end:
                     raise _unavailable(self._settings, error) from error
                 time.sleep(0.05)
-                self.partitions()  # else the client may go on with what it knew about leaders
 
     def keep(self, retention_ms: int) -> None:
         """Change for how long the records of topics that exist are kept (only of those kept for ever else)."""
@@ -217,8 +214,8 @@ def _last(settings: Settings, topic: str, key: bytes) -> bytes | None:
         consumer.close()
 
 
-def _reader(settings: Settings, topic: str, partition: int) -> Consumer:
-    """A consumer of one partition from its beginning, without a group."""
+def _consumer(settings: Settings, topic: str) -> Consumer:
+    """A consumer without a group, which knows the topic's brokers already (else it idles half a second)."""
     consumer = Consumer(
         {
             **settings.confluent(),
@@ -230,12 +227,17 @@ def _reader(settings: Settings, topic: str, partition: int) -> Consumer:
         }
     )
     try:
-        # Knowing the brokers first saves the half second in which the consumer would look for them.
         _answer(settings, lambda: consumer.list_topics(topic, timeout=TIMEOUT))
-        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
     except BaseException:
         consumer.close()
         raise
+    return consumer
+
+
+def _reader(settings: Settings, topic: str, partition: int) -> Consumer:
+    """A consumer of one partition from its beginning."""
+    consumer = _consumer(settings, topic)
+    consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
     return consumer
 
 
