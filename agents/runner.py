@@ -39,6 +39,8 @@ class Runner:
         self._health = health
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._attempt = 0
+        self._linger: float = getattr(stage, "linger_seconds", 0.0)
+        self._last_batch = 0.0
 
     def attach(self, app: BatchApp) -> None:
         """Make the app's only agent and its hooks."""
@@ -90,7 +92,18 @@ class Runner:
                 self._health.green()
                 return found
 
+    async def _gather(self, batch: Fetched) -> None:
+        """A stage with `linger_seconds` gets small batches that far apart at least, so that more records gather
+        behind each; full ones come at once."""
+        consumer = self._consumer
+        pause = self._last_batch + self._linger - time.monotonic()
+        few = sum(map(len, batch.records.values())) < self.app.batch_records // 2
+        if few and pause > 0:
+            await consumer.wait_first(asyncio.sleep(pause), consumer.suspend_flow.wait())
+        self._last_batch = time.monotonic()
+
     async def _batch(self, batch: Fetched) -> None:
+        await self._gather(batch)
         consumer = self._consumer
         if batch.assignment != consumer.assignment_number:
             return

@@ -101,14 +101,12 @@ class Wiring:
     def _history(self) -> Stage:
         from sinks.clickhouse.client import WRITING, connect
         from sinks.clickhouse.history import History
-        from sinks.clickhouse.migrate import migrate
 
         database = self.settings.clickhouse_database
 
         def client() -> object:
             return connect(database, WRITING, **self.settings.clickhouse())
 
-        migrate(client(), database)
         return History(client, self.codec, self.deployment.epoch)
 
 

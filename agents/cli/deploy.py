@@ -36,7 +36,7 @@ def _retention(_context: click.Context, _option: click.Parameter, value: str | N
     help="How long events, predictions, examples and alerts are kept, such as 90d.  [default: forever]",
 )
 def command(use_case: str, partitions: int | None, retention: int | None) -> None:
-    """Create the topics, register the schemas and write the definitions of USE_CASE into the logs.
+    """Create topics and tables, register the schemas and write the definitions of USE_CASE into the logs.
 
     USE_CASE is the name of a shipped use case or the path of a folder or file that declares one. Nothing is
     written when the same definitions are in force; changed ones hold from their place in the log on.
