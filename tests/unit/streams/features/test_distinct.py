@@ -15,6 +15,8 @@ def kept(values, cap):
 def test_exact_up_to_the_cap_and_bounded_above_it():
     for number in range(65):
         assert count([kept(range(number), 64)], 64) == number
+    ascending = sorted(range(65), key=hash64)
+    assert len(kept(ascending, 64)) == 65, "one more than the cap is kept, to know that it is not exact"
     full = kept(range(10_000), 64)
     assert full == sorted(hash64(v) for v in range(10_000))[:65]
 
