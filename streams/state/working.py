@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import heappush
 from itertools import islice
 from typing import Any
 
@@ -24,6 +25,9 @@ class CustomerWork:
     observations: Observations
     known: bool
     timer: int | None
+    """Due time as stored, ms of tick time."""
+    planned: int | None
+    """Due time that the slice's agenda knows."""
     state_changed: bool = False
     observations_changed: bool = False
 
@@ -49,7 +53,12 @@ class PartitionWork:
     ordinal: int
     customers: dict[str, CustomerWork] = field(default_factory=dict)
     outputs: list[Output] = field(default_factory=list)
-    moved: bool = False
+    touched: set[str] = field(default_factory=set)
+    """Customers whose due time may differ from what the agenda knows."""
+    agenda: list[tuple[int, bytes, str]] = field(default_factory=list)
+    """Heap of (due, customer in bytes, customer); an entry that is not the customer's planned one is void."""
+    agenda_until: tuple[int, bytes] | None = None
+    """The agenda has all stored timers up to here; None before the first tick of the slice."""
 
     def next_source(self) -> dict[str, Any]:
         """The coordinate (as a record) of the next output of the record in hand."""
@@ -129,10 +138,17 @@ class CustomerCache:
             packed = self._slice[(work.partition, customer_id)]
             known = packed.state is not None
             state = self._plan.unpack(packed.state) if packed.state is not None else self._plan.new_state()
-            customer = CustomerWork(customer_id, state, Observations.unpack(packed.observations), known, None)
-            customer.timer = customer.next_due(self._lateness)
+            customer = CustomerWork(customer_id, state, Observations.unpack(packed.observations), known, None, None)
+            customer.timer = customer.planned = customer.next_due(self._lateness)
+            if customer.timer is not None:
+                heappush(work.agenda, (customer.timer, customer_id.encode(), customer_id))
             work.customers[customer_id] = customer
+        work.touched.add(customer_id)
         return customer
+
+    def has(self, work: PartitionWork, customer_id: str) -> bool:
+        """Whether `open` would find the customer."""
+        return customer_id in work.customers or (work.partition, customer_id) in self._slice
 
     def committed(self, commits: Sequence[PartitionCommit]) -> None:
         """End a slice whose commit is done: keep what it read and wrote."""

@@ -1,7 +1,7 @@
 """What happens when time passes: schedules ask, horizons close, in the order (due, customer, target)."""
 
-import heapq
 from collections.abc import Container, Sequence
+from heapq import heappop, heappush
 
 from streams.aside import Aside
 from streams.features.plan import FeaturePlan
@@ -11,6 +11,8 @@ from streams.targets.observations import Observation
 from streams.targets.plan import NEVER, TargetPlan
 from streams.targets.questions import Questions
 
+FAR = 1 << 52
+"""ms; beyond every due time and exact as a double."""
 SLICE = 1000
 """Timers fired before a slice ends. Part of the output's identity (see `fire`): not a setting."""
 
@@ -46,41 +48,70 @@ class Timers:
         counting timers from the tick's start makes these places the same in every run."""
         until = work.header.last_tick
         assert until is not None
-        heap = self._heap(work, until)
         for _ in range(SLICE):
-            if not heap:
-                break
-            due, _, customer_id = heapq.heappop(heap)
+            entry = self._next(work, until)
+            if entry is None:
+                self.in_hand = None
+                return True
+            due, _, customer_id = heappop(work.agenda)
             self.in_hand = customer_id
             customer = self._cache.open(work, customer_id)
-            if customer.next_due(self._lateness) != due:
-                customer.timer = due
             customer.state_changed = True
             if (work.partition, work.offset, customer_id) in poison:
                 self._skip(work, customer, due)
             else:
                 self._fire(work, customer, due)
-            again = customer.next_due(self._lateness)
-            if again is not None and again <= until:
-                heapq.heappush(heap, (again, customer_id.encode(), customer_id))
         self.in_hand = None
-        if not heap:
+        if self._next(work, until) is None:
             return True
         work.ordinal += 1
         return False
 
-    def _heap(self, work: PartitionWork, until: int) -> list[tuple[int, bytes, str]]:
-        """The first timers due: those of this slice's customers as they are now, the others as stored. One
-        more than can be fired is read, so that a heap with something left means that something is left."""
-        rows = self._store.due(work.partition, until, SLICE + len(work.customers) + 1)
-        heap = [(due, c.encode(), c) for due, c in rows if c not in work.customers]
-        self._cache.fetch({work.partition: [c for _, _, c in heap]})
-        for customer_id, customer in work.customers.items():
+    def _next(self, work: PartitionWork, until: int) -> tuple[int, bytes, str] | None:
+        """The first timer due by `until`, now at the top of the agenda; None when there is none."""
+        self._plan_touched(work)
+        agenda = work.agenda
+        while True:
+            while agenda and not self._is_valid(work, agenda[0]):
+                heappop(agenda)
+            first = agenda[0] if agenda and agenda[0][0] <= until else None
+            seen = work.agenda_until
+            if seen is None or (seen[0] <= until and (first is None or first[:2] > seen)):
+                self._read(work)
+            elif first is None or self._cache.has(work, first[2]):
+                return first
+            else:
+                self._cache.fetch({work.partition: [c for due, _, c in agenda if due <= until]})
+
+    def _plan_touched(self, work: PartitionWork) -> None:
+        """Tell the agenda of due times that changed in this slice."""
+        for customer_id in work.touched:
+            customer = work.customers[customer_id]
             due = customer.next_due(self._lateness)
-            if due is not None and due <= until:
-                heap.append((due, customer_id.encode(), customer_id))
-        heapq.heapify(heap)
-        return heap
+            if due != customer.planned:
+                customer.planned = due
+                if due is not None:
+                    heappush(work.agenda, (due, customer_id.encode(), customer_id))
+        work.touched.clear()
+
+    def _is_valid(self, work: PartitionWork, entry: tuple[int, bytes, str]) -> bool:
+        customer = work.customers.get(entry[2])
+        return customer is None or customer.planned == entry[0]
+
+    def _read(self, work: PartitionWork) -> None:
+        """Take more stored timers into the agenda. Those of this slice's customers may have moved since, so as
+        many more are asked for: each reading brings SLICE others, or all there are."""
+        most = SLICE + len(work.customers)
+        rows = self._store.due(work.partition, FAR, most)
+        for due, customer_id in rows:
+            customer = work.customers.get(customer_id)
+            if customer is None:
+                heappush(work.agenda, (due, customer_id.encode(), customer_id))
+            elif customer.timer != due:
+                customer.timer = due  # stored under other definitions: the commit writes the right one
+                customer.state_changed = True
+        full = len(rows) == most
+        work.agenda_until = (rows[-1][0], rows[-1][1].encode()) if full else (FAR, b"")
 
     def _fire(self, work: PartitionWork, customer: CustomerWork, due: int) -> None:
         """All that is due for one customer at one moment."""
