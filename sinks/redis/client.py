@@ -7,6 +7,8 @@ from typing import Any
 
 import redis
 from redis import exceptions
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from streams.errors import SettingError, Unavailable
 
@@ -23,7 +25,13 @@ def connect(url: str, **options: Any) -> redis.Redis:
     connects at the first command."""
     try:
         return redis.Redis.from_url(
-            url, socket_connect_timeout=CONNECT_TIMEOUT, socket_timeout=REPLY_TIMEOUT, decode_responses=False, **options
+            url,
+            socket_connect_timeout=CONNECT_TIMEOUT,
+            socket_timeout=REPLY_TIMEOUT,
+            decode_responses=False,
+            # Once, for a connection that went stale; whoever runs a stage waits and tries again itself.
+            retry=Retry(NoBackoff(), 1),
+            **options,
         )
     except ValueError as error:
         raise SettingError(

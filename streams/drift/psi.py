@@ -13,7 +13,7 @@ _NONE = 0.5
 
 
 def bins(reference: Histogram, current: Histogram, design: float = 1.0) -> list[tuple[int, int]]:
-    """Counts (reference, current) in at most ten bins of about equal mass, and one for the missing values.
+    """Counts (reference, current) in about ten bins of nearly equal mass, and one for the missing values.
 
     Bins are runs of buckets; the mass is the mean of both shares, so that values new to either are seen.
     `design`: how many values count as one (see streams/drift/compare)."""
