@@ -65,10 +65,8 @@ class RedisScoringStore:
         base = self._base(partition)
         found: set[bytes] = set()
         with redis_errors(self._client):
-            for kind in (b"c:", b"o:"):
-                pattern = _escaped(base + kind) + b"*"
-                start = len(base) + len(kind)
-                found.update(key[start:] for key in self._client.scan_iter(match=pattern, count=_SCAN_COUNT))
+            keys = self._client.scan_iter(match=_escaped(base) + b"[co]:*", count=_SCAN_COUNT)
+            found.update(key[len(base) + 2 :] for key in keys)
         return sorted(customer.decode() for customer in found)
 
     def _base(self, partition: int) -> bytes:

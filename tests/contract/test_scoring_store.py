@@ -20,7 +20,9 @@ P0, P1, P2 = Position(10), Position(20), Position(20, 3)
 def store(request: pytest.FixtureRequest) -> ScoringStore:
     if request.param == "memory":
         return MemoryScoringStore()
-    return RedisScoringStore(request.getfixturevalue("redis_client"), next(EPOCHS), "te[s]t*.")
+    client = request.getfixturevalue("redis_client")
+    client.flushdb()  # customers() walks the whole database
+    return RedisScoringStore(client, next(EPOCHS), "te[s]t*.")
 
 
 def commit(partition: int, expected: Position | None, position: Position, **parts: Any) -> PartitionCommit:
