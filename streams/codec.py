@@ -13,6 +13,7 @@ from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from schemas.catalog import Schema, full_name
 from schemas.compatibility import problems
 from schemas.forms import bare, unsafe
+from streams.encoding import Writer, compiled
 from streams.errors import DeadReason, TidecastError, Undecodable
 
 HEADER = Struct(">bI")
@@ -70,6 +71,7 @@ class _Writing(NamedTuple):
     header: bytes
     writer: Any
     integers: tuple[str, ...]
+    fast: Writer
 
 
 class Codec:
@@ -90,19 +92,10 @@ class Codec:
 
         Undecodable(WRONG_TYPE) says which field does not fit; Unavailable when the registry is away."""
         writing = self._writing.get(name) or self._learn_writing(name)
-        out = BytesIO()
-        out.write(writing.header)
         try:
-            for field in writing.integers:
-                if record.get(field).__class__ in NOT_WHOLE:
-                    raise TypeError(f"{record[field]!r} is no integer on field {field}")
-            schemaless_writer(out, writing.writer, record, strict_allow_default=True)
-        except Exception as error:
-            raise Undecodable(
-                DeadReason.WRONG_TYPE,
-                f"The record does not fit the schema {name}: {_text(error)}; correct it.",
-            ) from error
-        return out.getvalue()
+            return writing.header + writing.fast(record)
+        except Exception:  # what the compiled writer does not take
+            return _write(name, writing, record)
 
     def decode(self, value: bytes | None) -> tuple[str, dict[str, Any]]:
         """Full name and record. Undecodable for everything that is no record we can read; Unavailable when
@@ -141,9 +134,10 @@ class Codec:
         if schema is None:
             raise TidecastError(f"There is no schema called {name}; known are {', '.join(sorted(self._schemas))}.")
         id = self._registry.id_of(name, schema)
-        writer = parse_schema(bare(schema))
+        plain = bare(schema)
+        writer = parse_schema(plain)
         integers = [field["name"] for field in writer["fields"] if field["type"] in WHOLE]
-        writing = _Writing(HEADER.pack(0, id), writer, tuple(integers))
+        writing = _Writing(HEADER.pack(0, id), writer, tuple(integers), compiled(plain))
         self._writing[name] = writing
         return writing
 
@@ -177,6 +171,23 @@ class Codec:
             return _Reading(name, None, None, f"Schema id {id} of {name} cannot be read here: {found[0]}")
         same = bare(ours) == bare(schema)
         return _Reading(name, writer, None if same else parse_schema(bare(ours)))
+
+
+def _write(name: str, writing: _Writing, record: Mapping[str, Any]) -> bytes:
+    """By the Avro library, which fills in defaults and says what does not fit."""
+    out = BytesIO()
+    out.write(writing.header)
+    try:
+        for field in writing.integers:
+            if record.get(field).__class__ in NOT_WHOLE:
+                raise TypeError(f"{record[field]!r} is no integer on field {field}")
+        schemaless_writer(out, writing.writer, record, strict_allow_default=True)
+    except Exception as error:
+        raise Undecodable(
+            DeadReason.WRONG_TYPE,
+            f"The record does not fit the schema {name}: {_text(error)}; correct it.",
+        ) from error
+    return out.getvalue()
 
 
 def _text(error: Exception) -> str:
