@@ -197,6 +197,23 @@ def test_other_definitions_stop_it_behind_what_was_read() -> None:
     assert stored(log, store)[0] == Position(len(log.records))
 
 
+def test_what_was_sent_twice_counts_once() -> None:
+    log = ExampleLog(use_case(arms=ARMS))
+    for _ in range(200):
+        log.example()
+    again = ExampleLog(use_case(arms=ARMS))
+    again.codec = log.codec
+    for record in log.records:
+        again.raw(record.value)
+        if len(again.records) % 7 == 0:
+            for sent in log.records[max(len(again.records) // 2, 1) : record.offset + 1]:
+                again.raw(sent.value)
+    once, twice = (
+        [(r["values"], r["examples"]) for r in records(each, calm(each)[1], MODEL_METRICS)] for each in (log, again)
+    )
+    assert once == twice and len(once) == 12
+
+
 def test_two_owners_cannot_both_write() -> None:
     log = ExampleLog(use_case(arms=ARMS)).fill(50)
     store = MemoryStageStore()

@@ -77,6 +77,8 @@ def test_the_last_switch_is_sent_again_after_a_restart_without_new_examples() ->
     store, outputs = calm(log)
     again = [output for piece in replay(learner(log, store), {log.partition: log.records}) for output in piece]
     assert again == outputs and len(again) == PARTITIONS
+    # A shell only calls for records: there must be one to read.
+    assert learner(log, store).assign([log.partition])[log.partition] == len(log.records) - 1
 
 
 def test_every_example_is_learnt_once_and_nonsense_is_counted() -> None:

