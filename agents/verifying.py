@@ -1,10 +1,13 @@
 """Verify: replay the recorded logs of the stages into empty stores and compare with the live ones."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 
 from agents.reading import LogReader
+from agents.settings import Settings
+from agents.wiring import connect_system
 from schemas.topics import (
     CUSTOMER_EVENTS,
     DEAD_LETTERS,
@@ -60,6 +63,13 @@ class Live:
         """All partitions of a topic."""
         return self.reader.partitions(topic)
 
+    def state(self) -> object:
+        """Where scoring stands and how long the logs are: changes when anything goes on."""
+        positions = self.scoring.positions(range(self.deployment.partitions))
+        topics = (CUSTOMER_EVENTS, LABELLED_EXAMPLES, PREDICTIONS, FEATURE_PROFILES)
+        ends = {place: self.reader.bounds(place)[1] for topic in topics for place in self.places(topic)}
+        return ({p: position for p, (position, _) in positions.items()}, ends)
+
     def fingerprints(self, topics: Sequence[str]) -> Fingerprints:
         """What a reader that keeps marks sees of these topics now."""
         prints = Fingerprints(self.codec)
@@ -68,6 +78,23 @@ class Live:
                 for record in self.reader.read(place):
                     prints.add(topic, place.partition, record.value)
         return prints
+
+
+@contextmanager
+def connect(settings: Settings, use_case: str | None) -> Iterator[Live]:
+    """What there is to verify, connected; SettingError when nothing is deployed."""
+    wiring = connect_system(settings, use_case)
+    with LogReader(settings) as reader:
+        yield Live(
+            wiring.use_case,
+            wiring.deployment,
+            wiring.codec,
+            wiring.scoring_store,
+            wiring.stage_store,
+            wiring.models,
+            settings.signing_bytes,
+            reader,
+        )
 
 
 Told = Callable[[str], None]
