@@ -7,6 +7,8 @@ import click
 
 from agents.deploying import Deployed, deploy
 from agents.settings import REMEMBERED, Settings, load_settings
+from sinks.clickhouse.client import WRITING, connect
+from sinks.clickhouse.migrate import migrate
 from streams.usecases import load_use_case
 
 UNITS_MS = {"h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
@@ -46,7 +48,13 @@ def command(use_case: str, partitions: int | None, retention: int | None) -> Non
     tidecast deploy ./mine --partitions 12 --retention 400d
     """
     settings = load_settings()
-    show(deploy(settings, load_use_case(use_case), partitions, retention))
+    declared = load_use_case(use_case)
+    tables = migrate(
+        connect(settings.clickhouse_database, WRITING, **settings.clickhouse()), settings.clickhouse_database
+    )
+    if tables:
+        click.echo(f"Migrations in ClickHouse: {', '.join(tables)}.")
+    show(deploy(settings, declared, partitions, retention))
     remember(settings, use_case)
 
 
