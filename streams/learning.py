@@ -167,10 +167,11 @@ class Learning:
         yield self._slice()
 
     def _slice(self) -> LearningSlice:
-        """What is to be sent now. Kafka is told what a restart would read again at most."""
+        """What is to be sent now. Kafka is told only what a snapshot holds."""
         outputs = self._switches() if self._resend else []
         self._resend = False
-        positions = {} if self._unsaved else {self._partition: self._state.position.offset}
+        kept = not self._unsaved and self._state.version.offset >= 0
+        positions = {self._partition: self._state.position.offset} if kept else {}
         return LearningSlice(outputs, positions)
 
     def _record(self, raw: LogRecord) -> bool:
