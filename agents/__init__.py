@@ -1,0 +1,1 @@
+"""Who runs it: settings, Faust apps, the command line, the local stack."""

@@ -1,0 +1,1 @@
+"""Load from outside: simulation, closed loop, benchmark; knows only topics and schemas."""

@@ -8,13 +8,24 @@ class LogRecord(Protocol):
     """One record as it lies in a partition (aiokafka's ConsumerRecord fits)."""
 
     @property
-    def offset(self) -> int: ...
+    def offset(self) -> int:
+        """Its place in the partition."""
+        ...
+
     @property
-    def timestamp(self) -> int: ...
+    def timestamp(self) -> int:
+        """Kafka's timestamp, ms."""
+        ...
+
     @property
-    def key(self) -> bytes | None: ...
+    def key(self) -> bytes | None:
+        """A customer id in UTF-8; None for controls."""
+        ...
+
     @property
-    def value(self) -> bytes | None: ...
+    def value(self) -> bytes | None:
+        """Registry-framed Avro."""
+        ...
 
 
 class Record(NamedTuple):
@@ -54,10 +65,18 @@ class Slice(Protocol):
     tell Kafka after the commit."""
 
     @property
-    def outputs(self) -> Sequence[Output]: ...
+    def outputs(self) -> Sequence[Output]:
+        """What to produce, in this order per partition."""
+        ...
+
     @property
-    def positions(self) -> Mapping[TopicPartition, int]: ...
-    def commit(self) -> None: ...
+    def positions(self) -> Mapping[TopicPartition, int]:
+        """Next offset per partition, for Kafka's group."""
+        ...
+
+    def commit(self) -> None:
+        """Write state and positions."""
+        ...
 
 
 class Stage(Protocol):
@@ -78,10 +97,14 @@ class Stage(Protocol):
         """Load positions for the partitions now owned (dropping all that is cached): next offset each."""
         ...
 
-    def process(self, batch: Batch) -> Iterator[Slice]: ...
+    def process(self, batch: Batch) -> Iterator[Slice]:
+        """The batch's work, slice by slice."""
+        ...
 
 
 class Emitter(Protocol):
     """Produces outputs in order per partition; returns when every broker ack is in; raises Unavailable."""
 
-    def emit(self, outputs: Sequence[Output]) -> None: ...
+    def emit(self, outputs: Sequence[Output]) -> None:
+        """Produce and wait for the acks."""
+        ...

@@ -28,15 +28,18 @@ class LazyGroup(click.Group):
     """Finds a subcommand NAME as `command` in agents.cli.NAME, so that --help stays fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which they are used."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of that name."""
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"agents.cli.{cmd_name}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The texts of COMMANDS: no subcommand is imported for --help."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 

@@ -1,0 +1,1 @@
+"""A customer's state, its packed layout, and the stores that keep it."""
