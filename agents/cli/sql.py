@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -101,15 +102,35 @@ def show(client: Any, text: str, limit: int) -> None:
         rows.extend(islice(found, limit + 1 if limit else None))
     more = bool(limit) and len(rows) > limit
     rows = rows[:limit] if limit else rows
-    table = Table(header_style="bold")
-    for index, name in enumerate(names):
-        numeric = any(isinstance(row[index], (int, float)) for row in rows[:20])
-        table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell(value)) for value in row))
-    Console().print(table)
+    console = Console()
+    cells = [[cell(value) for value in row] for row in rows]
+    widths = [min(30, max(map(len, column))) + 3 for column in zip(names, *cells, strict=True)]
+    if sum(widths) > console.width:
+        print_records(console, names, cells)
+    else:
+        print_table(console, names, cells, rows[:20])
     note = f"the first {limit} rows; --limit 0 shows all" if more else f"{len(rows)} row{'s' * (len(rows) != 1)}"
     click.echo(note, err=True)
+
+
+def print_table(console: Console, names: Sequence[str], cells: list[list[str]], sample: list[tuple[Any, ...]]) -> None:
+    """One line per row."""
+    table = Table(header_style="bold")
+    for index, name in enumerate(names):
+        numeric = any(isinstance(row[index], (int, float)) for row in sample)
+        table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+def print_records(console: Console, names: Sequence[str], cells: list[list[str]]) -> None:
+    """One line per field: for rows that are wider than the screen."""
+    width = max(map(len, names))
+    for number, row in enumerate(cells, 1):
+        console.rule(str(number), align="left", style="dim")
+        for name, text in zip(names, row, strict=True):
+            console.print(Text(f"{name:>{width}}  ", style="bold").append(Text(text, style="not bold")), soft_wrap=True)
 
 
 def cell(value: Any) -> str:

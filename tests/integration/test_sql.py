@@ -40,6 +40,13 @@ def test_table_has_a_limit_and_says_so(tidecast: Tidecast) -> None:
     assert "200 rows" in done.stderr
 
 
+def test_rows_wider_than_the_screen_are_shown_field_by_field(tidecast: Tidecast) -> None:
+    columns = ", ".join(f"number + {n} AS column_{n}" for n in range(20))
+    lines = tidecast("sql", "--format", "table", f"SELECT {columns} FROM numbers(2)").stdout.splitlines()
+    assert len(lines) == 2 * 21
+    assert lines[20].split() == ["column_19", "19"]
+
+
 def test_tables_are_listed_and_explained(tidecast: Tidecast) -> None:
     assert "predictions" in tidecast("sql", "--format", "table", "SHOW TABLES").stdout
     assert "Float64" in tidecast("sql", "DESCRIBE predictions").stdout
