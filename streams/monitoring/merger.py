@@ -20,15 +20,23 @@ Produced = tuple[str, dict[str, Any]]
 class Merger:
     """Windows that wait for their partitions, the reference, and which alerts are open.
 
+    warm_up_windows: first ones that are neither reference nor compared.
     alpha: chance of a false alarm of one test, so that those of all tests of a window add up to the budget.
     `late` counts partial profiles of a closed window, `skipped` those that fit no deployment of ours."""
 
     def __init__(
-        self, layout: Layout, width: int, partitions: int, reference_windows: int, false_alarms: float
+        self,
+        layout: Layout,
+        width: int,
+        partitions: int,
+        warm_up_windows: int,
+        reference_windows: int,
+        false_alarms: float,
     ) -> None:
         self._layout = layout
         self._width = width
         self._partitions = partitions
+        self._warm_up = warm_up_windows
         self._reference_windows = reference_windows
         self._alpha = min(0.5, false_alarms / (2 * len(layout.names)))
         self._marks: dict[int, Mark] = {}
@@ -95,16 +103,19 @@ class Merger:
     def _window(
         self, index: int, watermark: int, whole: list[Histogram], next_source: NextSource
     ) -> Iterator[Produced]:
-        is_reference = len(self._first) < self._reference_windows and not self._references
+        warming = self._warm_up > 0
+        is_reference = not warming and not self._references
         findings: list[list[Finding]] = [[] for _ in whole]
-        if not is_reference:
+        if self._references:
             findings = [compare(r, h, self._alpha) for r, h in zip(self._references, whole, strict=True)]
         span = (index * self._width, (index + 1) * self._width)
         yield (
             "tidecast.FeatureProfile",
             profile_record(self._layout, span, None, watermark, whole, next_source(), is_reference, findings),
         )
-        if is_reference:
+        if warming:
+            self._warm_up -= 1
+        elif is_reference:
             self._extend_reference(whole)
         for slot, found in enumerate(findings):
             for finding in found:
@@ -143,6 +154,7 @@ class Merger:
             sorted(self._marks.items()),
             sorted(self._watermarks.items()),
             self._closed,
+            self._warm_up,
             windows,
             [_packed(window) for window in self._first],
             [[reference.histogram.pack(), reference.design] for reference in self._references],
@@ -154,13 +166,14 @@ class Merger:
 
     def unpack(self, packed: bytes, same_definitions: bool) -> None:
         """Take over what `pack` wrote; under other definitions no more than how far it had come."""
-        marks, watermarks, closed, windows, first, references, alerts, late, skipped = msgpack.unpackb(
+        marks, watermarks, closed, warm_up, windows, first, references, alerts, late, skipped = msgpack.unpackb(
             packed, use_list=False
         )
         self._marks = dict(marks)
         if not same_definitions:
             return
         self._watermarks, self._closed, self.late, self.skipped = dict(watermarks), closed, late, skipped
+        self._warm_up = warm_up
         self._windows = {index: {p: _unpacked(part) for p, part in parts} for index, parts in windows}
         self._first = [_unpacked(window) for window in first]
         self._references = [Reference(Histogram.unpack(packed), design) for packed, design in references]

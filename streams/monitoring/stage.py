@@ -82,6 +82,7 @@ class Monitoring:
                 self._layout,
                 self._width,
                 self._deployment.partitions,
+                self._use_case.warm_up_windows,
                 self._use_case.reference_windows,
                 self._use_case.false_alarms,
             )

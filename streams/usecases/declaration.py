@@ -15,7 +15,8 @@ class UseCase:
     name: also the namespace of its event schemas. clock: who writes the ticks of its log, the workers by the
     wall clock or the publisher ("external": simulations, imports). allowed_lateness: how far an event may
     trail its partition's last tick. max_ahead: how far it may be ahead of it. profile_window: window of event time
-    that monitoring compares with the first `reference_windows` complete ones. false_alarms: expected number of them
+    that monitoring compares with the first `reference_windows` complete ones, after `warm_up_windows` in which features
+    of long windows still fill. false_alarms: expected number of them
     per merged window, over all features and tests. events: Avro schema per short name, filled by the loader."""
 
     name: str
@@ -27,6 +28,7 @@ class UseCase:
     max_ahead: str = "1d"
     profile_window: str = "1d"
     reference_windows: int = 7
+    warm_up_windows: int = 0
     false_alarms: float = 0.01
     events: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 

@@ -57,6 +57,9 @@ def _own_problems(use_case: UseCase) -> Iterator[Problem]:
     wrong = number_problem(use_case.reference_windows, 1, 1_000, whole=True)
     if wrong:
         yield Problem(place, "reference_windows", wrong)
+    wrong = number_problem(use_case.warm_up_windows, 0, 1_000, whole=True)
+    if wrong:
+        yield Problem(place, "warm_up_windows", wrong)
     wrong = number_problem(use_case.false_alarms, 1e-9, 1_000)
     if wrong:
         yield Problem(place, "false_alarms", wrong)

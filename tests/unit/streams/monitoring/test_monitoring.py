@@ -280,6 +280,16 @@ def test_new_definitions_start_profiles_and_reference_anew_behind_the_same_posit
     assert [p["reference"] for p in changed.merged()] == [True, True, True, False, True, True, False]
 
 
+def test_warm_up_windows_are_neither_reference_nor_compared_also_after_a_restart() -> None:
+    world, store = World(1, use_case(warm_up_windows=2, reference_windows=2)), MemoryStageStore()
+    for day in range(6):
+        days(world, 1, 60, first=day)
+        drain(world, store)
+    assert [p["reference"] for p in world.merged()] == [False, False, True, True, False, False]
+    compared = [any(profile["psi"] is not None for profile in p["profiles"]) for p in world.merged()]
+    assert compared == [False, False, False, False, True, True]
+
+
 def drain(world: World, store: MemoryStageStore) -> None:
     stage, positions = world.stage(store)
     while any(positions[tp] < len(log) for tp, log in world.logs.items()):

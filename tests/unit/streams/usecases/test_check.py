@@ -180,6 +180,7 @@ def test_amounts_need_a_number():
         ({"clock": "walls"}, "use case, clock: 'walls' is no clock; did you mean 'wall'?"),
         ({"allowed_lateness": "soon"}, "use case, allowed_lateness: 'soon' is no duration"),
         ({"false_alarms": 0}, "use case, false_alarms: 0 is not a number"),
+        ({"warm_up_windows": -1}, "use case, warm_up_windows: -1 is not a whole number"),
         ({"reference_windows": 1.5}, "use case, reference_windows: 1.5 is not a whole number"),
         ({"features": ()}, "use case, features: there is none"),
         ({"targets": CHURN}, "use case, targets: write a tuple; one with a single element needs a comma: (one,)."),
