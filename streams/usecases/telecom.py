@@ -1,4 +1,4 @@
-"""A prepaid telecom: who will leave, and what will they spend next month?"""
+"""A prepaid telecom: who will leave within two weeks, and what will they spend next month?"""
 
 from streams.usecases import (
     AmountOver,
@@ -50,7 +50,7 @@ FEATURES = (
 CHURN = Target(
     "churn",
     ask=Ask(on=("Complaint",), every="7d", until=("Cancellation",)),
-    outcome=EventWithin("Cancellation", over="30d"),
+    outcome=EventWithin("Cancellation", over="14d"),
     arms=(
         Arm("logistic", Logistic(), role="champion"),
         Arm("tree", HoeffdingTree(), role="challenger"),
@@ -65,6 +65,18 @@ SPEND = Target(
     kind="regression",
     ask=Ask(every="30d", until=("Cancellation",)),
     outcome=AmountOver("TopUp", field="amount_cents", over="30d", scale=0.01),
+    # Rare events make rare, huge values of a standardized feature, which a squared loss does not forgive.
+    features=(
+        "calls_30d",
+        "megabytes_30d",
+        "top_ups_30d",
+        "spend_30d",
+        "mean_top_up_30d",
+        "last_top_up",
+        "days_since_top_up",
+        "age",
+        "prepaid",
+    ),
     arms=(
         Arm("linear", Linear(), role="champion"),
         Arm("tree", HoeffdingTree(), role="shadow"),
@@ -80,5 +92,6 @@ USE_CASE = UseCase(
     targets=(CHURN, SPEND),
     clock="external",
     profile_window="7d",
+    warm_up_windows=6,
     reference_windows=4,
 )
