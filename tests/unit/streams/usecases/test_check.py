@@ -253,7 +253,12 @@ def test_whatever_is_declared_is_either_reported_or_can_be_deployed():
         features=(*TELECOM.features[:4], TELECOM.features[6], *TELECOM.features[12:14], *TELECOM.features[-3:]),
         targets=(
             replace(TELECOM.targets[0], arms=TELECOM.targets[0].arms[:1]),
-            replace(TELECOM.targets[1], arms=TELECOM.targets[1].arms[:3], outcome=ExplicitOutcome("7d", 0.0)),
+            replace(
+                TELECOM.targets[1],
+                arms=TELECOM.targets[1].arms[:3],
+                features=None,
+                outcome=ExplicitOutcome("7d", 0.0),
+            ),
         ),
     )
     assert said(small) == []
