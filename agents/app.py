@@ -13,6 +13,8 @@ from agents.transport import BatchApp, PromptTables
 SESSION_TIMEOUT_S = 6.0
 """The least that brokers allow by default: after it a worker that is dead for good is replaced."""
 HEARTBEAT_S = 1.0
+NO_LIMIT_S = 1e6
+"""How long one batch may take: as long as the store is away. Heartbeats go on meanwhile."""
 
 
 def build_app(settings: Settings, group: str, instance: str) -> BatchApp:
@@ -32,6 +34,7 @@ def build_app(settings: Settings, group: str, instance: str) -> BatchApp:
         broker_session_timeout=SESSION_TIMEOUT_S,
         broker_heartbeat_interval=HEARTBEAT_S,
         broker_commit_interval=1.0,
+        broker_max_poll_interval=NO_LIMIT_S,
         consumer_group_instance_id=instance,
         consumer_auto_offset_reset="earliest",
         producer_request_timeout=10.0,

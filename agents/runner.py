@@ -8,10 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from aiokafka.errors import KafkaError
+
 from agents.health import StageHealth
 from agents.metrics import LAG, OUTPUTS, POSITION, RECORDS, RETRIES, SLICES, STEP_SECONDS
+from agents.starting import start_of
 from agents.transport import BatchApp, BatchConsumer, Fetched
-from streams.errors import PositionConflict, Unavailable
+from streams.errors import PositionConflict, TidecastError, Unavailable
 from streams.log import Emitter, Slice, Stage, TopicPartition
 
 log = logging.getLogger(__name__)
@@ -47,6 +50,7 @@ class Runner:
         self.app = app
         app.assign = self.assign
         app.wants = self.stage.wants
+        app.revoked = self._revoked
         topics = [app.prefix + topic for topic in self.stage.topics]
         channel = app.topic(*topics, key_serializer="raw", value_serializer="raw")
 
@@ -75,22 +79,29 @@ class Runner:
         return consumer
 
     async def assign(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """The stage's positions; waits while its store is away."""
+        """Where to read each partition from, by the stage; waits while its store or Kafka is away."""
         attempt = 0
         while True:
             try:
                 found = await self.in_thread(self.stage.assign, places)
-            except Unavailable as away:
+                kept = await self._consumer.kept(places)
+                starts = {place: start_of(self.name, place, found.get(place, 0), kept[place]) for place in places}
+            except (Unavailable, KafkaError) as away:
                 self._wait_for(away)
                 await asyncio.sleep(backoff(attempt))
                 attempt += 1
+            except asyncio.CancelledError:
+                raise
             except BaseException as error:
                 self._fail(error)
-                return {}
+                await asyncio.Event().wait()  # until the worker has stopped
             else:
                 self.owned = tuple(places)
                 self._health.green()
-                return found
+                return starts
+
+    def _revoked(self) -> None:
+        self.owned = ()
 
     async def _gather(self, batch: Fetched) -> None:
         """A stage with `linger_seconds` gets small batches that far apart at least, so that more records gather
@@ -105,28 +116,23 @@ class Runner:
     async def _batch(self, batch: Fetched) -> None:
         await self._gather(batch)
         consumer = self._consumer
-        if batch.assignment != consumer.assignment_number:
+        if self.failed.done() or batch.assignment != consumer.assignment_number:
             return
         try:
             positions = await self.in_thread(self._work, batch)
         except (Unavailable, PositionConflict) as error:
-            await self._begin_anew(error)
+            # Nothing of the failed slice may linger, nor may what follows it be worked on before.
+            consumer.void(backoff(self._attempt))
+            self._attempt += 1
+            self._wait_for(error)
+        except asyncio.CancelledError:
+            raise
         except BaseException as error:
             self._fail(error)
         else:
             self._attempt = 0
             self._health.green()
             consumer.finished(batch, positions)
-
-    async def _begin_anew(self, error: Exception) -> None:
-        """Nothing of the failed slice may linger: wait, ask for the positions again, read from there."""
-        self._wait_for(error)
-        number = self._consumer.assignment_number
-        pause = backoff(self._attempt)
-        self._attempt += 1
-        await self._consumer.wait_first(asyncio.sleep(pause), self._consumer.suspend_flow.wait())
-        if self._consumer.flow_active and number == self._consumer.assignment_number:
-            await self._consumer.set_positions()
 
     def _work(self, batch: Fetched) -> dict[TopicPartition, int]:
         """In the thread: slice by slice, until done or until the partitions are wanted elsewhere."""
@@ -180,4 +186,6 @@ class Runner:
         """The worker ends; nothing was acked, so nothing is lost."""
         self._health.red(f"{type(error).__name__}: {error}")
         if not self.failed.done():
+            if not isinstance(error, TidecastError):
+                log.error("%s stops at an error that it does not know", self.name, exc_info=error)
             self.failed.set_exception(error)

@@ -12,13 +12,15 @@ from streams.errors import TidecastError
 
 STOP_PATIENCE_S = 20.0
 LONGEST_WAIT_S = 10.0
-POLL_S = 0.1
+STEADY_S = 60.0
+POLL_S = 0.05
 
 
 @dataclass
 class Child:
     """One worker process and how often it was started."""
 
+    name: str
     arguments: Sequence[str]
     process: "subprocess.Popen[bytes]"
     starts: int = 1
@@ -30,9 +32,10 @@ class Supervisor:
     """Runs `tidecast ARGUMENTS` for each child. One that is killed by a signal is started again with backoff;
     one that ends by itself with an error (it has said why) ends all."""
 
-    def __init__(self, children: Sequence[Sequence[str]]) -> None:
+    def __init__(self, children: Sequence[tuple[str, Sequence[str]]]) -> None:
+        """`children`: what each is for, and its arguments."""
         self._stopping = False
-        self._children = [Child(arguments, _spawn(arguments), started=time.monotonic()) for arguments in children]
+        self._children = [Child(name, args, _spawn(args), started=time.monotonic()) for name, args in children]
 
     def run(self) -> None:
         """Until a signal or a child's error. TidecastError when a child ended by itself."""
@@ -53,24 +56,25 @@ class Supervisor:
         self._stopping = True
 
     def _watch(self, child: Child) -> None:
-        if child.restart_at is not None:
-            if time.monotonic() >= child.restart_at:
-                child.process, child.restart_at = _spawn(child.arguments), None
-                child.starts, child.started = child.starts + 1, time.monotonic()
-            return
-        code = child.process.poll()
-        if code is None or self._stopping:
-            return
+        now = time.monotonic()
+        if child.restart_at is None:
+            code = child.process.poll()
+            if code is None or self._stopping:
+                return
+            child.restart_at = now + self._ended(child, code, now)
+        if now >= child.restart_at:
+            child.process, child.restart_at = _spawn(child.arguments), None
+            child.starts, child.started = child.starts + 1, now
+
+    def _ended(self, child: Child, code: int, now: float) -> float:
+        """Seconds until it is started again. The first time it is at once: a kill must not be felt."""
         if code > 0:
-            raise TidecastError(f"worker {' '.join(child.arguments[1:])} ended with code {code}: see above")
-        if time.monotonic() - child.started > 60:
+            raise TidecastError(f"the worker for {child.name} ended with code {code}: see above")
+        why = f"was ended by signal {-code}" if code else "was told to end"
+        print(f"tidecast: the worker for {child.name} {why}: restarted", file=sys.stderr)
+        if now - child.started > STEADY_S:
             child.starts = 1
-        # The first restart is at once: a kill must not be felt.
-        pause = 0.0 if child.starts == 1 else min(LONGEST_WAIT_S, 0.2 * 2.0**child.starts)
-        child.restart_at = time.monotonic() + pause
-        print(
-            f"tidecast: worker {' '.join(child.arguments[1:])} was ended by signal {-code}: restarted", file=sys.stderr
-        )
+        return 0.0 if child.starts == 1 else min(LONGEST_WAIT_S, 0.2 * 2.0**child.starts)
 
     def _end(self) -> None:
         living = [child.process for child in self._children if child.process.poll() is None]
@@ -86,7 +90,8 @@ class Supervisor:
 
 
 def _spawn(arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
-    """A child in its own process group, so that ^C reaches the parent alone."""
+    """A child in its own process group, so that ^C reaches the parent alone. Its standard input is a pipe that
+    closes when the parent dies, however it dies: no child goes on without it."""
     command = [sys.executable, "-c", "from agents.cli import main; main()", *arguments]
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
-    return subprocess.Popen(command, env=environment, start_new_session=True, stdin=subprocess.DEVNULL)
+    return subprocess.Popen(command, env=environment, start_new_session=True, stdin=subprocess.PIPE)

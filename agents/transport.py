@@ -9,21 +9,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from dataclasses import dataclass
 from typing import Any
 
-import aiokafka
 import faust
-from aiokafka.protocol.api import Request, RequestStruct, Response
-from aiokafka.protocol.types import Array, Int16, Int32, Schema, String
+from aiokafka.errors import IllegalStateError
 from faust.tables.manager import TableManager
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from agents.membership import MemberThread
+from agents.starting import Kept
 from streams.log import LogRecord, TopicPartition
 
-FETCH_WAIT_MS = 100
-"""How long the broker may hold a fetch that finds nothing; a record that arrives ends it at once."""
 IN_FLIGHT = 2
 """Batches handed out and not yet done: one at work, one ready. More would take the backlog into memory."""
-Assign = Callable[[Sequence[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
 
 
 @dataclass(slots=True)
@@ -34,124 +31,75 @@ class Fetched:
     assignment: int
 
 
-class _LeaveResponse(Response):
-    API_KEY = 13
-    API_VERSION = 3
-    SCHEMA = Schema(
-        ("throttle_time_ms", Int32),
-        ("error_code", Int16),
-        (
-            "members",
-            Array(
-                ("member_id", String("utf-8")),
-                ("group_instance_id", String("utf-8")),
-                ("error_code", Int16),
-            ),
-        ),
-    )
+class BatchConsumer(driver.Consumer):  # type: ignore[misc]
+    """Yields one message per fetch. The app's hooks say where each partition is read from (`assign`) and which are
+    read at all (`wants`).
 
-
-class _LeaveStruct(RequestStruct):
-    API_KEY = 13
-    API_VERSION = 3
-    RESPONSE_TYPE = _LeaveResponse
-    SCHEMA = Schema(
-        ("group", String("utf-8")),
-        ("members", Array(("member_id", String("utf-8")), ("group_instance_id", String("utf-8")))),
-    )
-
-
-class _Leave(Request[_LeaveStruct]):
-    """LeaveGroup v3 (Kafka protocol, KIP-345): names static members, whom aiokafka never lets leave."""
-
-    API_KEY = 13
-
-    def __init__(self, group: str, member: str, instance: str) -> None:
-        self._fields = (group, [(member, instance)])
-
-    def build(self, request_struct_class: type[_LeaveStruct]) -> _LeaveStruct:
-        return request_struct_class(*self._fields)
-
-
-class BatchThread(driver.AIOKafkaConsumerThread):
-    """The thread in which aiokafka's consumer lives."""
-
-    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
-        consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # Faust has no setting for its 1500
-        return consumer
-
-    async def on_thread_stop(self) -> None:
-        """Leave the group first, so that others take the partitions over at once."""
-        consumer = self._consumer
-        coordinator = getattr(consumer, "_coordinator", None)
-        instance = self.app.conf.consumer_group_instance_id
-        if instance and coordinator is not None and coordinator.generation > 0:
-            leave = _Leave(coordinator.group_id, coordinator.member_id, instance)
-            try:
-                await asyncio.wait_for(coordinator._send_req(leave), 2.0)
-            except Exception as error:
-                self.log.warning("The group was not told that we leave: %r", error)
-        await super().on_thread_stop()
-
-    async def commit(self, tps: Mapping[TP, int]) -> bool:
-        """Report positions to the group. A failure is no harm: they are a hint, the truth is in the store."""
-        try:
-            return await self.call_thread(self._report, tps)
-        except Exception as error:
-            self.log.warning("Group offsets were not reported: %r", error)
-            return False
-
-    async def _report(self, tps: Mapping[TP, int]) -> bool:
-        consumer = self._ensure_consumer()
-        ours = consumer.assignment()
-        offsets = {aiokafka.TopicPartition(*tp): offset for tp, offset in tps.items()}
-        await consumer.commit({tp: offset for tp, offset in offsets.items() if tp in ours})
-        return True
-
-
-class BatchConsumer(driver.Consumer):
-    """Yields one message per fetch. `app.assign` says where each partition is read from, `app.wants` which are
-    read at all; `assignment_number` grows whenever positions are set anew, and older batches are void."""
+    `assignment_number` grows whenever what was fetched so far becomes void: batches of another number must not be
+    worked on. Positions are set in one place only, `getmany`, which fetches nothing before that: Faust's own seeks
+    at a rebalance may be cancelled, time out, or come twice."""
 
     app: "BatchApp"
+    _thread: MemberThread
 
     def on_init(self) -> None:
         """Counters of this consumer."""
         self.assignment_number = 0
+        self._placed = False
+        self._not_before = 0.0
         self._in_flight = 0
         self._room = asyncio.Event()
         self._room.set()
         self._done: dict[TP, int] = {}
 
-    def _new_consumer_thread(self) -> BatchThread:
-        return BatchThread(self, loop=self.loop, beacon=self.beacon)
+    def _new_consumer_thread(self) -> MemberThread:
+        return MemberThread(self, loop=self.loop, beacon=self.beacon)
 
     # -- where to read
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Called by Faust at every assignment before records flow: the stage's positions, not the group's."""
-        return await self.set_positions()
+        """Called by Faust at every assignment, before records flow: the stage is asked when they do."""
+        self.void()
+        return {}
 
-    async def set_positions(self) -> dict[TP, int]:
-        """Ask the stage for its positions and go there; every batch fetched before is void."""
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """What is at work is finished first; nothing is owned afterwards."""
+        await super().on_partitions_revoked(revoked)
+        self.void()
+        self.app.revoked()
+
+    def void(self, pause: float = 0.0) -> None:
+        """Whatever was fetched must not be worked on any more; positions are asked for again after `pause` seconds."""
         self.assignment_number += 1
+        self._placed = False
+        self._not_before = self.loop.time() + pause
         self._in_flight = 0
         self._room.set()
         self._done.clear()
-        wanted = [place for tp in sorted(self.assignment()) if self.app.wants(place := self.app.place(tp))]
+
+    async def _place(self) -> None:
+        """Ask the stage for its positions and go there."""
         number = self.assignment_number
-        found = await self.app.assign(wanted)
-        if number != self.assignment_number:
-            return {}
-        offsets = {self.app.tp(place): offset for place, offset in found.items()}
-        for tp, offset in offsets.items():
-            await self._seek(tp, offset)
+        await asyncio.sleep(max(0.0, self._not_before - self.loop.time()))
+        places = {place: tp for tp in sorted(self.assignment()) if self.app.wants(place := self.app.place(tp))}
+        found = await self.app.assign(list(places))
+        offsets = {places[place]: offset for place, offset in found.items()}
+        try:
+            await self._thread.take(offsets)
+        except IllegalStateError:
+            return  # Assigned otherwise meanwhile: Faust calls again.
+        for tp in places.values():
             self._read_offset[tp] = None
-        return offsets
+        self._placed = number == self.assignment_number
+
+    async def kept(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, Kept]:
+        """What Kafka knows of these partitions. Raises KafkaError."""
+        tps = {self.app.tp(place): place for place in places}
+        return {tps[tp]: Kept(*found) for tp, found in (await self._thread.kept(tps)).items()}
 
     def _set_active_tps(self, tps: set[TP]) -> set[TP]:
-        return super()._set_active_tps({tp for tp in tps if self.app.wants(self.app.place(tp))})
+        active: set[TP] = super()._set_active_tps({tp for tp in tps if self.app.wants(self.app.place(tp))})
+        return active
 
     def resume_partitions(self, tps: Iterable[TP]) -> None:
         """Faust resumes all after a rebalance; those that the stage does not read stay as they are."""
@@ -161,6 +109,12 @@ class BatchConsumer(driver.Consumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         """What a fetch brought, in as many messages as batches of the allowed size are needed."""
+        if not self.flow_active:
+            await self.wait_first(self.can_resume_flow.wait(), timeout=timeout)
+            return
+        if not self._placed:
+            await self.wait_first(self._place(), self.suspend_flow.wait())
+            return
         if not await self._has_room(timeout):
             return
         number = self.assignment_number
@@ -168,9 +122,9 @@ class BatchConsumer(driver.Consumer):
         fetched = {self.app.place(tp): found for tp, found in (records or {}).items() if active is None or tp in active}
         for batch in sliced(fetched, self.app.batch_records):
             while not await self._has_room(timeout):
-                if self.should_stop or not self.flow_active or number != self.assignment_number:
+                if not self._flows(number):
                     return
-            if self.should_stop or not self.flow_active or number != self.assignment_number:
+            if not self._flows(number):
                 return
             self._in_flight += 1
             if self._in_flight >= IN_FLIGHT:
@@ -178,6 +132,9 @@ class BatchConsumer(driver.Consumer):
             place, found = next(iter(batch.items()))
             tp = self.app.tp(place)
             yield tp, self._message(tp, found[-1], Fetched(batch, number))
+
+    def _flows(self, number: int) -> bool:
+        return self.flow_active and not self.should_stop and number == self.assignment_number
 
     async def _has_room(self, timeout: float) -> bool:
         if not self._room.is_set():
@@ -247,24 +204,25 @@ def sliced(
         rest = {place: found[share:] for place, found in rest.items() if len(found) > share}
 
 
-class BatchTransport(driver.Transport):
+class BatchTransport(driver.Transport):  # type: ignore[misc]
     """aiokafka's transport with batches."""
 
     Consumer = BatchConsumer
 
 
-class PromptTables(TableManager):
+class PromptTables(TableManager):  # type: ignore[misc]
     """There are no tables; Faust would sleep a second for them at every start."""
 
     async def sleep(self, n: Any) -> None:
         """Not here."""
 
 
-class BatchApp(faust.App):
+class BatchApp(faust.App):  # type: ignore[misc]
     """A Faust app for one stage. `prefix` is what this system puts before all topic names."""
 
-    assign: Assign
+    assign: Callable[[Sequence[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
     wants: Callable[[TopicPartition], bool]
+    revoked: Callable[[], None]
     prefix: str
     batch_records: int
 

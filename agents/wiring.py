@@ -1,5 +1,6 @@
 """The composition root: which implementation stands behind each stage."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,8 +18,6 @@ from streams.errors import DeploymentMismatch, SettingError
 from streams.log import Stage
 from streams.state.store import ScoringStore, StageStore
 from streams.usecases import UseCase, load_use_case
-
-VERBS = ("scoring", "learning", "judging", "monitoring", "history")
 
 
 @dataclass
@@ -61,6 +60,11 @@ class Wiring:
     def models(self) -> FsspecModelStore:
         """Snapshots, a folder per log epoch: offsets begin anew with it."""
         return FsspecModelStore(f"{self.settings.model_store.rstrip('/')}/{self.deployment.epoch}")
+
+    def check(self, verbs: Sequence[str]) -> None:
+        """Reach what these verbs cannot start without. SettingError, Unavailable. (History waits for ClickHouse.)"""
+        if {"scoring", "judging", "monitoring"} & {*verbs}:
+            _ = self.redis
 
     def emitter(self) -> KafkaEmitter:
         """A producer of outputs; one per stage."""

@@ -1,22 +1,25 @@
-"""One worker process: the stages of its verbs, each in a Faust app, all in one event loop."""
+"""One worker process: stages, each in a Faust app with a thread of its own, all in one event loop."""
 
 import asyncio
 import gc
 import logging
+import math
+import os
 import signal
 import socket
 import sys
-from pathlib import Path
+import zlib
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from agents.app import build_app
 from agents.health import HealthServer, StageHealth
-from agents.runner import Runner
+from agents.runner import Runner, backoff
 from agents.settings import Settings
 from agents.slots import Slot
-from agents.ticking import Ticker
 from agents.transport import BatchApp
-from agents.wiring import Wiring
-from streams.errors import TidecastError, Unavailable
+from streams.errors import Unavailable
+from streams.log import Emitter, Stage
 
 log = logging.getLogger(__name__)
 SWITCH_INTERVAL_S = 0.0005
@@ -24,76 +27,128 @@ SWITCH_INTERVAL_S = 0.0005
 GC_THRESHOLDS = (50_000, 50, 1_000)
 """After warm-up millions of objects live for ever; Python's defaults would walk them again and again."""
 CONNECT_PATIENCE_S = 60.0
+STOP_PATIENCE_S = 15.0
+T = TypeVar("T")
 
 
 class Worker:
-    """The stages of some verbs, running. `run` returns when told to stop and raises what ended a stage."""
+    """Runs the stages that `equip` adds. `run` returns when told to stop and raises what ended a stage."""
 
-    def __init__(self, settings: Settings, wiring: Wiring, verbs: tuple[str, ...], slot: Slot, port: int) -> None:
-        self._settings = settings
-        self._wiring = wiring
-        self._verbs = verbs
+    def __init__(self, settings: Settings, kind: str, slot: Slot, port: int, supervised: bool = False) -> None:
+        """`supervised`: standard input is a pipe that closes when the parent dies, and servers that are away at the
+        start are waited for without end, because the parent has reached them before."""
+        self.settings = settings
+        self._kind = kind
         self._slot = slot
         self._port = port
+        self._supervised = supervised
+        self._start = StageHealth("start")
+        self._healths = [self._start]
         self._runners: list[Runner] = []
         self._apps: list[BatchApp] = []
-        self._healths: list[StageHealth] = []
-        self._tickers: list[Ticker] = []
+        self._beside: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
-    async def run(self) -> None:
-        """Start everything, wait for a signal or a failure, stop everything."""
+    def add(self, group: str, stage: Stage, emitter: Emitter) -> Runner:
+        """One more stage, as a member of the consumer group of that name."""
+        health = StageHealth(group.removeprefix("tidecast-"))
+        runner = Runner(health.name, stage, emitter, health)
+        app = build_app(self.settings, group, self._instance())
+        runner.attach(app)
+        self._healths.append(health)
+        self._runners.append(runner)
+        self._apps.append(app)
+        return runner
+
+    def beside(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Something else to run as long as the stages do."""
+        self._beside.append(work)
+
+    async def patiently(self, ask: Callable[..., T], *args: Any) -> T:
+        """`ask(*args)` in a thread, again while a server is away."""
         loop = asyncio.get_running_loop()
+        deadline = math.inf if self._supervised else loop.time() + CONNECT_PATIENCE_S
+        attempt = 0
+        while True:
+            try:
+                return await asyncio.to_thread(ask, *args)
+            except Unavailable as away:
+                if loop.time() > deadline:
+                    raise
+                log.warning("waiting: %s", away)
+                self._start.red(str(away))
+            await asyncio.sleep(backoff(attempt))
+            attempt += 1
+
+    async def run(self, equip: Callable[["Worker"], Awaitable[None]]) -> None:
+        """Equip and start, wait for a signal or a failure, stop everything."""
         stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        for verb in self._verbs:
-            for group, stage in (await asyncio.to_thread(self._stages, verb)).items():
-                health = StageHealth(group.removeprefix("tidecast-"))
-                runner = Runner(health.name, stage, self._wiring.emitter(), health)
-                app = build_app(self._settings, group, f"{socket.gethostname()}-{self._slot.number}")
-                runner.attach(app)
-                self._healths.append(health)
-                self._runners.append(runner)
-                self._apps.append(app)
-                if verb == "scoring" and self._wiring.use_case.clock == "wall":
-                    self._tickers.append(Ticker(self._wiring, runner))
-        health_server = HealthServer(self._healths, "0.0.0.0" if self._port else "127.0.0.1", self._port)
-        await health_server.start(self._health_file())
-        try:
-            await asyncio.gather(*(app.start() for app in self._apps))
-            tune()
-            await self._until(stop)
-        finally:
-            await self._stop()
-            await health_server.stop()
-
-    def _stages(self, verb: str):  # type: ignore[no-untyped-def]
-        return self._wiring.stages(verb)
-
-    async def _until(self, stop: asyncio.Event) -> None:
+        self._listen(stop)
+        health = HealthServer(self._healths, "0.0.0.0" if self._port else "127.0.0.1", self._port)
+        file = self.settings.data / "run" / f"{self._kind}.{self._slot.number}.health"
+        await health.start(file)
+        working = asyncio.ensure_future(self._work(equip))
         stopping = asyncio.ensure_future(stop.wait())
-        ticking = [asyncio.ensure_future(ticker.run()) for ticker in self._tickers]
-        failed = [runner.failed for runner in self._runners]
-        crashed = [asyncio.ensure_future(_crash(app)) for app in self._apps]
         try:
-            await asyncio.wait([stopping, *failed, *ticking, *crashed], return_when=asyncio.FIRST_COMPLETED)
-            for ended in (*failed, *ticking, *crashed):
-                if ended.done():
-                    ended.result()
+            await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                working.result()
         finally:
-            for task in (stopping, *ticking, *crashed):
+            for task in (working, stopping):
                 task.cancel()
+            await self._stop()
+            await health.stop()
+            file.unlink(missing_ok=True)
+
+    async def _work(self, equip: Callable[["Worker"], Awaitable[None]]) -> None:
+        await equip(self)
+        await asyncio.gather(*(app.start() for app in self._apps))
+        self._start.green()
+        tune()
+        ends = [runner.failed for runner in self._runners]
+        ends += [asyncio.ensure_future(work()) for work in self._beside]
+        ends += [asyncio.ensure_future(_crash(app)) for app in self._apps]
+        try:
+            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for ended in done:
+                ended.result()
+        finally:
+            for end in ends:
+                end.cancel()
 
     async def _stop(self) -> None:
-        results = await asyncio.gather(*(app.stop() for app in self._apps), return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                log.warning("while stopping: %r", result)
+        stopping = asyncio.gather(*(app.stop() for app in self._apps), return_exceptions=True)
+        try:
+            for result in await asyncio.wait_for(stopping, STOP_PATIENCE_S):
+                if isinstance(result, Exception):
+                    log.warning("while stopping: %r", result)
+        except TimeoutError:
+            log.warning(
+                "not everything stopped in %.0f s; what was not committed will be worked off again", STOP_PATIENCE_S
+            )
         for runner in self._runners:
             runner.close()
 
-    def _health_file(self) -> Path:
-        return self._settings.data / "run" / f"{'-'.join(self._verbs)}.{self._slot.number}.health"
+    def _listen(self, stop: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+
+        def told() -> None:
+            if stop.is_set():
+                os._exit(130)  # told twice: at once; nothing is lost by it
+            stop.set()
+
+        def orphaned() -> None:
+            loop.remove_reader(0)
+            stop.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, told)
+        if self._supervised:
+            loop.add_reader(0, orphaned)
+
+    def _instance(self) -> str:
+        """This process's static membership: the same after a restart, never that of another living process."""
+        folder = zlib.crc32(str(self.settings.data.resolve()).encode())
+        return f"{socket.gethostname()}-{folder:08x}-{self._kind}-{self._slot.number}"
 
 
 async def _crash(app: BatchApp) -> None:
@@ -111,22 +166,22 @@ def tune() -> None:
     gc.set_threshold(*GC_THRESHOLDS)
 
 
-async def run_worker(settings: Settings, reference: str | None, verbs: tuple[str, ...], port: int) -> None:
-    """Connect and run. While servers are away at the start it waits a minute before it gives up."""
-    with Slot(settings.data / "run", "-".join(verbs)) as slot:
-        wiring = await _patiently(settings, reference)
-        await Worker(settings, wiring, verbs, slot, port).run()
+async def run_worker(
+    settings: Settings, reference: str | None, verbs: tuple[str, ...], port: int, supervised: bool = False
+) -> None:
+    """Run these verbs of the deployment in force, in this process."""
 
+    async def equip(worker: Worker) -> None:
+        from agents.ticking import Ticker
+        from agents.wiring import connect_system
 
-async def _patiently(settings: Settings, reference: str | None) -> Wiring:
-    from agents.wiring import connect_system
+        wiring = await worker.patiently(connect_system, settings, reference)
+        for verb in verbs:
+            for group, stage in (await worker.patiently(wiring.stages, verb)).items():
+                runner = worker.add(group, stage, wiring.emitter())
+                if verb == "scoring" and wiring.use_case.clock == "wall":
+                    worker.beside(Ticker(wiring, runner).run)
 
-    deadline = asyncio.get_running_loop().time() + CONNECT_PATIENCE_S
-    while True:
-        try:
-            return await asyncio.to_thread(connect_system, settings, reference)
-        except Unavailable as away:
-            if asyncio.get_running_loop().time() > deadline:
-                raise TidecastError(str(away)) from None
-            log.warning("waiting: %s", away)
-            await asyncio.sleep(1.0)
+    kind = "-".join(verbs)
+    with Slot(settings.data / "run", kind) as slot:
+        await Worker(settings, kind, slot, port, supervised).run(equip)

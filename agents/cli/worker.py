@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from agents.settings import load_settings
+from agents.settings import Settings, load_settings
 from agents.supervisor import Supervisor
 
 VERBS = ("scoring", "learning", "judging", "monitoring", "history")
@@ -21,7 +21,10 @@ TOGETHER = (("learning",), ("judging", "monitoring"), ("history",))
 @click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Scoring processes.")
 @click.option("--health-port", type=click.IntRange(0, 65535), default=0, help="With --single; 0 takes a free one.")
 @click.option("--single", is_flag=True, help="Run the verbs in this very process, unsupervised.")
-def command(verbs: tuple[str, ...], use_case: str | None, processes: int, health_port: int, single: bool) -> None:
+@click.option("--supervised", is_flag=True, hidden=True)
+def command(
+    verbs: tuple[str, ...], use_case: str | None, processes: int, health_port: int, single: bool, supervised: bool
+) -> None:
     """Run the agents: all VERBS, or the ones named, in supervised processes.
 
     Each process serves /healthz, /readyz and /metrics; its address stands in run/*.health of the data folder.
@@ -36,19 +39,21 @@ def command(verbs: tuple[str, ...], use_case: str | None, processes: int, health
     chosen = tuple(verb for verb in VERBS if verb in verbs) or VERBS
     settings = load_settings()
     if single:
-        _run_here(settings, use_case, chosen, health_port)
+        _run_here(settings, use_case, chosen, health_port, supervised)
         return
     from agents.wiring import connect_system
 
     wiring = connect_system(settings, use_case)
+    wiring.check(chosen)
     click.echo(f"{wiring.use_case.name}, deployment {wiring.deployment.deployment_id}: {', '.join(chosen)}", err=True)
-    groups = [("scoring",)] * processes if "scoring" in chosen else []
+    groups: list[tuple[str, ...]] = [("scoring",)] * processes if "scoring" in chosen else []
     groups += [picked for group in TOGETHER if (picked := tuple(verb for verb in group if verb in chosen))]
     chosen_case = ["--use-case", use_case] if use_case else []
-    Supervisor([["worker", *group, "--single", *chosen_case] for group in groups]).run()
+    options = ["--single", "--supervised", *chosen_case]
+    Supervisor([(", ".join(group), ["worker", *group, *options]) for group in groups]).run()
 
 
-def _run_here(settings, use_case, verbs, port) -> None:  # type: ignore[no-untyped-def]
+def _run_here(settings: Settings, use_case: str | None, verbs: tuple[str, ...], port: int, supervised: bool) -> None:
     if os.environ.get("PYTHONHASHSEED") != "0":
         # Results must not depend on the order of a set: the same seed in every worker.
         os.environ["PYTHONHASHSEED"] = "0"
@@ -59,4 +64,4 @@ def _run_here(settings, use_case, verbs, port) -> None:  # type: ignore[no-untyp
     )
     from agents.worker import run_worker
 
-    asyncio.run(run_worker(settings, use_case, verbs, port))
+    asyncio.run(run_worker(settings, use_case, verbs, port, supervised))

@@ -1,0 +1,90 @@
+"""A small stage that counts: what it must never do is lose a record or count one twice."""
+
+import os
+import time
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from streams.identity import Position
+from streams.log import Batch, LogRecord, Output, TopicPartition
+from streams.state.store import StageStore
+
+SOURCE = "customer-events"
+SINK = "predictions"
+STAGE = "counting"
+
+
+def chained(checksum: int, value: bytes) -> int:
+    """The checksum of one more record; depends on the order and on every single record."""
+    return zlib.crc32(value, checksum)
+
+
+def unpacked(blob: bytes) -> tuple[int, int]:
+    """Records counted, and their checksum."""
+    count, checksum = blob.split(b" ")
+    return int(count), int(checksum)
+
+
+@dataclass
+class Piece:
+    """Some records of one partition."""
+
+    stage: "Counting"
+    place: TopicPartition
+    records: Sequence[LogRecord]
+    expected: Position | None
+    blob: bytes
+
+    @property
+    def outputs(self) -> Sequence[Output]:
+        partition = self.place.partition
+        return [Output(SINK, partition, None, b"%d" % record.offset) for record in self.records]
+
+    @property
+    def positions(self) -> Mapping[TopicPartition, int]:
+        return {self.place: self.records[-1].offset + 1}
+
+    def commit(self) -> None:
+        position = Position(self.records[-1].offset + 1)
+        self.stage.store.commit(STAGE, *self.place, self.expected, position, self.blob)
+        self.stage.known[self.place] = (position, self.blob)
+
+
+class Counting:
+    """Counts records per partition and puts each one's offset out. `pause` seconds are slept per slice."""
+
+    topics = (SOURCE,)
+
+    def __init__(self, store: StageStore, pause: float = 0.0, most: int = 500, only: int | None = None) -> None:
+        self.store = store
+        self.known: dict[TopicPartition, tuple[Position | None, bytes]] = {}
+        self._pause = pause
+        self._most = most
+        self._only = only
+
+    def wants(self, partition: TopicPartition) -> bool:
+        return self._only is None or partition.partition == self._only
+
+    def assign(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        self.known = {place: self.store.read(STAGE, *place) or (None, b"0 0") for place in partitions}
+        return {place: position.offset if position else 0 for place, (position, _) in self.known.items()}
+
+    def process(self, batch: Batch) -> Iterator[Piece]:
+        for place, records in batch.items():
+            for start in range(0, len(records), self._most):
+                if self._pause:
+                    time.sleep(self._pause)
+                yield self._piece(place, records[start : start + self._most])
+
+    def _piece(self, place: TopicPartition, records: Sequence[LogRecord]) -> Piece:
+        assert self.wants(place)
+        expected, blob = self.known[place]
+        # a jump or a step back in the log would show in the checksum, here it names itself
+        assert records[0].offset == (expected.offset if expected else 0), (place, records[0].offset, expected)
+        count, checksum = unpacked(blob)
+        for record in records:
+            if record.value == b"poison" and "TEST_POISON" in os.environ:
+                raise ValueError(f"poison at {record.offset}")
+            checksum = chained(checksum, record.value or b"")
+        return Piece(self, place, records, expected, b"%d %d" % (count + len(records), checksum))
