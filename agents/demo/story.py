@@ -1,0 +1,174 @@
+"""What has been seen so far, gathered from the topics: quality by cohort, alerts, counts. Pure.
+
+Quality is measured on cohorts: questions asked within COHORT days whose horizon is over, so that every arm has all
+its labels. (In the order in which labels come, those who leave are known before those who stay.)"""
+
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+DAY_MS = 86_400_000
+COHORT = 10
+"""Days of questions in a cohort."""
+LATEST = 8
+"""Predictions kept to be shown."""
+
+
+class Alert(NamedTuple):
+    """An alert that opened: on which simulated day, and the record."""
+
+    day: float
+    record: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Answers:
+    """One day's matured questions of a target: labels, and each arm's answers in the same order."""
+
+    labels: list[float] = field(default_factory=list)
+    arms: dict[str, list[float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The simulation: event time of day 0 (ms), days in all, first day of the campaign, and per target its horizon
+    in days and whether it is binary."""
+
+    start_ms: int
+    days: int
+    campaign_day: int
+    horizons: Mapping[str, int]
+    binary: Mapping[str, bool]
+
+    def day_of(self, time_ms: int) -> float:
+        """The simulated day of an event time."""
+        return (time_ms - self.start_ms) / DAY_MS
+
+
+class Story:
+    """Takes decoded records and remembers what the view and the summary tell."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.counts: Counter[str] = Counter()
+        self.latest: deque[Mapping[str, Any]] = deque(maxlen=LATEST)
+        self.alerts: list[Alert] = []
+        self.closed: set[str] = set()
+        self.recent: dict[tuple[str, str], Mapping[str, float]] = {}
+        self.curve: dict[int, float] = {}
+        """Champion's AUC on churn per last day of the cohort."""
+        self._answers: dict[tuple[str, int], Answers] = {}
+        self._seen: set[str] = set()
+
+    def take(self, name: str | None, record: Mapping[str, Any], today: float) -> None:
+        """One record of predictions, labelled-examples, model-metrics or drift-alerts; `today` is the day reached."""
+        match name:
+            case "tidecast.Prediction":
+                self.counts["predictions"] += 1
+                self.latest.append(record)
+            case "tidecast.LabelledExample":
+                self._example(record)
+            case "tidecast.ModelMetric" if record["span"] == "recent":
+                self.recent[record["target"], record["arm"]] = record["values"]
+            case "tidecast.DriftAlert":
+                self._alert(record, today)
+
+    def _example(self, record: Mapping[str, Any]) -> None:
+        self.counts["examples"] += 1
+        day = int(self.plan.day_of(record["asked_at"]))
+        answers = self._answers.setdefault((record["target"], day), Answers())
+        answers.labels.append(record["label"])
+        for answer in record["answers"]:
+            answers.arms.setdefault(answer["arm"], []).append(answer["value"])
+
+    def _alert(self, record: Mapping[str, Any], today: float) -> None:
+        if record["state"] == "closed":
+            self.closed.add(record["alert_id"])
+        elif record["alert_id"] not in self._seen:
+            self._seen.add(record["alert_id"])
+            self.alerts.append(Alert(today, record))
+
+    # -- quality
+
+    def quality(self, target: str, last_day: int) -> dict[str, float]:
+        """Per arm, AUC (binary) or mean absolute error of the cohort asked in the COHORT days up to `last_day`,
+        that day not included. Empty when nothing was asked."""
+        days = [self._answers.get((target, day)) for day in range(last_day - COHORT, last_day)]
+        kept = [answers for answers in days if answers is not None]
+        labels = [label for answers in kept for label in answers.labels]
+        if not labels:
+            return {}
+        measure = auc if self.plan.binary[target] else mean_error
+        arms = kept[-1].arms
+        return {arm: measure([v for answers in kept for v in answers.arms.get(arm, [])], labels) for arm in arms}
+
+    def matured(self, target: str, today: float) -> int:
+        """Last day (not included) whose questions are all answered."""
+        return int(today) - self.plan.horizons[target]
+
+    def note(self, target: str, champion: str, today: float) -> None:
+        """Remember the champion's AUC on the newest matured cohort, for the curve."""
+        last_day = self.matured(target, today)
+        if last_day not in self.curve and last_day > COHORT:
+            found = self.quality(target, last_day).get(champion)
+            if found is not None and found == found:
+                self.curve[last_day] = found
+
+    # -- what was promised
+
+    @property
+    def before(self) -> float | None:
+        """AUC of the last cohort whose horizon was over when the campaign began."""
+        known = [day for day in self.curve if day <= self.plan.campaign_day - self.plan.horizons["churn"]]
+        return self.curve[max(known)] if known else None
+
+    @property
+    def dip(self) -> tuple[int, float] | None:
+        """(last day, AUC) of the worst cohort that the campaign touched."""
+        known = {d: a for d, a in self.curve.items() if d > self.plan.campaign_day - self.plan.horizons["churn"]}
+        worst = min(known, key=known.__getitem__, default=None)
+        return None if worst is None else (worst, known[worst])
+
+    @property
+    def after(self) -> float | None:
+        """Best AUC of the cohorts after the worst one."""
+        dip = self.dip
+        return None if dip is None else max((a for day, a in self.curve.items() if day > dip[0]), default=None)
+
+    @property
+    def recovered(self) -> bool:
+        """Whether at least half of what the campaign cost was won back."""
+        before, dip, after = self.before, self.dip, self.after
+        if before is None or dip is None or after is None:
+            return False
+        return dip[1] < before and after >= dip[1] + (before - dip[1]) / 2
+
+    def opened(self, after_campaign: bool) -> list[Alert]:
+        """Alerts that opened before the campaign, or since."""
+        return [alert for alert in self.alerts if (alert.day >= self.plan.campaign_day) == after_campaign]
+
+
+def auc(values: Sequence[float], labels: Sequence[float]) -> float:
+    """Area under the ROC curve, ties counting half: the Mann-Whitney statistic. NaN with one class only."""
+    ordered = sorted(zip(values, labels, strict=True))
+    ones = sum(label > 0 for label in labels)
+    zeros = len(labels) - ones
+    if not ones or not zeros:
+        return float("nan")
+    below, area, start = 0, 0.0, 0
+    while start < len(ordered):
+        end = start
+        while end < len(ordered) and ordered[end][0] == ordered[start][0]:
+            end += 1
+        tied_ones = sum(label > 0 for _, label in ordered[start:end])
+        tied_zeros = end - start - tied_ones
+        area += tied_ones * (below + tied_zeros / 2)
+        below += tied_zeros
+        start = end
+    return area / (ones * zeros)
+
+
+def mean_error(values: Sequence[float], labels: Sequence[float]) -> float:
+    """Mean absolute error."""
+    return sum(abs(value - label) for value, label in zip(values, labels, strict=True)) / len(labels)
