@@ -83,6 +83,10 @@ class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
             coordinator._maybe_leave_group = leave
 
+    def reached(self) -> bool:
+        """Whether any broker is connected; aiokafka itself tries for ever, and says nothing."""
+        return any(connection.connected() for connection in [*self._ensure_consumer()._client._conns.values()])
+
     async def commit(self, tps: Mapping[TP, int]) -> bool:
         """Report positions to the group. A failure is no harm: they are a hint, the truth is in the store."""
         try:
@@ -108,7 +112,7 @@ class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     async def _kept_in_time(self, tps: Iterable[TP]) -> dict[TP, tuple[int, int, int]]:
         try:
             return await asyncio.wait_for(self._kept(tps), ASK_PATIENCE_S)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise KafkaTimeoutError("Kafka does not say what its partitions hold") from None
 
     async def _kept(self, tps: Iterable[TP]) -> dict[TP, tuple[int, int, int]]:

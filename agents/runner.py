@@ -20,6 +20,8 @@ from streams.log import Emitter, Slice, Stage, TopicPartition
 log = logging.getLogger(__name__)
 FIRST_WAIT = 0.2
 LONGEST_WAIT = 10.0
+WATCH_S = 1.0
+KAFKA_AWAY = "Kafka does not answer: waiting for it."
 T = TypeVar("T")
 
 
@@ -68,6 +70,15 @@ class Runner:
     def emit(self, outputs: Sequence[Any]) -> None:
         """Produce in the stage's thread (use with `in_thread`)."""
         self._emitter.emit(outputs)
+
+    async def watch(self) -> None:
+        """Red while no broker is connected: a stage that gets nothing would not notice."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            if not self._consumer.reached():
+                self._health.red(KAFKA_AWAY)
+            elif self._health.problem == KAFKA_AWAY:
+                self._health.green()
 
     def close(self) -> None:
         """Let the thread end when it is done."""

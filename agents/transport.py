@@ -92,6 +92,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             self._read_offset[tp] = None
         self._placed = number == self.assignment_number
 
+    def reached(self) -> bool:
+        """Whether any broker is connected."""
+        return self._thread.reached()
+
     async def kept(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, Kept]:
         """What Kafka knows of these partitions. Raises KafkaError."""
         tps = {self.app.tp(place): place for place in places}

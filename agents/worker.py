@@ -105,7 +105,7 @@ class Worker:
         self._start.green()
         tune()
         ends = [runner.failed for runner in self._runners]
-        ends += [asyncio.ensure_future(work()) for work in self._beside]
+        ends += [asyncio.ensure_future(work()) for work in (*self._beside, *(runner.watch for runner in self._runners))]
         ends += [asyncio.ensure_future(_crash(app)) for app in self._apps]
         try:
             done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
