@@ -86,6 +86,13 @@ class Observer:
             self._history(standing)
         return standing
 
+    def scoring(self) -> Standing:
+        """How scoring alone stands: quicker."""
+        deployment = self._wiring.deployment
+        standing = Standing(deployment.use_case, deployment.deployment_id, deployment.epoch)
+        self._scoring(standing, {p: high for p, (_, high) in self._follower.bounds(CUSTOMER_EVENTS).items()})
+        return standing
+
     def alerts(self, follower: Follower) -> list[dict[str, Any]]:
         """Alerts that are open, oldest first, by a follower of its own."""
         found: dict[str, dict[str, Any]] = {}
