@@ -54,7 +54,7 @@ def _show(standing: Standing, each: bool) -> None:
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     console.print(
         f"[bold]{standing.use_case}[/], deployment {standing.deployment_id}, log epoch {standing.epoch}\n"
-        f"watermark {moment(standing.watermark)} (event time)"
+        f"last tick {moment(_last_tick(standing))}, watermark {moment(standing.watermark)} (event time)"
     )
     console.print(_accounting(standing))
     console.print()
@@ -67,6 +67,12 @@ def _show(standing: Standing, each: bool) -> None:
         console.print(f"  {alert['severity']} {alert['kind']}: {alert['message']}", markup=False)
     for note in standing.notes:
         click.echo(f"Note: {note}", err=True)
+
+
+def _last_tick(standing: Standing) -> int | None:
+    """Of the partition that is furthest behind; None before every partition has had one."""
+    ticks = [tick for tick in standing.ticks.values() if tick is not None]
+    return min(ticks) if ticks and len(ticks) == len(standing.ticks) else None
 
 
 def _accounting(standing: Standing) -> str:
@@ -100,6 +106,6 @@ def _positions(standing: Standing, each: bool) -> Table:
 def _serving(standing: Standing) -> Table:
     table = Table("target", "arm", "serving version", "switched (event time)", "partitions", box=None)
     for arm in standing.serving:
-        age = "-" if arm.age is None else f"{span(arm.age / 1000)} ago"
+        age = "-" if arm.age is None else f"{span(arm.age / 1000)} ago" if arm.age else "since the last tick"
         table.add_row(arm.target, arm.arm, arm.version, age, str(arm.partitions))
     return table

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +29,11 @@ START_MS = 1_704_067_200_000
 DAYS = 160
 CAMPAIGN_DAY = 96
 CUSTOMERS = 2000
+MAX_LAG = 12_000
+"""Events that the simulation may be ahead of scoring: on a slow machine its days are longer."""
 LOOK_EVERY = 1.0
+RATES_OVER = 5
+"""Looks over which rates are taken: scoring commits many events at once."""
 PLAIN_EVERY = 5.0
 DRAIN_S = 90.0
 """Seconds that the workers have after the simulation's end to work off what is left."""
@@ -56,7 +61,7 @@ class Demo:
         self._use_case = load_use_case(USE_CASE)
         self._story = Story(plan_of(self._use_case))
         self._pulse = Pulse()
-        self._counted: tuple[float, int, int, int] | None = None
+        self._counted: deque[tuple[float, int, int, int]] = deque(maxlen=RATES_OVER + 1)
         self._first_prediction: float | None = None
         self._up = 0.0
         self._said = 0
@@ -76,7 +81,7 @@ class Demo:
         self._parts.start_simulation(
             (
                 *("--customers", str(CUSTOMERS), "--days", str(DAYS), "--campaign-day", str(CAMPAIGN_DAY)),
-                *("--day-seconds", f"{self._day_seconds:.3f}"),
+                *("--day-seconds", f"{self._day_seconds:.3f}", "--max-lag", str(MAX_LAG)),
             )
         )
         standing = self._watch(wiring)
@@ -91,7 +96,7 @@ class Demo:
         return self._parts.children["worker"].pid
 
     def _say(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False)
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     # -- watching
 
@@ -144,11 +149,11 @@ class Demo:
         """Rates since the last look, and the day that scoring has reached."""
         now, counts = time.monotonic(), self._story.counts
         totals = (standing.published, counts["predictions"], counts["examples"])
-        if self._counted is not None:
-            seconds = max(now - self._counted[0], 0.001)
-            rates = [(new - old) / seconds for new, old in zip(totals, self._counted[1:], strict=True)]
+        if self._counted:
+            seconds = max(now - self._counted[0][0], 0.001)
+            rates = [(new - old) / seconds for new, old in zip(totals, self._counted[0][1:], strict=True)]
             self._pulse.events, self._pulse.predictions, self._pulse.examples = rates
-        self._counted = (now, *totals)
+        self._counted.append((now, *totals))
         self._pulse.published = standing.published
         self._pulse.lag = standing.lag("scoring")
         ticks = [tick for tick in standing.ticks.values() if tick is not None]

@@ -10,6 +10,7 @@ from types import FrameType
 import click
 from confluent_kafka import KafkaException, Producer
 
+from load.lag import Lag
 from load.telecom.customers import DAY_MS, Event, Telecom
 from load.ticks import NAME as TICK
 from load.ticks import signed_tick
@@ -24,7 +25,7 @@ TOPIC = "customer-events"
 class Broadcast:
     """Puts events and ticks on customer-events, at its pace."""
 
-    def __init__(self, day_seconds: float) -> None:
+    def __init__(self, day_seconds: float, max_lag: int | None) -> None:
         place = addresses()
         self._wire = Wire(place["registry"])
         self._key: str = place["signing_key"]
@@ -38,12 +39,14 @@ class Broadcast:
             }
         )
         self._partitions = len(self._producer.list_topics(self._topic, 10).topics[self._topic].partitions)
+        self._lag = None if max_lag is None else Lag(place["kafka"], self._topic, self._partitions, max_lag)
         self._day_seconds = day_seconds
         self._began = time.monotonic()
         self.events = 0
 
     def day(self, day: int, events: Sequence[Event]) -> None:
-        """All events of a day with the ticks between them, spread over its real time."""
+        """All events of a day with the ticks between them, spread over its real time; later when scoring is far
+        behind."""
         position = 0
         for part in range(1, TICKS_A_DAY + 1):
             reached = START_MS + day * DAY_MS + part * DAY_MS // TICKS_A_DAY
@@ -54,6 +57,18 @@ class Broadcast:
                 tick = signed_tick(reached, "load.telecom", self._key, partition)
                 self._producer.produce(self._topic, self._wire.encode(TICK, tick), partition=partition)
             self._wait(self._began + (day + part / TICKS_A_DAY) * self._day_seconds)
+            self._let_catch_up()
+
+    def _let_catch_up(self) -> None:
+        """While scoring is too far behind, time stands still; what was waited is not made up for."""
+        if self._lag is None or self._day_seconds == 0:
+            return
+        began = time.monotonic()
+        while self._lag.is_too_large():
+            self._producer.poll(0.1)
+        waited = time.monotonic() - began
+        if waited > 0.05:
+            self._began += waited
 
     def flush(self) -> None:
         """Until the broker has everything."""
@@ -89,7 +104,10 @@ class Broadcast:
 @click.option("--day-seconds", default=1.0, show_default=True, help="Seconds per day; 0 is full speed.")
 @click.option("--campaign-day", type=int, help="First day of the competitor's campaign.  [default: half-way]")
 @click.option("--seed", default=1, show_default=True, help="The same seed, the same events.")
-def main(customers: int, days: int, day_seconds: float, campaign_day: int | None, seed: int) -> None:
+@click.option("--max-lag", type=click.IntRange(1), help="Wait while scoring is so many records behind.")
+def main(
+    customers: int, days: int, day_seconds: float, campaign_day: int | None, seed: int, max_lag: int | None
+) -> None:
     """Simulate a telecom into the stack of the data folder (TIDECAST_DATA or ./.tidecast), telecom being deployed.
 
     \b
@@ -100,7 +118,7 @@ def main(customers: int, days: int, day_seconds: float, campaign_day: int | None
     campaign = days // 2 if campaign_day is None else campaign_day
     telecom = Telecom(customers, seed, campaign, START_MS)
     try:
-        broadcast = Broadcast(day_seconds)
+        broadcast = Broadcast(day_seconds, max_lag)
     except (OSError, KafkaException) as error:
         raise click.ClickException(
             f"cannot begin ({error}): run `tidecast stack up` and `tidecast deploy telecom`"
