@@ -24,9 +24,7 @@ def canonical(name: str, record: Mapping[str, Any], topic: str, partition: int) 
     return json.dumps(place, sort_keys=True, separators=(",", ":"), default=bytes.hex).encode()
 
 
-def sign(
-    name: str, record: Mapping[str, Any], key: bytes | None, topic: str, partition: int
-) -> dict[str, Any]:
+def sign(name: str, record: Mapping[str, Any], key: bytes | None, topic: str, partition: int) -> dict[str, Any]:
     """A copy of the record with its signature for that place filled in; null when no key is configured."""
     return {**record, SIGNATURE: _digest(name, record, key, topic, partition) if key else None}
 

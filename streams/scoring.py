@@ -304,12 +304,12 @@ class Scoring:
             plan = self._by_name.get(observation.target)
             if plan is None or plan.event != event:
                 continue
-            before = observation.amount
-            label = plan.label_on_event(record, moment, observation)
+            if not plan.take_event(record, moment, observation):
+                continue
+            customer.observations_changed = True
+            label = plan.label_on_event()
             if label is not None:
                 self._questions.settle(work, customer, observation, label, moment, "event")
-            elif observation.amount != before:
-                customer.observations_changed = True
 
     def _outcome(self, work: PartitionWork, record: Mapping[str, Any]) -> None:
         header = work.header

@@ -12,6 +12,10 @@ Kind = Literal["binary", "regression"]
 Role = Literal["champion", "challenger", "shadow", "naive"]
 
 
+RIVERS_CLIP = 1e12
+"""River's bound on a gradient."""
+
+
 @dataclass(frozen=True)
 class Logistic:
     """Standard scaling and logistic regression by stochastic gradient descent; binary targets.
@@ -28,11 +32,14 @@ class Logistic:
 class Linear:
     """Standard scaling and linear regression by stochastic gradient descent; regression targets.
 
-    l2, learning_rate, features: as for Logistic."""
+    l2, learning_rate, features: as for Logistic. clip_gradient: the largest gradient (twice the error, in the
+    target's unit) by which one example may move the weights. Amounts have outliers, and with River's default
+    one of them can ruin the model: choose a few times the typical error."""
 
     l2: float = 0.0
     learning_rate: float = 0.01
     features: tuple[str, ...] | None = None
+    clip_gradient: float = RIVERS_CLIP
 
 
 @dataclass(frozen=True)
@@ -114,6 +121,8 @@ def check_arm(arm: Arm, target_name: str, kind: Kind, names: Sequence[str]) -> N
     if isinstance(model, Logistic | Linear):
         if not model.learning_rate > 0 or not model.l2 >= 0:
             raise DeclarationError(f"{place}: learning_rate must be above 0 and l2 at least 0.")
+        if isinstance(model, Linear) and not model.clip_gradient > 0:
+            raise DeclarationError(f"{place}: clip_gradient must be above 0.")
         _check_features(place, model.features, names)
     if isinstance(model, LastValue):
         _check_features(place, (model.feature,), names)

@@ -8,22 +8,29 @@ from collections.abc import Sequence
 from math import exp
 from typing import Any
 
+from streams.models.arms import RIVERS_CLIP
+
 INTERCEPT_RATE = 0.01
 """River's learning rate of the intercept."""
-
-CLIP = 1e12
-"""River's bound on a gradient."""
 
 
 class LinearModel:
     """Scaled linear regression under squared loss; also the base of LogisticModel."""
 
-    def __init__(self, names: Sequence[str], features: Sequence[str] | None, l2: float, learning_rate: float) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        features: Sequence[str] | None,
+        l2: float,
+        learning_rate: float,
+        clip_gradient: float = RIVERS_CLIP,
+    ) -> None:
         """`names`: of the vectors; `features`: those it looks at, None for all, in their order."""
         self.features = list(names if features is None else features)
         self.columns = None if features is None else [names.index(feature) for feature in features]
         self.l2 = l2
         self.learning_rate = learning_rate
+        self.clip_gradient = clip_gradient
         size = len(self.features)
         self.counts = [0] * size
         self.means = [0.0] * size
@@ -57,7 +64,7 @@ class LinearModel:
         weights = self.weights
         scaled, dot = self._scale(vector)
         gradient = self.gradient(dot + self.intercept, label)
-        gradient = max(min(gradient, CLIP), -CLIP)
+        gradient = max(min(gradient, self.clip_gradient), -self.clip_gradient)
         self.intercept -= INTERCEPT_RATE * gradient
         rate, l2 = self.learning_rate, self.l2
         if l2:
@@ -109,6 +116,7 @@ class LinearModel:
             self.columns,
             self.l2,
             self.learning_rate,
+            self.clip_gradient,
             list(self.counts),
             list(self.means),
             list(self.variances),
@@ -120,9 +128,9 @@ class LinearModel:
     def unpack(cls, state: list[Any]) -> "LinearModel":
         """The model that `pack` described."""
         model = cls.__new__(cls)
-        model.features, model.columns, model.l2, model.learning_rate = state[:4]
-        model.counts, model.means, model.variances, model.weights = map(list, state[4:8])
-        model.intercept = state[8]
+        model.features, model.columns, model.l2, model.learning_rate, model.clip_gradient = state[:5]
+        model.counts, model.means, model.variances, model.weights = map(list, state[5:9])
+        model.intercept = state[9]
         model._deviations = [0.0 if v <= 0.0 else v**0.5 for v in model.variances]
         return model
 

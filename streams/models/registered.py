@@ -34,7 +34,7 @@ def build(arm: Arm, target_name: str, kind: Kind, names: tuple[str, ...], lineag
         case Logistic():
             return LogisticModel(names, declared.features, declared.l2, declared.learning_rate)
         case Linear():
-            return LinearModel(names, declared.features, declared.l2, declared.learning_rate)
+            return LinearModel(names, declared.features, declared.l2, declared.learning_rate, declared.clip_gradient)
         case PriorRate():
             return PriorRateModel(binary)
         case LastValue():

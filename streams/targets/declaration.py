@@ -27,6 +27,12 @@ class Ask:
             object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
 
 
+Settle = Literal["at_once", "at_horizon"]
+"""When a label is told that is known before the horizon closes. At once is sooner; at the horizon both labels
+come equally late, else a model hears "it happened" weeks before "it did not" and believes that it always happens
+(delayed feedback: Chapelle, KDD 2014)."""
+
+
 @dataclass(frozen=True)
 class EventWithin:
     """1 when such an event follows within the horizon (asked_at < occurred_at <= asked_at + over), else 0."""
@@ -34,6 +40,7 @@ class EventWithin:
     event: str
     over: str
     where: Mapping[str, Any] = default(default_factory=dict)
+    settle: Settle = "at_once"
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,7 @@ class AbsenceOf:
     event: str
     over: str
     where: Mapping[str, Any] = default(default_factory=dict)
+    settle: Settle = "at_once"
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ class Observation:
     answers: Answers
     amount: float = 0
     """Sum so far over (asked_at, end], unscaled, so that integer money stays exact."""
+    happened_at: int | None = None
+    """Time of the outcome event, where the label is told only at the horizon."""
 
     def spans(self, moment: int) -> bool:
         """Whether something that happened then is part of the outcome: asked_at < moment <= end."""
@@ -61,7 +63,10 @@ class Observations:
         """The stored form; empty when nothing waits, which deletes the key."""
         if not self.waiting and not self.early:
             return b""
-        waiting = [(o.target, o.prediction_id, o.asked_at, o.end, o.vector, o.answers, o.amount) for o in self.waiting]
+        waiting = [
+            (o.target, o.prediction_id, o.asked_at, o.end, o.vector, o.answers, o.amount, o.happened_at)
+            for o in self.waiting
+        ]
         early = [(e.target, e.prediction_id, e.occurred_at, e.value) for e in self.early]
         return msgpack.packb((waiting, early))  # type: ignore[no-any-return]
 
@@ -82,6 +87,14 @@ class Observations:
 
 
 def _observation(
-    target: str, prediction_id: str, asked_at: int, end: int | None, vector: bytes, answers: Any, amount: float
+    target: str,
+    prediction_id: str,
+    asked_at: int,
+    end: int | None,
+    vector: bytes,
+    answers: Any,
+    amount: float,
+    happened_at: int | None,
 ) -> Observation:
-    return Observation(target, prediction_id, asked_at, end, vector, [tuple(a) for a in answers], amount)
+    told = [tuple(answer) for answer in answers]
+    return Observation(target, prediction_id, asked_at, end, vector, told, amount, happened_at)

@@ -78,23 +78,34 @@ class TargetPlan:
         state.due[self.index] = self.next_due(customer, due)
         return True
 
-    def label_on_event(self, record: Mapping[str, Any], moment: int, observation: Observation) -> float | None:
-        """The label when this outcome event settles the observation, else None; an amount only adds up."""
+    def take_event(self, record: Mapping[str, Any], moment: int, observation: Observation) -> bool:
+        """Note an event of the outcome's type in an observation that it concerns; whether it did."""
         if not observation.spans(moment) or not self.matches(record):
-            return None
+            return False
         if isinstance(self.outcome, AmountOver):
             observation.amount += record[self.outcome.field] or 0
-            return None
-        return 0.0 if isinstance(self.outcome, AbsenceOf) else 1.0
+        elif observation.happened_at is None or moment < observation.happened_at:
+            observation.happened_at = moment
+        return True
 
-    def label_on_close(self, observation: Observation) -> tuple[float, str] | None:
-        """(label, settled_by) when the horizon closes without an event; None leaves no example."""
+    def label_on_event(self) -> float | None:
+        """The label when the event just noted settles an observation at once; None when it does not."""
         match self.outcome:
-            case EventWithin():
-                return 0.0, "absence"
-            case AbsenceOf():
-                return 1.0, "absence"
+            case EventWithin(settle="at_once"):
+                return 1.0
+            case AbsenceOf(settle="at_once"):
+                return 0.0
+        return None
+
+    def label_on_close(self, observation: Observation) -> tuple[float, int, str] | None:
+        """(label, outcome time, settled_by) when the horizon closes; None leaves no example."""
+        assert observation.end is not None
+        happened = observation.happened_at
+        match self.outcome:
+            case EventWithin() | AbsenceOf():
+                label = float((happened is not None) == isinstance(self.outcome, EventWithin))
+                return (label, observation.end, "absence") if happened is None else (label, happened, "event")
             case AmountOver(scale=scale):
-                return float(observation.amount * scale), "amount"
+                return float(observation.amount * scale), observation.end, "amount"
             case ExplicitOutcome(default=default):
-                return None if default is None else (float(default), "default")
+                return None if default is None else (float(default), observation.end, "default")

@@ -146,9 +146,8 @@ class Timers:
             waiting[:] = [o for o in waiting if o is not observation]
             customer.observations_changed = True
             return
-        label, settled_by = labelled
-        assert observation.end is not None
-        self._questions.settle(work, customer, observation, label, observation.end, settled_by)
+        label, outcome_at, settled_by = labelled
+        self._questions.settle(work, customer, observation, label, outcome_at, settled_by)
 
     def _ask(self, work: PartitionWork, customer: CustomerWork, plan: TargetPlan, due: int) -> None:
         state = customer.state

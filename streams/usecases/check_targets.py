@@ -7,7 +7,16 @@ from typing import Any, get_args
 from streams.errors import DeclarationError
 from streams.features.window import duration_ms
 from streams.models.arms import Arm, Declaration, LastValue, Role, check_arm
-from streams.targets.declaration import AbsenceOf, AmountOver, Ask, EventWithin, ExplicitOutcome, Outcome, Target
+from streams.targets.declaration import (
+    AbsenceOf,
+    AmountOver,
+    Ask,
+    EventWithin,
+    ExplicitOutcome,
+    Outcome,
+    Settle,
+    Target,
+)
 from streams.usecases.check_features import NUMBERS
 from streams.usecases.fields import (
     Events,
@@ -103,6 +112,8 @@ def _outcome_problems(place: str, target: Target, events: Events) -> Iterator[Pr
         wrong = number_problem(outcome.scale, -1e9, 1e9)
         if wrong:
             yield Problem(place, "outcome.scale", wrong)
+    elif outcome.settle not in get_args(Settle):
+        yield Problem(place, "outcome.settle", f"{outcome.settle!r} is neither 'at_once' nor 'at_horizon'.")
 
 
 def _explicit_problems(place: str, outcome: ExplicitOutcome, kind: str) -> Iterator[Problem]:

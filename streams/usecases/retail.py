@@ -40,7 +40,7 @@ ASK = Ask(on=("Purchase",), every="30d")
 CHURN = Target(
     "churn",
     ask=ASK,
-    outcome=AbsenceOf("Purchase", over="13w"),
+    outcome=AbsenceOf("Purchase", over="13w", settle="at_horizon"),
     arms=(
         Arm("logistic", Logistic(), role="champion"),
         Arm("prior_rate", PriorRate(), role="naive"),
@@ -55,7 +55,7 @@ SPEND = Target(
     ask=ASK,
     outcome=AmountOver("Purchase", field="amount_cents", over="13w", scale=0.01),
     arms=(
-        Arm("linear", Linear(), role="champion"),
+        Arm("linear", Linear(learning_rate=0.001, clip_gradient=100.0), role="champion"),
         Arm("prior_rate", PriorRate(), role="naive"),
         Arm("last_quarter", LastValue("spend_13w"), role="naive"),
     ),

@@ -75,7 +75,7 @@ USE_CASE = UseCase(
             "leaves",
             kind="binary",
             ask=Ask(every="1d", until=("Leave",)),
-            outcome=EventWithin("Leave", over="2d"),
+            outcome=EventWithin("Leave", over="2d", settle="at_horizon"),
             arms=(Arm("logistic", Logistic(), role="champion"),),
             observe=0.5,
         ),

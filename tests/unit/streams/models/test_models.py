@@ -41,6 +41,7 @@ BINARY: list[Declaration] = [
 REGRESSION: list[Declaration] = [
     Linear(),
     Linear(l2=0.01, learning_rate=0.002, features=(NAMES[4], NAMES[2])),
+    Linear(learning_rate=0.001, clip_gradient=0.5),
     HoeffdingTree(),
     AdaptiveForest(trees=3),
     PriorRate(),
@@ -60,8 +61,10 @@ def rivers_own(kind: str, declared: Declaration) -> Any:
     match declared:
         case Logistic(l2, rate):
             return preprocessing.StandardScaler() | linear_model.LogisticRegression(optim.SGD(rate), l2=l2)
-        case Linear(l2, rate):
-            return preprocessing.StandardScaler() | linear_model.LinearRegression(optim.SGD(rate), l2=l2)
+        case Linear(l2, rate, _, clip):
+            return preprocessing.StandardScaler() | linear_model.LinearRegression(
+                optim.SGD(rate), l2=l2, clip_gradient=clip
+            )
         case HoeffdingTree():
             return tree.HoeffdingTreeClassifier() if binary else tree.HoeffdingTreeRegressor()
         case AdaptiveForest(trees):
