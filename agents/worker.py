@@ -88,16 +88,17 @@ class Worker:
         await health.start(file)
         working = asyncio.ensure_future(self._work(equip))
         stopping = asyncio.ensure_future(stop.wait())
-        try:
-            await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
-                working.result()
-        finally:
-            for task in (working, stopping):
-                task.cancel()
-            await self._stop()
-            await health.stop()
-            file.unlink(missing_ok=True)
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        error = working.exception() if working.done() else None
+        for task in (working, stopping):
+            task.cancel()
+        stopped = await self._stop()
+        await health.stop()
+        file.unlink(missing_ok=True)
+        if not stopped:
+            _leave(error)
+        if error is not None:
+            raise error
 
     async def _work(self, equip: Callable[["Worker"], Awaitable[None]]) -> None:
         await equip(self)
@@ -115,18 +116,17 @@ class Worker:
             for end in ends:
                 end.cancel()
 
-    async def _stop(self) -> None:
-        stopping = asyncio.gather(*(app.stop() for app in self._apps), return_exceptions=True)
-        try:
-            for result in await asyncio.wait_for(stopping, STOP_PATIENCE_S):
-                if isinstance(result, Exception):
-                    log.warning("while stopping: %r", result)
-        except TimeoutError:
-            log.warning(
-                "not everything stopped in %.0f s; what was not committed will be worked off again", STOP_PATIENCE_S
-            )
+    async def _stop(self) -> bool:
+        """Stop the apps; whether they did in time."""
+        stops = [asyncio.ensure_future(app.stop()) for app in self._apps]
+        # not wait_for: it would wait for what it cancels, and Faust does not let itself be cancelled everywhere
+        _, late = await asyncio.wait(stops, timeout=STOP_PATIENCE_S) if stops else ((), ())
+        for stop in stops:
+            if stop.done() and stop.exception() is not None:
+                log.warning("while stopping: %r", stop.exception())
         for runner in self._runners:
             runner.close()
+        return not late
 
     def _listen(self, stop: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
@@ -149,6 +149,16 @@ class Worker:
         """This process's static membership: the same after a restart, never that of another living process."""
         folder = zlib.crc32(str(self.settings.data.resolve()).encode())
         return f"{socket.gethostname()}-{folder:08x}-{self._kind}-{self._slot.number}"
+
+
+def _leave(error: BaseException | None) -> None:
+    """End although something still waits for a server that is away. Nothing is lost by it: what was not committed
+    will be worked off again."""
+    print(f"tidecast: not everything stopped within {STOP_PATIENCE_S:.0f} s: left as it is", file=sys.stderr)
+    if error is not None:
+        print(f"tidecast: {error}", file=sys.stderr)
+    sys.stderr.flush()
+    os._exit(0 if error is None else 1)
 
 
 async def _crash(app: BatchApp) -> None:
