@@ -58,8 +58,9 @@ class Wiring:
 
     @cached_property
     def models(self) -> FsspecModelStore:
-        """Snapshots, a folder per log epoch: offsets begin anew with it."""
-        return FsspecModelStore(f"{self.settings.model_store.rstrip('/')}/{self.deployment.epoch}")
+        """Snapshots, a folder per system and log epoch: offsets begin anew with it."""
+        folder = f"{self.settings.topic_prefix}{self.deployment.epoch}"
+        return FsspecModelStore(f"{self.settings.model_store.rstrip('/')}/{folder}")
 
     def check(self, verbs: Sequence[str]) -> None:
         """Reach what these verbs cannot start without. SettingError, Unavailable. (History waits for ClickHouse.)"""
