@@ -1,0 +1,43 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.runner import LONGEST_WAIT, backoff
+from agents.transport import sliced
+from streams.log import Record, TopicPartition
+
+FETCHES = st.dictionaries(st.integers(0, 5), st.integers(0, 60), max_size=6)
+
+
+def fetched(counts: dict[int, int]) -> dict[TopicPartition, list[Record]]:
+    return {
+        TopicPartition("t", partition): [Record(offset, 0, None, b"") for offset in range(count)]
+        for partition, count in counts.items()
+    }
+
+
+@given(FETCHES, st.integers(1, 40))
+def test_slices_keep_every_record_once_and_in_order(counts: dict[int, int], most: int) -> None:
+    records = fetched(counts)
+    seen: dict[TopicPartition, list[Record]] = {place: [] for place in records}
+    for batch in sliced(records, most):
+        assert all(batch.values())
+        assert sum(map(len, batch.values())) <= max(most, len(batch))
+        for place, part in batch.items():
+            seen[place] += part
+    assert seen == records
+
+
+def test_no_partition_waits_for_a_larger_one() -> None:
+    first = next(sliced(fetched({0: 1_000, 1: 5}), 10))
+    assert {place.partition: len(part) for place, part in first.items()} == {0: 5, 1: 5}
+
+
+@given(st.integers(0, 10_000), st.floats(0, 1))
+def test_backoff_is_bounded_and_never_nothing(attempt: int, chance: float) -> None:
+    assert 0.0 < backoff(attempt, lambda: chance) <= LONGEST_WAIT
+
+
+def test_backoff_grows() -> None:
+    pauses = [backoff(attempt, lambda: 1.0) for attempt in range(8)]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == LONGEST_WAIT
