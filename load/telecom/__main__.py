@@ -36,6 +36,7 @@ class Broadcast:
                 "partitioner": "murmur2_random",
                 "enable.idempotence": True,
                 "linger.ms": 10,
+                "log_level": 0,
             }
         )
         self._partitions = len(self._producer.list_topics(self._topic, 10).topics[self._topic].partitions)
