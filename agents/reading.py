@@ -1,5 +1,6 @@
 """Reading a partition from here to there, for tools: no group, nothing committed."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,8 @@ from streams.log import Record, TopicPartition
 
 TIMEOUT = 10.0
 """Seconds without an answer after which the broker counts as away."""
+CHUNK = 5000
+CHUNK_WAIT = 0.05
 
 
 class LogReader:
@@ -59,8 +62,11 @@ class LogReader:
         if start >= end:
             return
         self._consumer.assign([self._kafka(place, start)])
+        heard = time.monotonic()
         while True:
-            for message in self._ask(self._consumer.consume, 5000, TIMEOUT):
+            # consume waits until it has all it was asked for: the end of a partition must not cost a time-out
+            messages = self._ask(self._consumer.consume, CHUNK, CHUNK_WAIT)
+            for message in messages:
                 if message.error() is not None:
                     if message.error().code() == KafkaError._PARTITION_EOF:
                         return
@@ -70,6 +76,10 @@ class LogReader:
                 yield as_record(message)
                 if message.offset() == end - 1:
                     return
+            if messages:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > TIMEOUT:
+                raise Unavailable(f"Kafka at {self._settings.kafka} sends nothing for {TIMEOUT:.0f} s: is it running?")
 
     def _kafka(self, place: TopicPartition, offset: int = 0) -> KafkaPartition:
         return KafkaPartition(self._settings.topic(place.topic), place.partition, offset)
@@ -81,8 +91,6 @@ class LogReader:
             raise Unavailable(
                 f"Kafka at {self._settings.kafka} does not answer ({error.args[0].str()}): is it running?"
             ) from None
-        if answer == []:
-            raise Unavailable(f"Kafka at {self._settings.kafka} sends nothing for {TIMEOUT:.0f} s: is it running?")
         return answer
 
 
