@@ -167,7 +167,8 @@ class Demo:
         """A function that shows the state: the live view on a terminal, else a line every few seconds."""
         if self._console.is_terminal:
             with Live(console=self._console, refresh_per_second=4, transient=True) as live:
-                yield lambda: live.update(screen(self._story, self._pulse, self._use_case))
+                height = self._console.height
+                yield lambda: live.update(screen(self._story, self._pulse, self._use_case, height))
             return
         last = [0.0]
 

@@ -31,13 +31,21 @@ class Pulse:
     published: int = 0
 
 
-def screen(story: Story, pulse: Pulse, use_case: UseCase) -> Group:
-    """The whole view."""
+def screen(story: Story, pulse: Pulse, use_case: UseCase, height: int = 50) -> Group:
+    """The whole view; on a terminal of few lines with fewer alerts and predictions."""
+    arms = sum(len(target.arms) for target in use_case.targets)
+    spare = height - (5 + arms + 5 + 2 + 3 + 1)
+    alerts = min(ALERTS, max(1, spare // 2))
     return Group(
         Panel(_head(story, pulse), title="Tidecast: a simulated telecom", title_align="left", border_style="blue"),
         Panel(_quality(story, pulse, use_case), title="Quality of the answers", title_align="left"),
-        Panel(_latest(story), title="Latest predictions", title_align="left"),
-        Panel(_alerts(story), title="Drift alerts", title_align="left", border_style="red" if story.alerts else "dim"),
+        Panel(
+            _alerts(story, alerts),
+            title="Drift alerts",
+            title_align="left",
+            border_style="red" if story.alerts else "dim",
+        ),
+        Panel(_latest(story, max(1, spare - alerts)), title="Latest predictions", title_align="left"),
     )
 
 
@@ -101,9 +109,9 @@ def _curve(story: Story) -> Text:
     return line + Text(f"  {story.curve[last]:.3f}")
 
 
-def _latest(story: Story) -> Table:
+def _latest(story: Story, most: int) -> Table:
     table = Table("customer", "asked", "target", "answer", "why", box=None)
-    for prediction in reversed(story.latest):
+    for prediction in list(reversed(story.latest))[:most]:
         value = prediction["value"]
         table.add_row(
             prediction["customer_id"],
@@ -115,10 +123,10 @@ def _latest(story: Story) -> Table:
     return table
 
 
-def _alerts(story: Story) -> Group | Text:
+def _alerts(story: Story, most: int) -> Group | Text:
     if not story.alerts:
         return Text("none yet", style="dim")
-    return Group(*(_alert(story, alert) for alert in story.alerts[-ALERTS:]))
+    return Group(*(_alert(story, alert) for alert in story.alerts[-most:]))
 
 
 def _alert(story: Story, alert: Alert) -> Text:
