@@ -1,6 +1,9 @@
 """The demo from start to end."""
 
 import math
+import os
+import shutil
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -191,21 +194,21 @@ class Demo:
 
 def look_further(folder: Path, keep: bool, worker: int, some_customer: str) -> str:
     """How to go on after the demo."""
-    lines = [f"  export TIDECAST_DATA={folder}"]
-    if not keep:
-        lines.append("  tidecast stack up                     # its servers again, with all that was kept")
-    lines += [
-        "  tidecast status",
-        f"  tidecast customer {some_customer}",
-        "  tidecast tail drift-alerts --from beginning --no-follow",
-        '  tidecast sql "SELECT * FROM quality"',
-        "  tidecast verify                       # replay the logs and compare",
+    tidecast = "tidecast" if shutil.which("tidecast") else os.path.relpath(sys.argv[0])
+    commands = [] if keep else [("stack up", "its servers again, with all that was kept")]
+    commands += [
+        ("status", "positions, accounting, serving versions, open alerts"),
+        (f"customer {some_customer}", "features and latest predictions"),
+        ("tail drift-alerts --from beginning --no-follow", ""),
+        ('sql "SELECT * FROM quality"', "the history in ClickHouse"),
+        ("verify", "replay the logs and compare"),
+        ("stack down", "when done; with --wipe the data goes too"),
     ]
+    lines = [f"  export TIDECAST_DATA={os.path.relpath(folder)}"]
+    lines += [f"  {tidecast + ' ' + command:<60}" + (f"# {why}" if why else "") for command, why in commands]
     if keep:
-        lines.append(f"  kill {worker}; tidecast stack down     # when done: workers and servers run on until then")
-    else:
-        lines.append("  tidecast stack down                   # when done; with --wipe the data goes too")
-    return "To look further:\n" + "\n".join(lines)
+        lines.insert(-1, f"  {f'kill {worker}':<60}# ends the workers, which run on until then")
+    return "To look further:\n" + "\n".join(line.rstrip() for line in lines)
 
 
 def outcome(closing: Closing) -> str:
