@@ -62,20 +62,26 @@ class LogReader:
         if start >= end:
             return
         self._consumer.assign([self._kafka(place, start)])
+        for message in self._messages():
+            if message.offset() >= end:
+                return
+            yield as_record(message)
+            if message.offset() == end - 1:
+                return
+
+    def _messages(self) -> Iterator[Message]:
+        """What the assigned partition holds, up to its present end."""
         heard = time.monotonic()
         while True:
             # consume waits until it has all it was asked for: the end of a partition must not cost a time-out
             messages = self._ask(self._consumer.consume, CHUNK, CHUNK_WAIT)
             for message in messages:
-                if message.error() is not None:
-                    if message.error().code() == KafkaError._PARTITION_EOF:
-                        return
+                if message.error() is None:
+                    yield message
+                elif message.error().code() == KafkaError._PARTITION_EOF:
+                    return
+                else:
                     raise Unavailable(f"Kafka does not answer ({message.error().str()}): try again")
-                if message.offset() >= end:
-                    return
-                yield as_record(message)
-                if message.offset() == end - 1:
-                    return
             if messages:
                 heard = time.monotonic()
             elif time.monotonic() - heard > TIMEOUT:
