@@ -6,6 +6,8 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from cProfile import Profile
+from pathlib import Path
 from typing import Any, TypeVar
 
 from aiokafka.errors import KafkaError
@@ -35,7 +37,10 @@ def backoff(attempt: int, jitter: Callable[[], float] = random.random) -> float:
 class Runner:
     """One stage, one thread that works on it, one Faust app that feeds it. `failed` tells what ended it."""
 
-    def __init__(self, name: str, stage: Stage, emitter: Emitter, health: StageHealth) -> None:
+    def __init__(
+        self, name: str, stage: Stage, emitter: Emitter, health: StageHealth, profile_folder: Path | None = None
+    ) -> None:
+        """`profile_folder`: where `close` writes a profile of the stage's thread, NAME.pstats."""
         self.name = name
         self.stage = stage
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -44,6 +49,8 @@ class Runner:
         self._health = health
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._attempt = 0
+        self._profile = Profile() if profile_folder else None
+        self._profile_folder = profile_folder
         self._linger: float = getattr(stage, "linger_seconds", 0.0)
         self._last_batch = 0.0
 
@@ -83,6 +90,9 @@ class Runner:
     def close(self) -> None:
         """Let the thread end when it is done."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+        if self._profile is not None and self._profile_folder is not None:
+            self._profile_folder.mkdir(parents=True, exist_ok=True)
+            self._profile.dump_stats(self._profile_folder / f"{self.name}.pstats")
 
     @property
     def _consumer(self) -> BatchConsumer:
@@ -130,7 +140,7 @@ class Runner:
         if self.failed.done() or batch.assignment != consumer.assignment_number:
             return
         try:
-            positions = await self.in_thread(self._work, batch)
+            positions = await self.in_thread(self._profiled, batch)
         except (Unavailable, PositionConflict) as error:
             # Nothing of the failed slice may linger, nor may what follows it be worked on before.
             consumer.void(backoff(self._attempt))
@@ -144,6 +154,11 @@ class Runner:
             self._attempt = 0
             self._health.green()
             consumer.finished(batch, positions)
+
+    def _profiled(self, batch: Fetched) -> dict[TopicPartition, int]:
+        if self._profile is None:
+            return self._work(batch)
+        return self._profile.runcall(self._work, batch)
 
     def _work(self, batch: Fetched) -> dict[TopicPartition, int]:
         """In the thread: slice by slice, until done or until the partitions are wanted elsewhere."""

@@ -74,15 +74,12 @@ class Settings(BaseSettings):
     clickhouse_user: str = "default"
     clickhouse_password: SecretStr = SecretStr("")
     clickhouse_database: str = Field("tidecast", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    model_store: str = Field(
-        min_length=1, repr=False, description="fsspec URL of a folder, file:///… or s3://…"
-    )
+    model_store: str = Field(min_length=1, repr=False, description="fsspec URL of a folder, file:///… or s3://…")
     signing_key: SecretStr = Field(SecretStr(""), description="text that signs control records and snapshots")
     ca_file: FilePath | None = Field(None, description="certificates to trust for TLS; default the system's")
-    topic_prefix: str = Field(
-        "", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="put before all topic names"
-    )
+    topic_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="put before all topic names")
     batch_records: int = Field(8_000, ge=1, le=1_000_000, description="most records in one batch")
+    profile_folder: Path | None = Field(None, description="where each stage writes a profile when it stops")
     cache_customers: int = Field(50_000, ge=0, description="customers' states a worker keeps in memory")
 
     @classmethod

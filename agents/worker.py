@@ -51,7 +51,7 @@ class Worker:
     def add(self, group: str, stage: Stage, emitter: Emitter) -> Runner:
         """One more stage, as a member of the consumer group of that name."""
         health = StageHealth(group.removeprefix("tidecast-"))
-        runner = Runner(health.name, stage, emitter, health)
+        runner = Runner(health.name, stage, emitter, health, self.settings.profile_folder)
         app = build_app(self.settings, group, self._instance())
         runner.attach(app)
         self._healths.append(health)
