@@ -89,7 +89,7 @@ def worked(system: World, kind: str) -> float:
 
 def test_a_stop_under_load_waits_for_a_slice_and_not_for_the_backlog(system: World) -> None:
     system.send(40_000)
-    worker = system.start("a", 0.05, 100)  # 20 s of work
+    worker = system.start("a", 0.2, 100)  # 80 s of work; one batch, of 8,000 records, takes 16 s
     until(lambda: system.total() > 1_000)
     began = time.monotonic()
     assert ended(worker) == 0

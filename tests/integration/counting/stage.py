@@ -67,6 +67,7 @@ class Counting:
         return self._only is None or partition.partition == self._only
 
     def assign(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        assert all(map(self.wants, partitions))
         self.known = {place: self.store.read(STAGE, *place) or (None, b"0 0") for place in partitions}
         return {place: position.offset if position else 0 for place, (position, _) in self.known.items()}
 
