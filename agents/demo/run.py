@@ -194,7 +194,8 @@ class Demo:
 
 def look_further(folder: Path, keep: bool, worker: int, some_customer: str) -> str:
     """How to go on after the demo."""
-    tidecast = "tidecast" if shutil.which("tidecast") else os.path.relpath(sys.argv[0])
+    program = Path(sys.argv[0])
+    tidecast = os.path.relpath(program) if program.is_file() and not shutil.which("tidecast") else "tidecast"
     commands = [] if keep else [("stack up", "its servers again, with all that was kept")]
     commands += [
         ("status", "positions, accounting, serving versions, open alerts"),

@@ -1,0 +1,78 @@
+"""`status` and `customer` beside a running scorer; the same file again is accounted for as duplicate."""
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import Stack, Tidecast, tidecast_command
+
+MAPPING = 'event = "Purchase"\ncustomer = "who"\ntime = "day"\n[fields]\nitems = { value = 1 }\n'
+ROWS = 60
+PATIENCE_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def file(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A CSV of purchases with its mapping beside it, in a system of its own."""
+    folder = tmp_path_factory.mktemp("standing")
+    days = [f"c{n % 6},2024-{1 + n // 20:02}-{1 + n % 20:02},{100 + n}" for n in range(ROWS)]
+    (folder / "rows.csv").write_text("\n".join(["who,day,amount_cents", *days]))
+    (folder / "map.toml").write_text(MAPPING)
+    stack.env["TIDECAST_TOPIC_PREFIX"] = "standing-test-"
+    yield folder / "rows.csv"
+    del stack.env["TIDECAST_TOPIC_PREFIX"]
+
+
+@pytest.fixture
+def scorer(stack: Stack, tidecast: Tidecast, file: Path) -> Iterator[None]:
+    """A deployed retail use case and its scoring worker."""
+    tidecast("deploy", "retail")
+    worker = subprocess.Popen(tidecast_command("worker", "scoring", "--single", "--use-case", "retail"), env=stack.env)
+    try:
+        yield
+    finally:
+        worker.terminate()
+        worker.wait(30)
+
+
+def settled(tidecast: Tidecast, published: int) -> dict[str, Any]:
+    """The status once scoring has worked off so many events."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
+        status: dict[str, Any] = json.loads(tidecast("status", "--use-case", "retail", "--json").stdout)
+        lag = sum(place["lag"] for place in status["places"] if place["stage"] == "scoring")
+        if status["published"] == published and lag == 0:
+            return status
+        time.sleep(0.1)
+    raise AssertionError(status)
+
+
+def test_status_and_customer(tidecast: Tidecast, file: Path, scorer: None) -> None:
+    publish = ("publish", str(file), "--mapping", str(file.parent / "map.toml"))
+    tidecast(*publish, "--until", "2024-12-31")
+    status = settled(tidecast, ROWS)
+    assert status["counters"]["accepted"] == ROWS and status["counters"]["dead"] == 0
+    assert set(status["ticks"].values()) == {"2024-12-31 00:00:00"} and status["watermark"] == "2024-12-30 23:00:00"
+    assert status["counters"]["predictions"] > 2 * ROWS and status["counters"]["examples"] > ROWS
+    assert {place["stage"] for place in status["places"]} >= {"scoring", "judging", "monitoring"}
+
+    shown = tidecast("status", "--use-case", "retail").stdout
+    assert f"published {ROWS} = {ROWS} accepted + 0 duplicate + 0 late + 0 dead" in shown
+    known = json.loads(tidecast("customer", "c3", "--use-case", "retail", "--predictions", "4", "--json").stdout)
+    assert known["features"]["purchases"] == ROWS / 6 and known["clock"] == "2024-12-31 00:00:00"
+    asked = [prediction["asked_at"] for prediction in known["predictions"]]
+    assert len(asked) == 4 and asked == sorted(asked, reverse=True)
+    assert {prediction["customer_id"] for prediction in known["predictions"]} == {"c3"}
+    assert "purchases_13w" in tidecast("customer", "c3", "--use-case", "retail").stdout
+    nobody = tidecast("customer", "c99", "--use-case", "retail", check=False)
+    assert nobody.returncode == 1 and "Nothing is known of customer 'c99'" in nobody.stderr
+
+    tidecast(*publish)
+    again = settled(tidecast, 2 * ROWS)
+    assert again["counters"]["accepted"] == ROWS and again["counters"]["duplicate"] == ROWS
+    assert again["counters"]["predictions"] == status["counters"]["predictions"]
