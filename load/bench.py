@@ -30,7 +30,7 @@ from load.wire import Wire, addresses
 PATIENCE_S = 300.0
 TARGETS = 2
 BACKLOG_DAYS = 30.0
-HERE = Path(__file__).parent / "reference"
+HERE = Path(__file__).parent / "reference" / "use_case"
 
 
 @dataclass(frozen=True, slots=True)

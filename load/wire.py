@@ -49,7 +49,7 @@ class Wire:
             name = f"{schema['namespace']}.{schema['name']}"
             self._readers[number] = (name, parse_schema(_plain(schema)))
         name, parsed = self._readers[number]
-        return name, schemaless_reader(BytesIO(value[5:]), parsed, None)  # type: ignore[return-value]
+        return name, schemaless_reader(BytesIO(value[5:]), parsed, None)
 
     def _get(self, path: str) -> dict[str, Any]:
         with urllib.request.urlopen(self._registry + path, timeout=10) as answer:
