@@ -3,7 +3,7 @@
 from streams.usecases import AbsenceOf, Arm, Ask, Count, EventWithin, Logistic, Sum, Target, TimeSince, UseCase
 
 TYPES = ("call", "sms", "data", "topup")
-FEATURES = (
+FEATURES: tuple[Count | Sum | TimeSince, ...] = (
     *(Count(f"{t}_count_24h", of="Activity", over="24h", where={"type": t}) for t in TYPES),
     *(Sum(f"{t}_sum_24h", of="Activity", field="amount", over="24h", where={"type": t}) for t in TYPES),
     *(Count(f"{t}_count_7d", of="Activity", over="7d", where={"type": t}) for t in TYPES),
