@@ -4,14 +4,13 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-from streams.models.memory import MemoryModelStore
-
 from schemas.catalog import load_schemas
 from schemas.topics import CUSTOMER_EVENTS
 from streams.codec import Codec, MemoryRegistry
 from streams.control import sign
 from streams.deployment import Deployment, Fingerprint, deploy_of
 from streams.log import Output, Record, TopicPartition
+from streams.models.memory import MemoryModelStore
 from streams.partitioner import partition_of
 from streams.scoring import Scoring
 from streams.state.memory import MemoryScoringStore
