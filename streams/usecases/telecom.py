@@ -50,7 +50,7 @@ FEATURES = (
 CHURN = Target(
     "churn",
     ask=Ask(on=("Complaint",), every="7d", until=("Cancellation",)),
-    outcome=EventWithin("Cancellation", over="14d"),
+    outcome=EventWithin("Cancellation", over="14d", settle="at_horizon"),
     arms=(
         Arm("logistic", Logistic(), role="champion"),
         Arm("tree", HoeffdingTree(), role="challenger"),
