@@ -1,0 +1,23 @@
+from streams.timeline import COUNTERS, PartitionHeader, Serving
+
+
+def test_a_header_comes_back_as_it_was() -> None:
+    header = PartitionHeader(last_tick=5, deployment_id="d")
+    header.counters["accepted"] = 7
+    header.opened["churn"] = 3
+    header.serving["churn/logistic"] = Serving("v@2", 0, 2, "path", b"digest", 4, ("v@1", "old", b"old digest"))
+    header.serving["churn/prior"] = Serving("v@2", 1, 2, "path", b"digest", -1)
+    assert PartitionHeader.unpack(header.pack()) == header
+    assert header.pack() == PartitionHeader.unpack(header.pack()).pack()
+
+
+def test_a_header_of_fewer_counters_gets_the_others() -> None:
+    header = PartitionHeader()
+    del header.counters["unmatched"]
+    assert PartitionHeader.unpack(header.pack()).counters == dict.fromkeys(COUNTERS, 0)
+
+
+def test_before_the_first_tick_nothing_is_late() -> None:
+    assert PartitionHeader().watermark(1000) is None
+    assert PartitionHeader(last_tick=5000).watermark(1000) == 4000
+    assert PartitionHeader(last_tick=-5000).watermark(1000) == -6000
