@@ -33,7 +33,7 @@ class Observation:
     vector: bytes
     answers: Answers
     amount: float = 0
-    """Sum so far over (asked_at, end], unscaled, so that integer money stays exact."""
+    """Sum so far over (asked_at, end], unscaled, so that integer money stays exact as long as it fits 64 bits."""
     happened_at: int | None = None
     """Time of the outcome event, where the label is told only at the horizon."""
 

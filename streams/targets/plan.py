@@ -5,6 +5,7 @@ from hashlib import blake2b
 from typing import Any
 
 from streams.features.filters import compile_where
+from streams.features.plan import INT64
 from streams.features.window import duration_ms
 from streams.state.customer import CustomerState
 from streams.targets.declaration import AbsenceOf, AmountOver, EventWithin, ExplicitOutcome, Target
@@ -83,7 +84,8 @@ class TargetPlan:
         if not observation.spans(moment) or not self.matches(record):
             return False
         if isinstance(self.outcome, AmountOver):
-            observation.amount += record[self.outcome.field] or 0
+            total = observation.amount + (record[self.outcome.field] or 0)
+            observation.amount = total if -INT64 <= total < INT64 else float(total)
         elif observation.happened_at is None or moment < observation.happened_at:
             observation.happened_at = moment
         return True

@@ -260,3 +260,16 @@ def test_a_resent_record_below_the_position_is_passed_over():
     assert list(stage.process(log.logs)) == []
     assert contents(store) == before
     assert Record(0, 0, None, None).offset == 0
+
+
+def test_amounts_beyond_64_bits_stop_nobody():
+    log = Log()
+    log.deploy()
+    log.say("small.Visit", event_id="v", customer_id="c1", occurred_at=0, seconds=None)
+    for n, cents in enumerate((2**63 - 1, 2**63 - 1, 2**63 - 1, -(2**63))):
+        log.say("small.Buy", event_id=f"b{n}", customer_id="c1", occurred_at=HOUR * (n + 1), cents=cents)
+    log.tick(40 * DAY)
+    _, outputs = calm(log)
+    [example] = [e for e in decoded(log, outputs, "LabelledExample") if e["target"] == "spend"]
+    assert example["label"] == pytest.approx(2**64 * 0.01)
+    assert decoded(log, outputs, "DeadLetter") == []
