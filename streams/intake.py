@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
-from math import isfinite
 from typing import Any, NamedTuple
 
 from schemas.topics import CUSTOMER_EVENTS
@@ -15,6 +14,8 @@ from streams.partitioner import partition_of
 CONTROLS = frozenset({"tidecast.Tick", "tidecast.Switch", "tidecast.Deployment"})
 OUTCOME = "tidecast.Outcome"
 MAX_CUSTOMER_BYTES = 512
+LARGEST = 1e100
+"""Numbers are smaller: the squares that models keep of them stay finite, by which one event could spoil a model."""
 EARLIEST = -62135596800000
 """0001-01-01 UTC in ms: nothing a customer does is older."""
 
@@ -57,8 +58,8 @@ class Intake:
             return Taken(name, event, record)
         if name == OUTCOME:
             self._check_customer(raw, record, "outcome_id", last_tick)
-            if not isfinite(record["value"]):
-                raise Undecodable(DeadReason.NOT_FINITE, "value is not a finite number: send a number")
+            if not abs(record["value"]) < LARGEST:
+                raise Undecodable(DeadReason.NOT_FINITE, f"value is not a finite number below {LARGEST:g}")
             return Taken(name, "", record)
         if name in CONTROLS:
             if raw.key is not None or not check(name, record, self._key, CUSTOMER_EVENTS, partition):
@@ -111,7 +112,8 @@ def digest(event_id: str) -> bytes:
 
 
 def finite_check(schema: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], None]:
-    """A function that raises Undecodable when a floating-point field of such a record is NaN or infinite."""
+    """A function that raises Undecodable when a floating-point field of such a record is NaN, infinite
+    or absurdly large."""
     scalars, maps = [], []
     for field in schema["fields"]:
         types = field["type"] if isinstance(field["type"], list) else [field["type"]]
@@ -123,11 +125,15 @@ def finite_check(schema: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Non
     def check_record(record: Mapping[str, Any]) -> None:
         for name in scalars:
             value = record[name]
-            if value is not None and not isfinite(value):
-                raise Undecodable(DeadReason.NOT_FINITE, f"{name} is not a finite number: send a number or null")
+            if value is not None and not abs(value) < LARGEST:
+                raise Undecodable(
+                    DeadReason.NOT_FINITE, f"{name} is not a finite number below {LARGEST:g}: send one, or null"
+                )
         for name in maps:
             for key, value in (record[name] or {}).items():
-                if not isfinite(value):
-                    raise Undecodable(DeadReason.NOT_FINITE, f"{name}[{key!r}] is not a finite number: leave it out")
+                if not abs(value) < LARGEST:
+                    raise Undecodable(
+                        DeadReason.NOT_FINITE, f"{name}[{key!r}] is not a finite number below {LARGEST:g}: leave it out"
+                    )
 
     return check_record

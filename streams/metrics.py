@@ -1,6 +1,6 @@
 """Prequential quality of one arm: over all examples so far, and exactly over the most recent ones."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import floor, fsum, log, sqrt
 from typing import Any
 
@@ -9,6 +9,15 @@ CLIP = 1e-15
 
 BINS_PER_UNIT = 40
 """Bins of log-odds per unit, for the ROC AUC over all examples; at most 2,764 can be occupied."""
+
+
+def total(values: Iterable[float]) -> float:
+    """Their exact sum; infinite or NaN, not an error, when it is no double (a model that diverges answers so)."""
+    kept = list(values)
+    try:
+        return fsum(kept)
+    except (OverflowError, ValueError):
+        return sum(kept)
 
 
 def log_loss(p: float, label: float) -> float:
@@ -136,7 +145,7 @@ class RegressionTotals:
             return {}
         errors = [answer - label for answer, label in zip(answers, labels, strict=True)]
         return {
-            "mae": fsum(map(abs, errors)) / len(errors),
-            "rmse": sqrt(fsum(error * error for error in errors) / len(errors)),
-            "bias": fsum(errors) / len(errors),
+            "mae": total(map(abs, errors)) / len(errors),
+            "rmse": sqrt(total(error * error for error in errors) / len(errors)),
+            "bias": total(errors) / len(errors),
         }

@@ -317,6 +317,10 @@ class Scoring:
             raise Undecodable(
                 DeadReason.UNKNOWN_TARGET, f"no target {record['target']!r} is declared: declare and deploy it"
             )
+        if self._by_name[record["target"]].kind == "binary" and record["value"] not in (0.0, 1.0):
+            raise Undecodable(
+                DeadReason.WRONG_TYPE, f"value {record['value']!r} of a binary target is no outcome: send 1 or 0"
+            )
         customer = self._customer(work, record["customer_id"])
         seen = digest(record["outcome_id"])
         if customer.state.digests.seen(seen):

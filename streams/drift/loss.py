@@ -3,7 +3,7 @@
 from array import array
 from collections import deque
 from dataclasses import dataclass
-from math import log, sqrt
+from math import inf, log, sqrt
 from typing import Any
 
 from river.drift import ADWIN
@@ -145,7 +145,8 @@ class LossWatch:
                 self._scale += abs(error) / SCALING
                 return None
             size = abs(error)
-            loss = size / (size + self._scale) if size else 0.0
+            against = size + self._scale
+            loss = 1.0 if against == inf else size / against if size else 0.0
         change = self._detector.update(loss)
         return self._watch(change) if self.alert_id else self._wait(change)
 

@@ -273,3 +273,15 @@ def test_amounts_beyond_64_bits_stop_nobody():
     [example] = [e for e in decoded(log, outputs, "LabelledExample") if e["target"] == "spend"]
     assert example["label"] == pytest.approx(2**64 * 0.01)
     assert decoded(log, outputs, "DeadLetter") == []
+
+
+def test_an_outcome_of_a_binary_target_is_0_or_1():
+    log = Log()
+    log.deploy()
+    said = {"customer_id": "c1", "target": "told", "occurred_at": HOUR}
+    for n, value in enumerate((-5.0, 0.5, 1.0, 0.0)):
+        log.say("tidecast.Outcome", **said, outcome_id=f"o{n}", value=value)
+    log.say("tidecast.Outcome", **{**said, "target": "spend"}, outcome_id="s", value=12.5)
+    _, outputs = calm(log)
+    letters = decoded(log, outputs, "DeadLetter")
+    assert [letter["reason"] for letter in letters] == ["wrong_type", "wrong_type"]

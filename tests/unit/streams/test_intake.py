@@ -8,7 +8,7 @@ import pytest
 from schemas.topics import CUSTOMER_EVENTS
 from streams.control import sign
 from streams.errors import DeadReason, Undecodable
-from streams.intake import EARLIEST, MAX_CUSTOMER_BYTES, Intake, digest, finite_check
+from streams.intake import EARLIEST, LARGEST, MAX_CUSTOMER_BYTES, Intake, digest, finite_check
 from streams.log import Record
 from streams.partitioner import partition_of
 from tests.replay.world import DAY, KEY, PARTITIONS, USE_CASE, codec
@@ -59,12 +59,22 @@ def test_numbers_are_finite() -> None:
     assert reason("tidecast.Outcome", {**OUTCOME, "value": inf}) == DeadReason.NOT_FINITE
 
 
+def test_numbers_whose_squares_overflow_are_refused() -> None:
+    visit = {"event_id": "e", "customer_id": "c", "occurred_at": 0}
+    assert taken("small.Visit", {**visit, "seconds": -0.9 * LARGEST})
+    for value in (-LARGEST, 1e308):
+        assert reason("small.Visit", {**visit, "seconds": value}) == DeadReason.NOT_FINITE
+        assert reason("tidecast.Outcome", {**OUTCOME, "value": value}) == DeadReason.NOT_FINITE
+
+
 def test_maps_of_numbers_are_finite_too() -> None:
     check = finite_check({"fields": [{"name": "m", "type": ["null", {"type": "map", "values": "double"}]}]})
     check({"m": None})
     check({"m": {"a": 1.0}})
     with pytest.raises(Undecodable):
         check({"m": {"a": -inf}})
+    with pytest.raises(Undecodable):
+        check({"m": {"a": 1e308}})
 
 
 def test_the_future_begins_behind_the_later_of_timestamp_and_tick() -> None:

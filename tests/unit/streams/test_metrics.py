@@ -1,7 +1,7 @@
 """Metrics against their definitions."""
 
 import random
-from math import exp, isclose, log
+from math import exp, inf, isclose, isnan, log
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,3 +75,14 @@ def test_the_auc_over_all_examples_is_close_to_exact() -> None:
     exact, found = roc_auc(answers, labels), totals.values()
     assert exact is not None
     assert abs(found["roc_auc"] - exact) < 3e-4 < found["roc_auc_error"] < 6e-3
+
+
+def test_errors_too_large_for_a_double_are_infinite_and_no_failure() -> None:
+    answers, labels = [1.7e308, 1.7e308, -1.7e308], [0.0, 0.0, 1e100]
+    found = RegressionTotals.recent(answers, labels)
+    assert found["mae"] == found["rmse"] == inf
+    totals = RegressionTotals()
+    for answer, label in zip(answers, labels, strict=True):
+        totals.add(answer, label)
+    assert totals.values()["rmse"] == inf
+    assert isnan(RegressionTotals.recent([inf, -inf], [0.0, 0.0])["bias"])

@@ -89,3 +89,12 @@ def test_a_packed_copy_goes_on_the_same(is_binary: bool, stream: Callable[..., E
         watch = copy
     assert found == whole and whole
     assert watch.pack() == copy.pack()
+
+
+def test_an_answer_beyond_all_bounds_is_a_full_loss() -> None:
+    watch = LossWatch(False, 0.002)
+    rng = random.Random(1)
+    for _ in range(2000):
+        assert watch.update(*amount(rng, False)) is None
+    steps = [watch.update(1.7e308, -1.7e308) for _ in range(100)]
+    assert any(step is not None and step.opens for step in steps)
