@@ -119,8 +119,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         if not self._placed:
             await self.wait_first(self._place(), self.suspend_flow.wait())
             return
-        if not await self._has_room(timeout):
-            return
+        if not await self._has_room(timeout) or not self._placed:
+            return  # room may come from a failed batch: what follows it must not be read before it is read again
         number = self.assignment_number
         records, active = await self._wait_next_records(timeout)
         fetched = {self.app.place(tp): found for tp, found in (records or {}).items() if active is None or tp in active}

@@ -1,8 +1,12 @@
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.runner import LONGEST_WAIT, backoff
-from agents.transport import sliced
+from agents.transport import BatchConsumer, sliced
 from streams.log import Record, TopicPartition
 
 FETCHES = st.dictionaries(st.integers(0, 5), st.integers(0, 60), max_size=6)
@@ -41,3 +45,49 @@ def test_backoff_grows() -> None:
     pauses = [backoff(attempt, lambda: 1.0) for attempt in range(8)]
     assert pauses == sorted(pauses)
     assert pauses[-1] == LONGEST_WAIT
+
+
+class Fetching(BatchConsumer):
+    """A consumer without Kafka, whose batches in flight leave no room."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.on_init()
+        self.app: Any = SimpleNamespace(batch_records=10)
+        self.flow_active = True
+        self.suspend_flow = asyncio.Event()
+        self.fetches = 0
+        self._placed = True
+        self._room.clear()
+
+    async def wait_first(self, *waited: Any, timeout: Any = None) -> None:
+        """Only the first one happens."""
+        for coroutine in waited[1:]:
+            coroutine.close()
+        await waited[0]
+
+    async def _wait_next_records(self, timeout: float) -> Any:
+        self.fetches += 1
+        return {}, None
+
+
+def test_nothing_is_fetched_between_a_failed_batch_and_going_back_to_its_place() -> None:
+    # fetched, at work: A, B | A fails: what comes after B must wait until A is read again
+    async def fetch(fails: bool) -> int:
+        consumer = Fetching()
+
+        async def read() -> None:
+            async for _ in consumer.getmany(1.0):
+                pass
+
+        reading = asyncio.create_task(read())
+        await asyncio.sleep(0)
+        if fails:
+            consumer.void()
+        else:
+            consumer._room.set()
+        await reading
+        return consumer.fetches
+
+    assert asyncio.run(fetch(fails=False)) == 1
+    assert asyncio.run(fetch(fails=True)) == 0
