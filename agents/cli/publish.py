@@ -1,6 +1,7 @@
 """`tidecast publish`: events from a file."""
 
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC
@@ -28,6 +29,7 @@ from streams.errors import DeclarationError, SettingError, TidecastError
 from streams.features.window import duration_ms
 from streams.usecases import load_use_case
 
+DAY_MS = 86_400_000
 SOME_REJECTED = 3
 """Exit code with --strict when rows were rejected."""
 
@@ -57,6 +59,12 @@ def _parsed(parse: Any) -> Any:
     help="Let the clock go on to there after the last row, so that horizons close (ISO 8601, UTC).",
 )
 @click.option(
+    "--latest",
+    callback=_parsed(time_converter(None, UTC)),
+    metavar="TIME",
+    help="Rows later than that do not fit, where the clock is external.  [default: a day from now]",
+)
+@click.option(
     "--tick-every",
     callback=_parsed(duration_ms),
     default="1d",
@@ -74,6 +82,7 @@ def command(
     rate: float | None,
     speed: float | None,
     until: int | None,
+    latest: int | None,
     tick_every: int,
     rejects: Path | None,
     strict: bool,
@@ -114,7 +123,7 @@ def command(
         publisher = None if dry_run else stack.enter_context(EventPublisher(_needed(settings), known))
         codec = publisher.codec if publisher else Codec(MemoryRegistry(), {**load_schemas(), **known.schemas})
         with _bar("reading", None) as advance:
-            collect(rows, mapper, codec, sorter, refused, report, advance)
+            collect(rows, mapper, codec, sorter, refused, report, advance, _latest(latest, until, known))
         if publisher is not None:
             clock = Clock(tick_every, until) if known.clock == "external" else None
             with _bar("publishing", sorter.count) as advance:
@@ -124,6 +133,13 @@ def command(
         raise TidecastError(f"Not one of the {report.rows} rows of {file} fits the mapping {mapping}; correct it.")
     if report.rejected and strict:
         sys.exit(SOME_REJECTED)
+
+
+def _latest(latest: int | None, until: int | None, known: Published) -> int | None:
+    """Until when rows are taken: one placeholder such as 9999-12-31 would end an external clock's time for ever."""
+    if known.clock != "external":
+        return None
+    return latest if latest is not None else max(int(time.time() * 1000) + DAY_MS, until or 0)
 
 
 def _needed(settings: Any) -> Any:

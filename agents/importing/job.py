@@ -13,6 +13,7 @@ from agents.importing.ordering import Message, Sorter, TickAt, with_ticks
 from agents.importing.pace import Pace
 from agents.importing.publisher import EventPublisher
 from agents.importing.rows import RowFile
+from agents.showing import moment
 from streams.codec import Codec
 from streams.errors import Undecodable
 
@@ -65,9 +66,17 @@ class Rejects:
 
 
 def collect(
-    file: RowFile, mapper: RowMapper, codec: Codec, sorter: Sorter, rejects: Rejects, report: Report, advance: Advance
+    file: RowFile,
+    mapper: RowMapper,
+    codec: Codec,
+    sorter: Sorter,
+    rejects: Rejects,
+    report: Report,
+    advance: Advance,
+    latest: int | None = None,
 ) -> None:
-    """Map and encode all rows into the sorter. A row is taken whole or not at all."""
+    """Map and encode all rows into the sorter. A row is taken whole or not at all, and not when it is later than
+    `latest` (ms): the clock would go there with it, and never come back."""
     for line in file.lines():
         report.rows += 1
         if report.rows % TELL_EVERY == 0:
@@ -77,6 +86,7 @@ def collect(
             continue
         try:
             found = list(_encoded(mapper, codec, line.row, f"{file.digest}-{line.number}", line.number))
+            _not_after(latest, found)
         except (Misfit, Undecodable) as error:
             rejects.add(line.number, str(error), line.row)
             continue
@@ -86,6 +96,15 @@ def collect(
                 report.outcomes += 1
             else:
                 report.events += 1
+
+
+def _not_after(latest: int | None, found: list[tuple[str, Message]]) -> None:
+    if latest is not None:
+        for _, message in found:
+            if message.time > latest:
+                raise Misfit(
+                    f"lies in the future ({moment(message.time)}): correct it, or say with --latest that it is meant"
+                )
 
 
 def _encoded(
