@@ -146,7 +146,8 @@ class Scoring:
 
     def _slice(self, rest: Mapping[int, list[LogRecord]]) -> ScoringSlice:
         self._models.trim()
-        self._cache.start({p: {c for r in records if (c := _key(r))} for p, records in rest.items()})
+        wanted = {p: {c for r in records if (c := _key(r))} for p, records in rest.items()}
+        self._cache.start(wanted, {p: self._committed[p][0] for p in rest})
         works = []
         for partition, records in rest.items():
             work = self._open(partition)

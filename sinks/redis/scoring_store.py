@@ -8,8 +8,8 @@ import redis
 from sinks.redis.client import redis_errors
 from sinks.redis.script import Write, write
 from streams.identity import Position
-from streams.state.rules import check_timers, conflict
-from streams.state.store import CustomerBytes, PartitionCommit
+from streams.state.rules import check_positions, check_timers, conflict
+from streams.state.store import CustomerBytes, PartitionCommit, Positions
 
 _SCAN_COUNT = 5000
 
@@ -30,26 +30,33 @@ class RedisScoringStore:
             if position is not None
         }
 
-    def load(self, wanted: Mapping[int, Sequence[str]]) -> Mapping[int, Mapping[str, CustomerBytes]]:
+    def load(
+        self, wanted: Mapping[int, Sequence[str]], at: Positions | None = None
+    ) -> Mapping[int, Mapping[str, CustomerBytes]]:
         """State and observations of the customers named, in one round trip; CustomerBytes() for an unknown one."""
         asked = {partition: customers for partition, customers in wanted.items() if customers}
+        # The position in the same command as the customers: nothing can come between them.
         replies = self._mget([self._customer_keys(partition, names) for partition, names in asked.items()])
+        if at is not None:
+            check_positions(at, {partition: _parsed(found[0]) for partition, found in zip(asked, replies, strict=True)})
         result: dict[int, Mapping[str, CustomerBytes]] = {partition: {} for partition in wanted}
-        for (partition, customers), values in zip(asked.items(), replies, strict=True):
+        for (partition, customers), (_, *values) in zip(asked.items(), replies, strict=True):
             count = len(customers)
             result[partition] = dict(zip(customers, map(CustomerBytes, values[:count], values[count:]), strict=True))
         return result
 
-    def due(self, partition: int, until: int, limit: int) -> Sequence[tuple[int, str]]:
+    def due(self, partition: int, until: int, limit: int, at: Positions | None = None) -> Sequence[tuple[int, str]]:
         """The first `limit` timers with due <= `until` (ms), ordered by (due, customer bytes): the set's own order."""
         if limit <= 0:
             return []
-        found: list[tuple[bytes, float]]
-        client: Any = self._client
-        with redis_errors(self._client):
-            found = client.zrangebyscore(
-                self._base(partition) + b"timers", "-inf", until, start=0, num=limit, withscores=True
-            )
+        base = self._base(partition)
+        pipeline: Any
+        with redis_errors(self._client), self._client.pipeline(transaction=True) as pipeline:
+            pipeline.get(base + b"position")
+            pipeline.zrangebyscore(base + b"timers", "-inf", until, start=0, num=limit, withscores=True)
+            position, found = pipeline.execute()
+        if at is not None:
+            check_positions(at, {partition: _parsed(position)})
         return [(int(due), customer.decode()) for customer, due in found]
 
     def commit(self, commits: Sequence[PartitionCommit]) -> None:
@@ -75,7 +82,7 @@ class RedisScoringStore:
     def _customer_keys(self, partition: int, customers: Sequence[str]) -> list[bytes]:
         base = self._base(partition)
         names = [customer.encode() for customer in customers]
-        return [*_keys(base + b"c:", names), *_keys(base + b"o:", names)]
+        return [base + b"position", *_keys(base + b"c:", names), *_keys(base + b"o:", names)]
 
     def _mget(self, groups: Iterable[Sequence[bytes]]) -> list[list[bytes | None]]:
         pipeline: Any
@@ -105,6 +112,10 @@ class RedisScoringStore:
             for customer, due in commit.timers.items():
                 arguments += (b"" if due is None else b"%d" % due, customer.encode())
         return Write(keys, arguments)
+
+
+def _parsed(position: bytes | None) -> Position | None:
+    return None if position is None else Position.parse(position.decode())
 
 
 def _keys(start: bytes, names: Iterable[bytes]) -> list[bytes]:

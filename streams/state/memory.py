@@ -1,12 +1,12 @@
 """The stores in memory, for tests, replay and verify: trusted because they pass the suite that Redis passes."""
 
 from bisect import bisect_left, insort
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streams.identity import Position
-from streams.state.rules import check_timers, conflict
-from streams.state.store import CustomerBytes, PartitionCommit
+from streams.state.rules import check_positions, check_timers, conflict
+from streams.state.store import CustomerBytes, PartitionCommit, Positions
 
 
 @dataclass(slots=True)
@@ -45,8 +45,16 @@ class MemoryScoringStore:
         held = ((number, self._partitions.get(number)) for number in partitions)
         return {number: (part.position, part.header) for number, part in held if part is not None}
 
-    def load(self, wanted: Mapping[int, Sequence[str]]) -> Mapping[int, Mapping[str, CustomerBytes]]:
+    def _check(self, partitions: Iterable[int], at: Positions | None) -> None:
+        if at is not None:
+            held = {number: self._partitions.get(number) for number in partitions}
+            check_positions(at, {number: part.position if part else None for number, part in held.items()})
+
+    def load(
+        self, wanted: Mapping[int, Sequence[str]], at: Positions | None = None
+    ) -> Mapping[int, Mapping[str, CustomerBytes]]:
         """State and observations of the customers named; CustomerBytes() for an unknown one."""
+        self._check((number for number, customers in wanted.items() if customers), at)
         result = {}
         for number, customers in wanted.items():
             part = self._partitions.get(number)
@@ -57,8 +65,9 @@ class MemoryScoringStore:
             }
         return result
 
-    def due(self, partition: int, until: int, limit: int) -> Sequence[tuple[int, str]]:
+    def due(self, partition: int, until: int, limit: int, at: Positions | None = None) -> Sequence[tuple[int, str]]:
         """The first `limit` timers with due <= `until` (ms), ordered by (due, customer bytes)."""
+        self._check([partition], at)
         part = self._partitions.get(partition)
         if part is None:
             return []

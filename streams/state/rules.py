@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from streams.errors import PositionConflict
-from streams.state.store import PartitionCommit
+from streams.state.store import PartitionCommit, Positions
 
 MAX_DUE = 2**53
 """Largest magnitude of a due time (ms): Redis keeps the order of timers in doubles."""
@@ -15,6 +15,13 @@ def check_timers(commits: Sequence[PartitionCommit]) -> None:
         for customer, due in commit.timers.items():
             if due is not None and not -MAX_DUE <= due <= MAX_DUE:
                 raise ValueError(f"timer of {customer!r} is due at {due}, beyond +-2^53 ms")
+
+
+def check_positions(wanted: Positions, stored: Positions) -> None:
+    """PositionConflict where a stored position is not the one wanted."""
+    other = [f"partition {partition}" for partition, position in stored.items() if position != wanted[partition]]
+    if other:
+        raise conflict(other)
 
 
 def conflict(places: Sequence[str]) -> PositionConflict:

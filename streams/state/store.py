@@ -32,6 +32,10 @@ class PartitionCommit:
     timers: dict[str, int | None] = field(default_factory=dict)
 
 
+Positions = Mapping[int, Position | None]
+"""Per partition the position that its stored state must reflect; None: never committed."""
+
+
 class ScoringStore(Protocol):
     """State of scoring, one log epoch. All methods may raise Unavailable."""
 
@@ -39,13 +43,15 @@ class ScoringStore(Protocol):
         """Position and header per partition; partitions never committed are left out."""
         ...
 
-    def load(self, wanted: Mapping[int, Sequence[str]]) -> Mapping[int, Mapping[str, CustomerBytes]]:
-        """The customers named, per partition, in one round trip; each partition's position is checked by
-        the commit, not here."""
+    def load(
+        self, wanted: Mapping[int, Sequence[str]], at: Positions | None = None
+    ) -> Mapping[int, Mapping[str, CustomerBytes]]:
+        """The customers named, per partition, in one round trip. PositionConflict when the stored position of one of
+        these partitions is not that of `at`, read at the same moment: nothing may be computed on a mixture."""
         ...
 
-    def due(self, partition: int, until: int, limit: int) -> Sequence[tuple[int, str]]:
-        """The first `limit` timers with due <= until, ordered by (due, customer as UTF-8 bytes)."""
+    def due(self, partition: int, until: int, limit: int, at: Positions | None = None) -> Sequence[tuple[int, str]]:
+        """The first `limit` timers with due <= until, ordered by (due, customer as UTF-8 bytes); `at` as in `load`."""
         ...
 
     def commit(self, commits: Sequence[PartitionCommit]) -> None:

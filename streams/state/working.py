@@ -10,7 +10,7 @@ from streams.features.plan import FeaturePlan
 from streams.identity import Position
 from streams.log import Output
 from streams.state.customer import CustomerState
-from streams.state.store import CustomerBytes, PartitionCommit, ScoringStore
+from streams.state.store import CustomerBytes, PartitionCommit, Positions, ScoringStore
 from streams.targets.observations import Observations
 from streams.targets.plan import NEVER
 from streams.timeline import PartitionHeader
@@ -108,13 +108,14 @@ class CustomerCache:
         self._kept.clear()
         self._slice.clear()
 
-    def start(self, wanted: Mapping[int, Iterable[str]]) -> None:
+    def start(self, wanted: Mapping[int, Iterable[str]], positions: Positions) -> None:
         """Begin a slice: make these customers readable by `get`, in one round trip."""
         self._slice.clear()
-        self.fetch(wanted)
+        self.fetch(wanted, positions)
 
-    def fetch(self, wanted: Mapping[int, Iterable[str]]) -> None:
-        """Make more customers readable in this slice."""
+    def fetch(self, wanted: Mapping[int, Iterable[str]], positions: Positions) -> None:
+        """Make more customers readable in this slice. PositionConflict when the store is not at these positions: what
+        is kept here and what would be read do not belong together."""
         missing: dict[int, list[str]] = {}
         for partition, customers in wanted.items():
             for customer in customers:
@@ -127,7 +128,7 @@ class CustomerCache:
                 else:
                     self._slice[at] = kept
         if missing:
-            for partition, found in self._store.load(missing).items():
+            for partition, found in self._store.load(missing, positions).items():
                 for customer, packed in found.items():
                     self._slice[(partition, customer)] = packed
 

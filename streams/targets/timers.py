@@ -70,7 +70,7 @@ class Timers:
     def _next(self, work: PartitionWork, until: int) -> tuple[int, bytes, str] | None:
         """The first timer due by `until`, now at the top of the agenda; None when there is none."""
         self._plan_touched(work)
-        agenda = work.agenda
+        agenda, at = work.agenda, {work.partition: work.expected}
         while True:
             while agenda and not self._is_valid(work, agenda[0]):
                 heappop(agenda)
@@ -81,7 +81,7 @@ class Timers:
             elif first is None or self._cache.has(work, first[2]):
                 return first
             else:
-                self._cache.fetch({work.partition: [c for due, _, c in agenda if due <= until]})
+                self._cache.fetch({work.partition: [c for due, _, c in agenda if due <= until]}, at)
 
     def _plan_touched(self, work: PartitionWork) -> None:
         """Tell the agenda of due times that changed in this slice."""
@@ -102,7 +102,7 @@ class Timers:
         """Take more stored timers into the agenda. Those of this slice's customers may have moved since, so as
         many more are asked for: each reading brings SLICE others, or all there are."""
         most = SLICE + len(work.customers)
-        rows = self._store.due(work.partition, FAR, most)
+        rows = self._store.due(work.partition, FAR, most, {work.partition: work.expected})
         for due, customer_id in rows:
             customer = work.customers.get(customer_id)
             if customer is None:

@@ -56,6 +56,20 @@ def test_what_was_committed_is_read_back(store: ScoringStore) -> None:
     assert list(store.customers(3)) == ["c"]
 
 
+def test_nothing_is_read_at_another_position_than_asked_for(store: ScoringStore) -> None:
+    assert store.load({0: ["a"]}, {0: None}) == {0: {"a": CustomerBytes()}}
+    assert list(store.due(0, 9, 9, {0: None})) == []
+    store.commit([commit(0, None, P2, states={"a": b"1"}, timers={"a": 5})])
+    assert store.load({0: ["a"], 1: ["b"]}, {0: P2, 1: None})[0]["a"].state == b"1"
+    assert list(store.due(0, 9, 9, {0: P2})) == [(5, "a")]
+    for other in (None, P0, P1):
+        with pytest.raises(PositionConflict, match="partition 0"):
+            store.load({1: ["b"], 0: ["a"]}, {0: other, 1: None})
+        with pytest.raises(PositionConflict, match="partition 0"):
+            store.due(0, 9, 9, {0: other})
+    assert store.load({0: [], 1: ["b"]}, {0: P1, 1: None})[0] == {}, "nothing asked for, nothing compared"
+
+
 def test_parts_not_named_stay_and_empty_ones_are_deleted(store: ScoringStore) -> None:
     store.commit([commit(0, None, P0, states={"a": b"1", "b": b"2"}, observations={"a": b"3", "b": b"4"})])
     store.commit([commit(0, P0, P1, states={"a": b"5"}, observations={"b": b"", "x": b""})])

@@ -285,3 +285,30 @@ def test_an_outcome_of_a_binary_target_is_0_or_1():
     _, outputs = calm(log)
     letters = decoded(log, outputs, "DeadLetter")
     assert [letter["reason"] for letter in letters] == ["wrong_type", "wrong_type"]
+
+
+@pytest.mark.parametrize("cache", [0, 2])
+def test_an_owner_left_behind_puts_nothing_out_that_mixes_two_places(cache):
+    """A process that was stopped for a while, or a store that lost its last second: what is kept in memory and what
+    would be read belong to different places, so that its outputs would be others under the same ids."""
+    log = random_log(2)
+    _, right = calm(log)
+    truth = {(output.topic, output.partition, output.value) for output in right}
+    for ahead in range(5, 150, 10):
+        store = MemoryScoringStore()
+        behind, owner = scoring(log, store, cache), scoring(log, store)
+        places = list(log.logs)
+        behind.assign(places)
+        outputs = []
+        for piece in behind.process({tp: records[:3] for tp, records in log.logs.items()}):
+            piece.commit()
+            outputs += piece.outputs
+        owner.assign(places)
+        for piece in owner.process({tp: records[:ahead] for tp, records in log.logs.items()}):
+            piece.commit()
+            outputs += piece.outputs
+        with pytest.raises(PositionConflict):
+            for piece in behind.process({tp: records[:ahead] for tp, records in log.logs.items()}):
+                outputs += piece.outputs
+                piece.commit()
+        assert {(output.topic, output.partition, output.value) for output in outputs} <= truth
