@@ -32,7 +32,7 @@ from streams.deployment import Deployment
 from streams.errors import SettingError, TidecastError, Unavailable
 from streams.log import Output
 
-TIMEOUT = 20.0
+TIMEOUT = 10.0
 """Seconds after which the broker counts as away."""
 DEPLOYMENT = "tidecast.Deployment"
 CURRENT = b"current"
@@ -264,7 +264,7 @@ def _answer(settings: Settings, ask: Any) -> Any:
 def _unavailable(settings: Settings, error: KafkaException) -> Unavailable:
     return Unavailable(
         f"Kafka at {settings.kafka} does not do what is asked ({error.args[0].str()}); "
-        "check that it runs, TIDECAST_KAFKA and its credentials."
+        "start it (`tidecast stack up` for the local one), or check TIDECAST_KAFKA and its credentials."
     )
 
 

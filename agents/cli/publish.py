@@ -46,6 +46,12 @@ def _parsed(parse: Any) -> Any:
     return callback
 
 
+FULL_SPEED = (
+    "Published at full speed: time passed faster than models can learn, so most answers are those of untrained "
+    "versions. To see them learn as they would have, publish with --speed, such as 864000x (ten days a second)."
+)
+
+
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--mapping", required=True, type=click.Path(path_type=Path), help="TOML file: columns to fields.")
@@ -129,6 +135,8 @@ def command(
             with _bar("publishing", sorter.count) as advance:
                 deliver(sorter, publisher, _pace(rate, speed, publisher), clock, report, advance)
     _tell(file, report, dry_run, known.clock)
+    if known.clock == "external" and not (rate or speed or dry_run):
+        click.echo(FULL_SPEED, err=True)
     if report.rejected == report.rows and report.rows:
         raise TidecastError(f"Not one of the {report.rows} rows of {file} fits the mapping {mapping}; correct it.")
     if report.rejected and strict:

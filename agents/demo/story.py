@@ -132,9 +132,10 @@ class Story:
 
     @property
     def after(self) -> float | None:
-        """Best AUC of the cohorts after the worst one."""
+        """AUC of the last cohort, where that is after the worst one."""
         dip = self.dip
-        return None if dip is None else max((a for day, a in self.curve.items() if day > dip[0]), default=None)
+        last = max(self.curve, default=None)
+        return None if dip is None or last is None or last <= dip[0] else self.curve[last]
 
     @property
     def recovered(self) -> bool:

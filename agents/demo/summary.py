@@ -46,7 +46,7 @@ def _churn(story: Story) -> str:
     day, worst = story.dip
     return (
         f"the champion's AUC: {story.before:.3f} before the campaign (day {story.plan.campaign_day}), down to "
-        f"{worst:.3f} for questions asked up to day {day}, back to {story.after:.3f}"
+        f"{worst:.3f} for questions asked up to day {day}, {story.after:.3f} on the last questions answered"
     )
 
 
