@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from agents.backlog import refuse_backlog
 from agents.fingerprint import running
 from agents.registry import HttpRegistry, SchemaConflict
 from agents.settings import Settings
@@ -58,6 +59,8 @@ def deploy(
     warnings = differences(before.fingerprint, running()) if before else []
     if before is not None and before.definitions == definitions_of(use_case):
         return Deployed(before, False, created, [], warnings)
+    if before is not None:
+        refuse_backlog(settings)
     deployment = _next_deployment(settings, use_case, count, before)
     _write(settings, deployment)
     changed = changes(before.definitions, deployment.definitions) if before else []

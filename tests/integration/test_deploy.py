@@ -4,6 +4,7 @@ import dataclasses
 import uuid
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from agents import deploying
@@ -125,6 +126,21 @@ def test_changed_definitions_are_appended_and_targets_stay_in_place(settings, us
     ]
     assert current_deployment(settings) == done.deployment
     assert Logs(settings).ends(CUSTOMER_EVENTS, 1) == [(0, 2)]
+
+
+def test_events_not_worked_off_refuse_changed_definitions(settings, use_case):
+    deploy(settings, use_case, partitions=2)
+    changed = dataclasses.replace(use_case, targets=(*use_case.targets, Question("offer")))
+    write(settings, [Output(CUSTOMER_EVENTS, 1, b"c", b"an event")])
+    with pytest.raises(TidecastError, match="scoring has not worked off customer-events"):
+        deploy(settings, changed)
+    assert not deploy(settings, use_case).written
+    group = settings.topic_prefix + "tidecast-scoring"
+    reader = Consumer({**settings.confluent(), "group.id": group, "enable.auto.commit": False})
+    end = Logs(settings).ends(CUSTOMER_EVENTS, 2)[1][1]
+    reader.commit(offsets=[TopicPartition(settings.topic(CUSTOMER_EVENTS), 1, end)], asynchronous=False)
+    reader.close()
+    assert deploy(settings, changed).written
 
 
 def test_the_number_of_partitions_is_fixed(settings, use_case):
