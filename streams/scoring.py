@@ -77,6 +77,9 @@ class Scoring:
         ]
         self._by_name = {plan.name: plan for plan in self._targets}
         self._models = ServedModels(models, signing_key)
+        for plan in self._targets:
+            for arm_index in range(len(plan.arms)):
+                self._models.untrained(plan, arm_index)  # made now: an import must not stall the first batch
         self._questions = Questions(codec, self._models, deployment.deployment_id, deployment.target_partitions)
         self._cache = CustomerCache(store, self._features, self._lateness, cache_customers)
         self._aside = Aside(codec)

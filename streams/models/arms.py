@@ -105,7 +105,7 @@ def build_model(arm: Arm, target_name: str, kind: Kind, names: Sequence[str], li
 
     DeclarationError when the model does not fit the target's kind or names a feature that is not there."""
     check_arm(arm, target_name, kind, names)
-    from streams.models.registered import build  # River takes 0.7 s to import
+    from streams.models.registered import build  # which knows the declarations of this module
 
     return build(arm, target_name, kind, tuple(names), lineage)
 

@@ -1,9 +1,10 @@
-"""Which declaration makes which model, and a model's way into a snapshot and back."""
+"""Which declaration makes which model, and a model's way into a snapshot and back.
+
+River's own models are imported only where they are declared or loaded: it costs the better part of a second, which
+a scorer without them should not spend when it comes back."""
 
 from hashlib import sha256
 from typing import Any, cast
-
-from river import forest, tree
 
 from streams.models.arms import (
     AdaptiveForest,
@@ -18,13 +19,9 @@ from streams.models.arms import (
 )
 from streams.models.linear import LinearModel, LogisticModel
 from streams.models.naive import LastValueModel, PriorRateModel
-from streams.models.trees import RiverClassifier, RiverModel
 
-CLASSES: dict[str, Any] = {
-    cls.__name__: cls
-    for cls in (LinearModel, LogisticModel, PriorRateModel, LastValueModel, RiverModel, RiverClassifier)
-}
-"""Model classes by the name that snapshots carry."""
+CLASSES: dict[str, Any] = {cls.__name__: cls for cls in (LinearModel, LogisticModel, PriorRateModel, LastValueModel)}
+"""Model classes by the name that snapshots carry; the others are in streams.models.trees."""
 
 
 def build(arm: Arm, target_name: str, kind: Kind, names: tuple[str, ...], lineage: int) -> Model:
@@ -39,12 +36,10 @@ def build(arm: Arm, target_name: str, kind: Kind, names: tuple[str, ...], lineag
             return PriorRateModel(binary)
         case LastValue():
             return LastValueModel(names, declared.feature, declared.scale, binary)
-        case HoeffdingTree():
-            estimator = tree.HoeffdingTreeClassifier() if binary else tree.HoeffdingTreeRegressor()
-        case AdaptiveForest():
-            make = forest.ARFClassifier if binary else forest.ARFRegressor
-            estimator = make(n_models=declared.trees, seed=seed_of(target_name, arm.name, lineage))
-    return (RiverClassifier if binary else RiverModel)(names, estimator)
+        case HoeffdingTree() | AdaptiveForest():
+            from streams.models.trees import build_tree
+
+            return build_tree(declared, binary, names, seed_of(target_name, arm.name, lineage))
 
 
 def seed_of(target: str, arm: str, lineage: int) -> int:
@@ -59,4 +54,9 @@ def pack_model(model: Model) -> list[Any]:
 
 def unpack_model(packed: list[Any]) -> Model:
     """The model that `pack_model` described. Only for bytes whose seal was checked: a pickle runs code."""
-    return cast(Model, CLASSES[packed[0]].unpack(packed[1]))
+    name, state = packed
+    if name in CLASSES:
+        return cast(Model, CLASSES[name].unpack(state))
+    from streams.models.trees import TREES
+
+    return cast(Model, TREES[name].unpack(state))

@@ -8,7 +8,9 @@ from random import Random
 from sys import getrecursionlimit, intern, setrecursionlimit
 from typing import Any
 
-from river import proba
+from river import forest, proba, tree
+
+from streams.models.arms import AdaptiveForest, HoeffdingTree
 
 DEPTH = 20_000
 """Recursion allowed while pickling: River keeps a number's split candidates in unbalanced binary trees, as deep
@@ -91,3 +93,17 @@ class RiverClassifier(RiverModel):
     def learn(self, vector: Sequence[float], label: float) -> None:
         """See streams.models.arms.Model."""
         self.estimator.learn_one(self.known(vector), label != 0)
+
+
+TREES = {cls.__name__: cls for cls in (RiverModel, RiverClassifier)}
+"""Model classes by the name that snapshots carry."""
+
+
+def build_tree(declared: HoeffdingTree | AdaptiveForest, binary: bool, names: Sequence[str], seed: int) -> RiverModel:
+    """The untrained model of a declaration."""
+    if isinstance(declared, AdaptiveForest):
+        make = forest.ARFClassifier if binary else forest.ARFRegressor
+        estimator = make(n_models=declared.trees, seed=seed)
+    else:
+        estimator = tree.HoeffdingTreeClassifier() if binary else tree.HoeffdingTreeRegressor()
+    return (RiverClassifier if binary else RiverModel)(names, estimator)

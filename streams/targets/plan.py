@@ -28,6 +28,7 @@ class TargetPlan:
         self.name = target.name
         self.kind = target.kind
         self.arms = target.arms
+        self.serving_keys = tuple(f"{target.name}/{arm.name}" for arm in target.arms)
         self.champion = next(i for i, arm in enumerate(target.arms) if arm.role == "champion")
         self.names = tuple(target.features) if target.features is not None else tuple(names)
         self.columns = None if target.features is None else [names.index(name) for name in target.features]

@@ -147,7 +147,7 @@ class Questions:
     ) -> tuple[str, str, float, bool]:
         """The arm's answer: by the version served, else the one before it, else untrained; always finite."""
         arm = plan.arms[arm_index].name
-        serving = work.header.serving.get(f"{plan.name}/{arm}")
+        serving = work.header.serving.get(plan.serving_keys[arm_index])
         fallback = False
         if serving is not None:
             versions = [(serving.version, serving.snapshot)]
@@ -160,13 +160,12 @@ class Questions:
                 fallback = True
         version, model = self._models.untrained(plan, arm_index)
         value = _predict(model, vector)
-        return (arm, version, 0.0 if value is None else value, fallback)
+        return (arm, version, 0.0, True) if value is None else (arm, version, value, fallback)
 
     def _reasons(
         self, work: PartitionWork, plan: TargetPlan, version: str, vector: list[float]
     ) -> list[dict[str, Any]]:
-        arm = plan.arms[plan.champion].name
-        serving = work.header.serving.get(f"{plan.name}/{arm}")
+        serving = work.header.serving.get(plan.serving_keys[plan.champion])
         if serving is None or serving.version != version:
             return []
         top = self._models.loaded(serving.snapshot).contributions(vector, REASONS)
