@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -63,6 +62,17 @@ class Place:
                 return bool(answer.status == 200)
         except (OSError, ValueError, urllib.error.URLError):
             return False
+
+    def told(self, kind: str, slot: int = 0) -> str:
+        """What /healthz says, red or green; nothing while it does not answer."""
+        try:
+            address = (self.run_folder / f"{kind}.{slot}.health").read_text().strip()
+            with urllib.request.urlopen(f"{address}/healthz", timeout=5) as answer:
+                return str(answer.read().decode())
+        except urllib.error.HTTPError as red:
+            return red.read().decode()
+        except (OSError, ValueError):
+            return ""
 
     def ticks(self) -> int:
         """Ticks in the log so far."""
@@ -156,8 +166,9 @@ def test_predictions_do_not_wait_for_clickhouse(place: Place) -> None:
     place.env["TIDECAST_CLICKHOUSE_URL"] = "http://127.0.0.1:1"
     worker = place.start("scoring", "history")
     until(lambda: place.ready("scoring"), 60)
-    time.sleep(2.0)  # long enough for history to have met it
+    until(lambda: "ClickHouse" in place.told("history"), 60)  # history has met it
     assert worker.poll() is None
+    assert place.ready("scoring")
     assert not place.ready("history")
     worker.terminate()
     assert worker.wait(30) == 0
