@@ -8,7 +8,7 @@ their own, and there are at most 5,121 buckets. It is DDSketch with linear inter
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import frexp, fsum
+from math import frexp, fsum, nan
 from typing import Any
 
 STEPS = 32
@@ -106,6 +106,14 @@ class Histogram:
         return cls(dict(zip(buckets, counts, strict=True)), missing, total, amount)
 
 
+def _sum(values: Sequence[float]) -> float:
+    """Their sum, the same in every order; NaN where opposite infinities or an overflow leave none."""
+    try:
+        return fsum(values)
+    except (OverflowError, ValueError):
+        return nan
+
+
 def merged(parts: Sequence[Histogram]) -> Histogram:
     """One histogram of all values; exactly the same for every order of the parts."""
     counts: dict[int, int] = {}
@@ -113,4 +121,4 @@ def merged(parts: Sequence[Histogram]) -> Histogram:
         for index, count in part.counts.items():
             counts[index] = counts.get(index, 0) + count
     missing, total = sum(part.missing for part in parts), sum(part.total for part in parts)
-    return Histogram(counts, missing, total, fsum(part.sum for part in parts))
+    return Histogram(counts, missing, total, _sum([part.sum for part in parts]))
