@@ -4,10 +4,11 @@
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+MINUTES ?= 1
 # made last: an installation that was interrupted is done again
 READY := .venv/.ready
 
-.PHONY: help demo test lint types unit integration stack clean
+.PHONY: help demo test lint types unit integration fuzz stack clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -37,7 +38,10 @@ unit: $(READY) ## The tests that need no servers
 	$(BIN)/pytest tests --ignore tests/integration -n 2
 
 integration: $(READY) ## The tests on the real servers
-	$(BIN)/pytest tests/integration
+	$(BIN)/pytest tests/integration -n 2 --dist loadfile --no-loadscope-reorder
+
+fuzz: $(READY) ## Hostile inputs at the decoder, the control check, snapshots, scoring, the ClickHouse endpoint (MINUTES=1 each)
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
 stack: $(READY) ## Start the local servers
 	$(BIN)/tidecast stack up

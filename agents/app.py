@@ -9,6 +9,7 @@ from yarl import URL
 
 from agents.settings import Settings
 from agents.transport import BatchApp, PromptTables
+from agents.unpacking import install
 
 SESSION_TIMEOUT_S = 6.0
 """The least that brokers allow by default: after it a worker that is dead for good is replaced."""
@@ -20,6 +21,7 @@ NO_LIMIT_S = 1e6
 def build_app(settings: Settings, group: str, instance: str) -> BatchApp:
     """A Faust app for the consumer group `group`; `instance` is its static membership, so that a worker that
     comes back within the session time-out gets its partitions without a rebalance."""
+    install()
     app = BatchApp(
         settings.topic_prefix + group,
         broker=[URL(f"kafka://{server.strip()}") for server in settings.kafka.split(",")],

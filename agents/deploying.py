@@ -131,11 +131,13 @@ def _register(settings: Settings, wanted: Mapping[str, Schema]) -> None:
 
 
 def _next_deployment(settings: Settings, use_case: Any, count: int, before: Deployment | None) -> Deployment:
+    now_ms = int(time.time() * 1000)  # greater also than that of an interrupted try, of which the index knows nothing
     if before is not None:
-        made = deploy_of(use_case, before.epoch, count, before.target_partitions, running())
+        number = max(before.number + 1, now_ms)
+        made = deploy_of(use_case, before.epoch, count, before.target_partitions, running(), number)
     else:
-        epoch = _begun_epoch(settings, count) or int(time.time())
-        made = deploy_of(use_case, epoch, count, {}, running())
+        epoch = _begun_epoch(settings, count) or now_ms // 1000
+        made = deploy_of(use_case, epoch, count, {}, running(), now_ms)
     most = TOPICS[LABELLED_EXAMPLES].count(count)
     if len(made.target_partitions) > most:
         raise SettingError(

@@ -1,6 +1,7 @@
 """What a worker process says of itself: /healthz, /readyz, /metrics."""
 
 import json
+import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from agents.metrics import HEALTHY
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -19,12 +22,16 @@ class StageHealth:
     problem: str = ""
 
     def red(self, problem: str) -> None:
-        """It waits, and why."""
+        """It waits, and why. The log says it when that changes."""
+        if problem != self.problem:
+            log.warning("%s is red: %s", self.name, problem)
         self.problem = problem
         HEALTHY.labels(self.name).set(0)
 
     def green(self) -> None:
         """It works, or has nothing to do."""
+        if self.problem:
+            log.warning("%s is green again", self.name)
         self.ready = True
         self.problem = ""
         HEALTHY.labels(self.name).set(1)

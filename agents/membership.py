@@ -1,18 +1,28 @@
 """A group member that comes back to its partitions after a kill, and gives them up at once when it is stopped."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import contextlib
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import aiokafka
-from aiokafka.errors import KafkaTimeoutError
+from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Int16, Int32, Schema, String
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from agents.passing import Passed, metadata
+from sinks.failpoints import REPORTED, hit
+
 FETCH_WAIT_MS = 100
 """How long the broker may hold a fetch that finds nothing; a record that arrives ends it at once."""
+SILENT_S = 5.0
+"""A broker that has not said anything for so long is away: heartbeats are answered every second."""
+FIRST_TRY_S, SLOWEST_TRY_S = 0.05, 2.0
+"""Between tries to reach a broker that does not answer, at first and in the end; full jitter above a tenth."""
 LEAVE_PATIENCE_S = 2.0
 COMMIT_PATIENCE_S = 5.0
 ASK_PATIENCE_S = 10.0
@@ -57,18 +67,37 @@ class _Leave(Request[_LeaveStruct]):  # type: ignore[misc]
         return request_struct_class(*self._fields)
 
 
+def _patient(connect: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """aiokafka's way to a connection (None when there is none), tried less and less often while it fails: its many
+    loops would try hundreds of times a second for ever."""
+    failures = 0
+
+    async def get(*args: Any, **named: Any) -> Any:
+        nonlocal failures
+        if failures:
+            await asyncio.sleep(min(SLOWEST_TRY_S, FIRST_TRY_S * 2.0 ** min(failures, 16)) * random.uniform(0.1, 1.0))
+        found = await connect(*args, **named)
+        failures = failures + 1 if found is None else 0
+        return found
+
+    return get
+
+
 class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """The thread in which aiokafka's consumer lives; all that touches the consumer is called in it."""
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # Faust has no setting for its 1500
+        consumer._isolation_level = "read_committed"  # nor for this without its own transactions
         return consumer
 
     async def on_start(self) -> None:
         """Start the consumer; a static member leaves where aiokafka lets only others leave."""
-        await super().on_start()
+        await self._connect()
         coordinator = self._ensure_consumer()._coordinator
+        client = self._ensure_consumer()._client
+        client._get_conn = _patient(client._get_conn)
         instance = self.app.conf.consumer_group_instance_id
         if instance:
 
@@ -83,9 +112,26 @@ class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
             coordinator._maybe_leave_group = leave
 
+    async def _connect(self) -> None:
+        """Start the consumer, as long as it takes: aiokafka gives up when no broker answers at the start."""
+        wait = FIRST_TRY_S
+        while True:
+            try:
+                await super().on_start()
+                return
+            except KafkaConnectionError:
+                self.app.unreached()
+                with contextlib.suppress(Exception):
+                    await self._ensure_consumer().stop()
+            wait = min(SLOWEST_TRY_S, 2 * wait)
+            await asyncio.sleep(wait * random.uniform(0.1, 1.0))
+
     def reached(self) -> bool:
-        """Whether any broker is connected; aiokafka itself tries for ever, and says nothing."""
-        return any(connection.connected() for connection in [*self._ensure_consumer()._client._conns.values()])
+        """Whether any broker is connected and has said something lately; aiokafka itself tries for ever, and says
+        nothing."""
+        since = time.monotonic() - SILENT_S
+        connections = [*self._ensure_consumer()._client._conns.values()]
+        return any(connection.connected() and connection._last_action > since for connection in connections)
 
     async def commit(self, tps: Mapping[TP, int]) -> bool:
         """Report positions to the group. A failure is no harm: they are a hint, the truth is in the store."""
@@ -100,9 +146,11 @@ class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer = self._ensure_consumer()
         ours = consumer.assignment()
         offsets = {aiokafka.TopicPartition(*tp): offset for tp, offset in tps.items()}
-        mine = {tp: offset for tp, offset in offsets.items() if tp in ours}
+        passed: Passed[TP] = self.consumer.passed
+        mine = {tp: (at, metadata(at, passed.behind(TP(*tp), at))) for tp, at in offsets.items() if tp in ours}
         if mine:  # without a limit it would be tried until Kafka is back, and a stop would wait for it
             await asyncio.wait_for(consumer.commit(mine), COMMIT_PATIENCE_S)
+            hit(REPORTED, self.app.conf.id.removeprefix(f"{self.app.prefix}tidecast-"))
 
     async def kept(self, tps: Iterable[TP]) -> dict[TP, tuple[int, int, int]]:
         """First offset kept, next offset to be written and group offset (0 for none) of each. Raises KafkaError."""
@@ -125,6 +173,15 @@ class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         group = await consumer._coordinator.fetch_committed_offsets(list(places.values()))
         reported = {tp: max(0, found.offset) for tp, found in group.items()}
         return {tp: (firsts[place], ends[place], reported.get(place, 0)) for tp, place in places.items()}
+
+    def read_to(self, tp: TP) -> int | None:
+        """The next offset to be fetched; None when that is not known."""
+        subscription = self._ensure_consumer()._subscription.subscription
+        if subscription is None or subscription.assignment is None:  # just revoked
+            return None
+        state = subscription.assignment._tp_state.get(aiokafka.TopicPartition(*tp))
+        position: int | None = None if state is None else state._position
+        return position
 
     async def take(self, offsets: Mapping[TP, int]) -> None:
         """Read these partitions from these offsets, and nothing else."""

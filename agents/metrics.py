@@ -6,6 +6,8 @@ RECORDS = Counter("tidecast_records_total", "Records worked off.", ["stage", "to
 OUTPUTS = Counter("tidecast_outputs_total", "Records produced.", ["stage", "topic"])
 SLICES = Counter("tidecast_slices_total", "Slices committed.", ["stage"])
 RETRIES = Counter("tidecast_retries_total", "Batches begun anew.", ["stage", "reason"])
+DEAD_LETTERS = Counter("tidecast_dead_letters_total", "Dead letters, counted when committed.", ["stage", "reason"])
+LATE_EVENTS = Counter("tidecast_late_events_total", "Late events, counted when committed.", ["stage"])
 STEP_SECONDS = Histogram(
     "tidecast_step_seconds",
     "Duration of a slice's steps: compute, produce (until all acks), commit.",

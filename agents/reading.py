@@ -30,6 +30,7 @@ class LogReader:
                 "enable.partition.eof": True,
                 "auto.offset.reset": "error",
                 "isolation.level": "read_committed",
+                "fetch.wait.max.ms": 10,  # whatever is asked waits behind a fetch at the end of the log
                 "log_level": 0,
             }
         )

@@ -1,19 +1,21 @@
 """The schema registry over HTTP: Confluent's API, which Apicurio speaks under /apis/ccompat/v7."""
 
 import json
-import time
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 from agents.settings import Settings
-from schemas.catalog import Schema
-from streams.errors import TidecastError, Unavailable
+from schemas.catalog import Schema, load_schemas
+from streams.errors import SettingError, TidecastError, Unavailable
 
-UNKNOWN_FOR_S = 5.0
-"""How long an id that the registry did not know is not asked for again (garbage would ask for each record)."""
-MOST_UNKNOWN = 10_000
+OURS = "tidecast.Tick"
+"""A schema that every registry of a deployed system has: by it a registry proves that it has our schemas."""
+GREATEST_ID = 2**31 - 1
+"""Registries give out positive Java ints. To ask Confluent's for more is a 404 of its web server, not of its own."""
+UNKNOWN_CODES = frozenset({40401, 40402, 40403})
+"""A registry's own words for: no such subject, version, schema."""
 
 
 class SchemaConflict(TidecastError):
@@ -30,7 +32,6 @@ class HttpRegistry:
         self._http = httpx.Client(**settings.registry_http())
         self._schemas: dict[int, Schema] = {}
         self._ids: dict[str, int] = {}
-        self._unknown: dict[int, float] = {}
 
     def __enter__(self) -> "HttpRegistry":
         return self
@@ -43,35 +44,53 @@ class HttpRegistry:
         self._http.close()
 
     def schema(self, id: int) -> Schema:
-        """The schema of an id; KeyError when there is none, Unavailable when the registry does not answer."""
+        """The schema of an id; KeyError when there is none for certain: the registry says so and then proves that
+        it has our own schemas. Else Unavailable: an id unknown to the wrong server, or to a registry that lost its
+        data, tells nothing of a record."""
         found = self._schemas.get(id)
         if found is not None:
             return found
-        if time.monotonic() < self._unknown.get(id, 0.0):
+        if id > GREATEST_ID:
             raise KeyError(id)
         answer = self._ask("GET", f"schemas/ids/{id}")
-        if answer.status_code == 404:
-            if len(self._unknown) >= MOST_UNKNOWN:
-                self._unknown.clear()
-            self._unknown[id] = time.monotonic() + UNKNOWN_FOR_S
+        if self._knows_not(answer):
+            self._prove()
             raise KeyError(id)
         body = self._body(answer)
-        if body.get("schemaType", "AVRO") != "AVRO":
-            raise KeyError(id)
+        if not isinstance(body, dict) or not isinstance(body.get("schema"), str):
+            raise SettingError(self._is_no_registry(answer))
         try:
+            if body.get("schemaType", "AVRO") != "AVRO":
+                raise ValueError
             schema: Schema = json.loads(body["schema"])
-        except (KeyError, TypeError, ValueError):
+        except ValueError:
+            self._prove()
             raise KeyError(id) from None
         self._schemas[id] = schema
         return schema
 
+    def _prove(self) -> None:
+        """Unavailable unless the registry has our schemas, under the ids it gave them before."""
+        answer = self._ask("POST", f"subjects/{OURS}", _payload(load_schemas()[OURS]))
+        if self._knows_not(answer):
+            raise Unavailable(
+                f"The schema registry at {self._address} does not have our own schema {OURS}: restore its data if it "
+                "was lost (the logs hold its ids), else run `tidecast deploy`."
+            )
+        id = int(self._body(answer)["id"])
+        if self._ids.setdefault(OURS, id) != id:
+            raise Unavailable(
+                f"The schema registry at {self._address} has given {OURS} the new id {id}, it was "
+                f"{self._ids[OURS]}: restore the registry's data, the logs hold its old ids."
+            )
+
     def id_of(self, name: str, schema: Schema) -> int:
-        """The id of a registered schema; TidecastError when it is not (workers never register)."""
+        """The id of a registered schema; Unavailable until it is (workers never register)."""
         if name in self._ids:
             return self._ids[name]
         answer = self._ask("POST", f"subjects/{quote(name, safe='')}", _payload(schema))
-        if answer.status_code == 404:
-            raise TidecastError(f"The registry does not have this version of the schema {name}; run `tidecast deploy`.")
+        if self._knows_not(answer):
+            raise Unavailable(f"The registry does not have this version of the schema {name}; run `tidecast deploy`.")
         self._ids[name] = int(self._body(answer)["id"])
         return self._ids[name]
 
@@ -93,7 +112,7 @@ class HttpRegistry:
         """All registered versions of a record's schema, oldest first; empty when there are none."""
         subject = f"subjects/{quote(name, safe='')}"
         answer = self._ask("GET", f"{subject}/versions")
-        if answer.status_code == 404:
+        if self._knows_not(answer):
             return []
         numbers = self._body(answer)
         return [
@@ -124,6 +143,19 @@ class HttpRegistry:
             )
         return answer
 
+    def _knows_not(self, answer: httpx.Response) -> bool:
+        """Whether a registry says that it has no such thing; Unavailable for a 404 of anybody else, such as a proxy
+        whose registry is just being started."""
+        if answer.status_code != 404:
+            return False
+        try:
+            code = answer.json().get("error_code")
+        except (ValueError, AttributeError):
+            code = None
+        if code not in UNKNOWN_CODES:
+            raise Unavailable(self._is_no_registry(answer))
+        return True
+
     def _body(self, answer: httpx.Response) -> Any:
         """The JSON of a successful answer."""
         try:
@@ -131,7 +163,10 @@ class HttpRegistry:
                 return answer.json()
         except ValueError:
             pass
-        raise TidecastError(
+        raise SettingError(self._is_no_registry(answer))
+
+    def _is_no_registry(self, answer: httpx.Response) -> str:
+        return (
             f"{self._address} does not answer like a schema registry ({answer.status_code} on "
             f"{answer.request.url.path}); check TIDECAST_REGISTRY."
         )

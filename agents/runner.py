@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from cProfile import Profile
@@ -13,10 +14,23 @@ from typing import Any, TypeVar
 from aiokafka.errors import KafkaError
 
 from agents.health import StageHealth
-from agents.metrics import LAG, OUTPUTS, POSITION, RECORDS, RETRIES, SLICES, STEP_SECONDS
-from agents.starting import start_of
+from agents.limits import DeadLetterLimits
+from agents.metrics import (
+    DEAD_LETTERS,
+    LAG,
+    LATE_EVENTS,
+    OUTPUTS,
+    POSITION,
+    RECORDS,
+    RETRIES,
+    SLICES,
+    STEP_SECONDS,
+)
+from agents.starting import starts_of
 from agents.transport import BatchApp, BatchConsumer, Fetched
-from streams.errors import PositionConflict, TidecastError, Unavailable
+from sinks.failpoints import ACKED, COMMITTED, COMPUTED, hit
+from streams.aside import SetAside
+from streams.errors import DeadReason, PositionConflict, TidecastError, Unavailable
 from streams.log import Emitter, Slice, Stage, TopicPartition
 
 log = logging.getLogger(__name__)
@@ -38,9 +52,16 @@ class Runner:
     """One stage, one thread that works on it, one Faust app that feeds it. `failed` tells what ended it."""
 
     def __init__(
-        self, name: str, stage: Stage, emitter: Emitter, health: StageHealth, profile_folder: Path | None = None
+        self,
+        name: str,
+        stage: Stage,
+        emitter: Emitter,
+        health: StageHealth,
+        profile_folder: Path | None = None,
+        limits: DeadLetterLimits | None = None,
     ) -> None:
-        """`profile_folder`: where `close` writes a profile of the stage's thread, NAME.pstats."""
+        """`limits` stop the stage at too many dead letters. `profile_folder`: where `close` writes a profile of the
+        stage's thread, NAME.pstats."""
         self.name = name
         self.stage = stage
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -52,7 +73,9 @@ class Runner:
         self._profile = Profile() if profile_folder else None
         self._profile_folder = profile_folder
         self._linger: float = getattr(stage, "linger_seconds", 0.0)
+        self._stateless: bool = getattr(stage, "stateless", False)
         self._last_batch = 0.0
+        self._limits = limits or DeadLetterLimits(0, 0.0)
 
     def attach(self, app: BatchApp) -> None:
         """Make the app's only agent and its hooks."""
@@ -60,6 +83,8 @@ class Runner:
         app.assign = self.assign
         app.wants = self.stage.wants
         app.revoked = self._revoked
+        app.unreached = lambda: self._health.red(KAFKA_AWAY)
+        app.passed = self._lag
         topics = [app.prefix + topic for topic in self.stage.topics]
         channel = app.topic(*topics, key_serializer="raw", value_serializer="raw")
 
@@ -79,7 +104,7 @@ class Runner:
         self._emitter.emit(outputs)
 
     async def watch(self) -> None:
-        """Red while no broker is connected: a stage that gets nothing would not notice."""
+        """Red while no broker answers: a stage that gets nothing would not notice."""
         while True:
             await asyncio.sleep(WATCH_S)
             if not self._consumer.reached():
@@ -104,9 +129,11 @@ class Runner:
         attempt = 0
         while True:
             try:
+                await self.in_thread(self._emitter.assign, places)
                 found = await self.in_thread(self.stage.assign, places)
                 kept = await self._consumer.kept(places)
-                starts = {place: start_of(self.name, place, found.get(place, 0), kept[place]) for place in places}
+                self._consumer.stored(found)
+                starts = starts_of(self.name, places, found, kept, self._stateless)
             except (Unavailable, KafkaError) as away:
                 self._wait_for(away)
                 await asyncio.sleep(backoff(attempt))
@@ -123,6 +150,7 @@ class Runner:
 
     def _revoked(self) -> None:
         self.owned = ()
+        self._limits.begin_anew()
 
     async def _gather(self, batch: Fetched) -> None:
         """A stage with `linger_seconds` gets small batches that far apart at least, so that more records gather
@@ -179,10 +207,13 @@ class Runner:
 
     def _finish(self, piece: Slice, began: float) -> None:
         computed = time.perf_counter()
+        hit(COMPUTED)
         self._emitter.emit(piece.outputs)
         produced = time.perf_counter()
+        hit(ACKED)
         piece.commit()
         committed = time.perf_counter()
+        hit(COMMITTED)
         steps = (("compute", computed - began), ("produce", produced - computed), ("commit", committed - produced))
         for step, seconds in steps:
             STEP_SECONDS.labels(self.name, step).observe(seconds)
@@ -192,20 +223,35 @@ class Runner:
             counts[output.topic] = counts.get(output.topic, 0) + 1
         for topic, count in counts.items():
             OUTPUTS.labels(self.name, topic).inc(count)
+        set_aside = getattr(piece, "set_aside", None)
+        if set_aside is not None:
+            self._set_aside(set_aside)
+
+    def _set_aside(self, aside: SetAside) -> None:
+        """Count what a committed slice set aside; TooManyDeadLetters when a limit is passed."""
+        counts = Counter(dead.reason for dead in aside.dead)
+        counts[DeadReason.FAILED] += aside.failed_timers
+        for reason in DeadReason:  # from 0 on, so that the first ones are seen to grow
+            DEAD_LETTERS.labels(self.name, reason.value).inc(counts[reason])
+        LATE_EVENTS.labels(self.name).inc(aside.late)
+        self._limits.add(aside)
 
     def _count(self, batch: Fetched, positions: Mapping[TopicPartition, int]) -> None:
         for place, records in batch.records.items():
             RECORDS.labels(self.name, place.topic).inc(len(records))
         for place, offset in positions.items():
             POSITION.labels(self.name, place.topic, place.partition).set(offset)
-            end = self.app.end_offset(place)
-            if end is not None:
-                LAG.labels(self.name, place.topic, place.partition).set(max(0, end - offset))
+            self._lag(place, offset)
+
+    def _lag(self, place: TopicPartition, offset: int) -> None:
+        """Nothing is left to do before this offset."""
+        end = self.app.end_offset(place)
+        if end is not None:
+            LAG.labels(self.name, place.topic, place.partition).set(max(0, end - offset))
 
     def _wait_for(self, error: Exception) -> None:
         kind = "conflict" if isinstance(error, PositionConflict) else "unavailable"
         RETRIES.labels(self.name, kind).inc()
-        log.warning("%s waits: %s", self.name, error)
         self._health.red(str(error))
 
     def _fail(self, error: BaseException) -> None:

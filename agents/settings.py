@@ -79,6 +79,15 @@ class Settings(BaseSettings):
     ca_file: FilePath | None = Field(None, description="certificates to trust for TLS; default the system's")
     topic_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="put before all topic names")
     batch_records: int = Field(8_000, ge=1, le=1_000_000, description="most records in one batch")
+    dead_letter_run: int = Field(
+        10_000, ge=0, description="dead letters in a row in a partition that stop its worker; 0: none do"
+    )
+    dead_letter_share: float = Field(
+        0.5, ge=0, le=1, description="a worker stops when more of its last 20,000 records are dead letters; 0: never"
+    )
+    transactions: bool = Field(
+        False, description="outputs in transactions: readers of committed records see none twice; same for all workers"
+    )
     profile_folder: Path | None = Field(None, description="where each stage writes a profile when it stops")
     cache_customers: int = Field(50_000, ge=0, description="customers' states a worker keeps in memory")
 

@@ -1,9 +1,10 @@
 """Where a running system stands: positions, lag, serving versions, accounting, alerts."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agents.following import Follower
+from agents.passing import GroupsPassed
 from agents.wiring import Wiring
 from schemas.topics import CUSTOMER_EVENTS, DRIFT_ALERTS, FEATURE_PROFILES, LABELLED_EXAMPLES, PREDICTIONS
 from streams.errors import TidecastError
@@ -13,6 +14,8 @@ from streams.timeline import PartitionHeader
 
 EVENTS = ("accepted", "duplicate", "late", "dead")
 """What becomes of what is published."""
+
+STAGES = ("scoring", "judging", "monitoring", "history")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class Observer:
         self._wiring = wiring
         self._follower = follower
         self._lateness = duration_ms(wiring.use_case.allowed_lateness)
+        self._groups = GroupsPassed(wiring.settings)
 
     def look(self, history: bool = True) -> Standing:
         """How it stands now; with `history` also how far the history has come."""
@@ -84,6 +88,7 @@ class Observer:
         self._stage(standing, "monitoring", [*watched, TopicPartition(FEATURE_PROFILES, 0)], ends)
         if history:
             self._history(standing)
+        self._pass_over(standing)
         return standing
 
     def scoring(self) -> Standing:
@@ -92,6 +97,15 @@ class Observer:
         standing = Standing(deployment.use_case, deployment.deployment_id, deployment.epoch)
         self._scoring(standing, {p: high for p, (_, high) in self._follower.bounds(CUSTOMER_EVENTS).items()})
         return standing
+
+    def _pass_over(self, standing: Standing) -> None:
+        """What is behind a stage's position and no record is no lag. (Learners report by snapshots: never all.)"""
+        behind = {place.stage for place in standing.places if place.lag and place.stage in STAGES}
+        passed = {stage: self._groups.of(f"tidecast-{stage}") for stage in behind}
+        for number, place in enumerate(standing.places):
+            at = (TopicPartition(place.topic, place.partition), place.next_offset)
+            read = passed.get(place.stage, {}).get(at, place.next_offset)
+            standing.places[number] = replace(place, lag=max(0, place.lag - (read - place.next_offset)))
 
     def alerts(self, follower: Follower) -> list[dict[str, Any]]:
         """Alerts that are open, oldest first, by a follower of its own."""

@@ -1,9 +1,13 @@
 """Where a partition may be read from: a position that the log no longer holds is an error, never a silent jump."""
 
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from streams.errors import LogGap
 from streams.log import TopicPartition
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,17 +19,18 @@ class Kept:
     group: int
 
 
-def start_of(group: str, place: TopicPartition, position: int, kept: Kept) -> int:
+def start_of(group: str, place: TopicPartition, position: int, kept: Kept, stateless: bool = False) -> int:
     """The offset to read from, given the stored `position` (0: nothing stored).
 
     LogGap when records between the position and what is kept are gone, when the log ends before the position, or
-    when the group has been somewhere and the store knows of nothing (DESIGN: never a fresh start)."""
+    when the group has been somewhere and the store knows of nothing (DESIGN: never a fresh start). A `stateless`
+    stage, whose outputs depend on nothing before them and may be written twice, does start afresh."""
     name = f"{place.topic}[{place.partition}]"
     if position == 0:
-        if kept.group > 0:
+        if kept.group > 0 and not stateless:
             raise LogGap(
                 f"the state of {group} has no position for {name}, but its group has been at {kept.group}: state was "
-                "lost; restore the store from its backup, or delete the consumer group to work the log off again."
+                "lost, or this is another store; check its address, else stop the workers and run `tidecast rebuild`."
             )
         return kept.first
     if position < kept.first:
@@ -39,3 +44,17 @@ def start_of(group: str, place: TopicPartition, position: int, kept: Kept) -> in
             "worked off already; restore it, or deploy into new topics."
         )
     return position
+
+
+def starts_of(
+    group: str,
+    places: Sequence[TopicPartition],
+    found: Mapping[TopicPartition, int],
+    kept: Mapping[TopicPartition, Kept],
+    stateless: bool,
+) -> dict[TopicPartition, int]:
+    """`start_of` each of these places, whose stored positions are `found`."""
+    again = [place for place in places if stateless and not found.get(place) and kept[place].group]
+    if again:
+        log.warning("%s has no positions in %d partitions: it works them off once more", group, len(again))
+    return {place: start_of(group, place, found.get(place, 0), kept[place], stateless) for place in places}

@@ -69,7 +69,7 @@ class Supervisor:
     def _ended(self, child: Child, code: int, now: float) -> float:
         """Seconds until it is started again. The first time it is at once: a kill must not be felt."""
         if code > 0:
-            raise TidecastError(f"the worker for {child.name} ended with code {code}: see above")
+            raise TidecastError(f"the worker for {child.name} ended with code {code}, see above; all were ended")
         why = f"was ended by signal {-code}" if code else "was told to end"
         print(f"tidecast: the worker for {child.name} {why}: restarted", file=sys.stderr)
         if now - child.started > STEADY_S:

@@ -28,8 +28,8 @@ from schemas.catalog import load_schemas
 from schemas.topics import CUSTOMER_EVENTS, DEAD_LETTERS, DEPLOYMENTS, FOREVER, LATE_EVENTS, TOPICS, Topic
 from streams.codec import Codec
 from streams.control import MARK_HEADER, check
-from streams.deployment import Deployment
-from streams.errors import SettingError, TidecastError, Unavailable
+from streams.deployment import Deployment, number_of
+from streams.errors import SettingError, TidecastError, Unavailable, Undecodable
 from streams.log import Output
 
 TIMEOUT = 10.0
@@ -152,17 +152,33 @@ def current_deployment(settings: Settings) -> Deployment | None:
     partitions = Logs(settings).partitions()
     if DEPLOYMENTS not in partitions or CUSTOMER_EVENTS not in partitions:
         return None
-    value = _last(settings, settings.topic(DEPLOYMENTS), CURRENT)
-    if value is None:
+    values = _values(settings, settings.topic(DEPLOYMENTS), CURRENT)
+    if not values:
         return None
-    with HttpRegistry(settings) as registry:
-        name, record = Codec(registry, load_schemas()).decode(value)
-    if name != DEPLOYMENT or not check(name, record, settings.signing_bytes, DEPLOYMENTS, 0):
+    signed = _signed(settings, values)
+    if not signed:
         raise TidecastError(
             f"The deployment in {settings.topic(DEPLOYMENTS)} is not signed with this TIDECAST_SIGNING_KEY; "
             "set the key with which it was deployed."
         )
-    return Deployment.from_record(record, partitions[CUSTOMER_EVENTS])
+    # Not simply the last: a former one that somebody put in again is signed as well.
+    greatest = max(signed, key=number_of) if any(map(number_of, signed)) else signed[-1]
+    return Deployment.from_record(greatest, partitions[CUSTOMER_EVENTS])
+
+
+def _signed(settings: Settings, values: Sequence[bytes]) -> list[dict[str, Any]]:
+    """The deployment records among these that are signed with our key."""
+    found = []
+    with HttpRegistry(settings) as registry:
+        codec = Codec(registry, load_schemas())
+        for value in values:
+            try:
+                name, record = codec.decode(value, {DEPLOYMENT})
+            except Undecodable:
+                continue
+            if check(name, record, settings.signing_bytes, DEPLOYMENTS, 0):
+                found.append(record)
+    return found
 
 
 def first_value(settings: Settings, topic: str, partition: int) -> bytes | None:
@@ -201,14 +217,15 @@ def write(settings: Settings, outputs: Sequence[Output]) -> None:
         )
 
 
-def _last(settings: Settings, topic: str, key: bytes) -> bytes | None:
-    """The last value with that key in the only partition of a topic."""
+def _values(settings: Settings, topic: str, key: bytes) -> list[bytes]:
+    """All values with that key kept in the only partition of a topic, oldest first."""
     consumer = _reader(settings, topic, 0)
-    found: bytes | None = None
+    found = []
     try:
         while (message := _next(settings, consumer)) is not None:
-            if message.key() == key:
-                found = message.value()
+            value = message.value()
+            if message.key() == key and value is not None:
+                found.append(value)
         return found
     finally:
         consumer.close()

@@ -11,11 +11,13 @@ from typing import Any
 
 import faust
 from aiokafka.errors import IllegalStateError
+from faust.app.base import BootStrategy
 from faust.tables.manager import TableManager
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from agents.membership import MemberThread
+from agents.passing import Passed
 from agents.starting import Kept
 from streams.log import LogRecord, TopicPartition
 
@@ -47,10 +49,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self.assignment_number = 0
         self._placed = False
         self._not_before = 0.0
+        self._told: dict[TP, int] = {}
+        self._stored: dict[TP, int] = {}
         self._in_flight = 0
         self._room = asyncio.Event()
         self._room.set()
         self._done: dict[TP, int] = {}
+        self.passed: Passed[TP] = Passed()
 
     def _new_consumer_thread(self) -> MemberThread:
         return MemberThread(self, loop=self.loop, beacon=self.beacon)
@@ -76,6 +81,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._in_flight = 0
         self._room.set()
         self._done.clear()
+        self.passed.clear()
 
     async def _place(self) -> None:
         """Ask the stage for its positions and go there."""
@@ -90,16 +96,29 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             return  # Assigned otherwise meanwhile: Faust calls again.
         for tp in places.values():
             self._read_offset[tp] = None
+        for tp, offset in offsets.items():
+            self.passed.given(tp, offset)
+            told = self._told.get(tp, 0)
+            if offset == self._stored.get(tp) and offset >= told:
+                self.passed.done(tp, offset)
+                if offset > told:  # whoever owed the report was killed
+                    self._done[tp] = offset
         self._placed = number == self.assignment_number
 
     def reached(self) -> bool:
-        """Whether any broker is connected."""
+        """Whether any broker is connected and speaks."""
         return self._thread.reached()
 
     async def kept(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, Kept]:
         """What Kafka knows of these partitions. Raises KafkaError."""
         tps = {self.app.tp(place): place for place in places}
-        return {tps[tp]: Kept(*found) for tp, found in (await self._thread.kept(tps)).items()}
+        kept = {tp: Kept(*found) for tp, found in (await self._thread.kept(tps)).items()}
+        self._told = {tp: found.group for tp, found in kept.items()}
+        return {tps[tp]: found for tp, found in kept.items()}
+
+    def stored(self, positions: Mapping[TopicPartition, int]) -> None:
+        """What the stage's store says of the partitions that are placed next; 0 or nothing where it has none."""
+        self._stored = {self.app.tp(place): offset for place, offset in positions.items() if offset}
 
     def _set_active_tps(self, tps: set[TP]) -> set[TP]:
         active: set[TP] = super()._set_active_tps({tp for tp in tps if self.app.wants(self.app.place(tp))})
@@ -121,8 +140,11 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             return
         if not await self._has_room(timeout) or not self._placed:
             return  # room may come from a failed batch: what follows it must not be read before it is read again
+        self._pass_over()
         number = self.assignment_number
         records, active = await self._wait_next_records(timeout)
+        for tp, found in (records or {}).items():
+            self.passed.given(tp, found[-1].offset + 1)
         fetched = {self.app.place(tp): found for tp, found in (records or {}).items() if active is None or tp in active}
         for batch in sliced(fetched, self.app.batch_records):
             while not await self._has_room(timeout):
@@ -136,6 +158,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             place, found = next(iter(batch.items()))
             tp = self.app.tp(place)
             yield tp, self._message(tp, found[-1], Fetched(batch, number))
+
+    def _pass_over(self) -> None:
+        """Nothing is on its way here: where all records are done, what was fetched since then holds none."""
+        for tp in self.assignment():
+            read = self._thread.read_to(tp)
+            if read is not None and self.passed.read(tp, read):
+                self._done[tp] = self.passed.position(tp)
+                self.app.passed(self.app.place(tp), read)
 
     def _flows(self, number: int) -> bool:
         return self.flow_active and not self.should_stop and number == self.assignment_number
@@ -170,6 +200,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._room.set()
         for place, offset in positions.items():
             self._done[self.app.tp(place)] = offset
+            self.passed.done(self.app.tp(place), offset)
 
     # -- Faust's own bookkeeping is by single messages; ours is by positions
 
@@ -221,12 +252,22 @@ class PromptTables(TableManager):  # type: ignore[misc]
         """Not here."""
 
 
-class BatchApp(faust.App):  # type: ignore[misc]
-    """A Faust app for one stage. `prefix` is what this system puts before all topic names."""
+class ConsumerOnly(BootStrategy):  # type: ignore[misc]
+    """Faust's own producer is never used, and would end the worker when Kafka is away at its start."""
 
+    enable_kafka_producer = False
+
+
+class BatchApp(faust.App):  # type: ignore[misc]
+    """A Faust app for one stage. `prefix` is what this system puts before all topic names. `unreached` is called,
+    from the consumer's thread, when no broker answers at the start."""
+
+    BootStrategy = ConsumerOnly
+    unreached: Callable[[], None]
     assign: Callable[[Sequence[TopicPartition]], Awaitable[Mapping[TopicPartition, int]]]
     wants: Callable[[TopicPartition], bool]
     revoked: Callable[[], None]
+    passed: Callable[[TopicPartition, int], None]
     prefix: str
     batch_records: int
 

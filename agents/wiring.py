@@ -15,9 +15,13 @@ from sinks.model_store import FsspecModelStore
 from streams.codec import Codec
 from streams.deployment import Deployment, definitions_of, deployment_id
 from streams.errors import DeploymentMismatch, SettingError
-from streams.log import Stage
+from streams.log import Emitter, Stage
+from streams.models.store import ModelStore
 from streams.state.store import ScoringStore, StageStore
 from streams.usecases import UseCase, load_use_case
+
+TRANSACTIONAL = ("scoring", "judging", "monitoring")
+"""Whose outputs TIDECAST_TRANSACTIONS concerns."""
 
 
 @dataclass
@@ -67,12 +71,18 @@ class Wiring:
         if {"scoring", "judging", "monitoring"} & {*verbs}:
             _ = self.redis
 
-    def emitter(self) -> KafkaEmitter:
-        """A producer of outputs; one per stage."""
-        return KafkaEmitter(self.settings.confluent(), self.settings.topic)
+    def emitter(self, verb: str = "") -> Emitter:
+        """A producer of outputs; one per stage. Learning's are commands, which do no harm when they come twice."""
+        parts = (self.settings.confluent(), self.settings.topic)
+        if not self.settings.transactions or verb not in TRANSACTIONAL:
+            return KafkaEmitter(*parts)
+        from sinks.kafka.transactional import TransactionalEmitter
 
-    def stages(self, verb: str) -> dict[str, Stage]:
-        """The stages of a verb by consumer group: one, or for learning one per target and arm."""
+        return TransactionalEmitter(*parts, self.settings.topic(f"tidecast-{verb}"), verb)
+
+    def stages(self, verb: str, models: ModelStore | None = None) -> dict[str, Stage]:
+        """The stages of a verb by consumer group: one, or for learning one per target and arm, which keep their
+        snapshots in `models` (default: the system's)."""
         key = self.settings.signing_bytes
         if verb == "scoring":
             from streams.scoring import Scoring
@@ -81,7 +91,7 @@ class Wiring:
             parts = (self.use_case, self.deployment, self.scoring_store, self.codec, self.models, key, kept)
             return {"tidecast-scoring": Scoring(*parts)}
         if verb == "learning":
-            return self._learners(key)
+            return self._learners(key, models or self.models)
         if verb == "judging":
             from streams.judging import Judging
 
@@ -92,12 +102,12 @@ class Wiring:
             return {"tidecast-monitoring": Monitoring(self.use_case, self.deployment, self.stage_store, self.codec)}
         return {"tidecast-history": self._history()}
 
-    def _learners(self, key: bytes) -> dict[str, Stage]:
+    def _learners(self, key: bytes, models: ModelStore) -> dict[str, Stage]:
         from streams.learning import Learning
 
         return {
             f"tidecast-learning-{target.name}-{arm.name}": Learning(
-                self.use_case, target, arm, self.deployment, self.models, self.codec, key
+                self.use_case, target, arm, self.deployment, models, self.codec, key
             )
             for target in self.use_case.targets
             for arm in target.arms

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from agents.app import build_app
 from agents.health import HealthServer, StageHealth
+from agents.limits import DeadLetterLimits
 from agents.runner import Runner, backoff
 from agents.settings import Settings
 from agents.slots import Slot
@@ -51,7 +52,8 @@ class Worker:
     def add(self, group: str, stage: Stage, emitter: Emitter) -> Runner:
         """One more stage, as a member of the consumer group of that name."""
         health = StageHealth(group.removeprefix("tidecast-"))
-        runner = Runner(health.name, stage, emitter, health, self.settings.profile_folder)
+        limits = DeadLetterLimits(self.settings.dead_letter_run, self.settings.dead_letter_share)
+        runner = Runner(health.name, stage, emitter, health, self.settings.profile_folder, limits)
         app = build_app(self.settings, group, self._instance())
         runner.attach(app)
         self._healths.append(health)
@@ -74,7 +76,6 @@ class Worker:
             except Unavailable as away:
                 if loop.time() > deadline:
                     raise
-                log.warning("waiting: %s", away)
                 self._start.red(str(away))
             await asyncio.sleep(backoff(attempt))
             attempt += 1
@@ -188,7 +189,7 @@ async def run_worker(
         wiring = await worker.patiently(connect_system, settings, reference)
         for verb in verbs:
             for group, stage in (await worker.patiently(wiring.stages, verb)).items():
-                runner = worker.add(group, stage, wiring.emitter())
+                runner = worker.add(group, stage, wiring.emitter(verb))
                 if verb == "scoring" and wiring.use_case.clock == "wall":
                     worker.beside(Ticker(wiring, runner).run)
 

@@ -34,8 +34,8 @@ class Cost(NamedTuple):
 
 MOST_FREE = 10_000
 """Values that a record may make out of no bytes."""
-MOST_FREE_PER_BYTE = 64
-"""The same for the items of an array or map, per byte of an item."""
+MOST_FREE_PER_BYTE = 2
+"""The same for the items of an array or map, per byte of an item: a message of 1 MB becomes some hundred at most."""
 
 
 class _Refused(Exception):

@@ -48,7 +48,8 @@ class DeadLetter(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment(Record):
-    """The definitions in force from here on in this log."""
+    """The definitions in force from here on in this log. Ignored unless its number is greater than the
+    last one's."""
 
     AVRO_NAME: ClassVar[str] = "tidecast.Deployment"
 
@@ -71,6 +72,10 @@ class Deployment(Record):
     """Version of Python where it was deployed; a difference warns."""
     cpu: str
     """Machine and widest vector unit where it was deployed, such as x86_64-avx2; a difference warns."""
+    number: int | None = None
+    """Grows from deployment to deployment of a log (ms since 1970 at which it was made): one that is not
+    greater than the last is a former record put in once more, and ignored. Null before they were
+    numbered."""
     signature: bytes | None = None
     """HMAC-SHA256 of the record and its place, when a signing key is configured."""
 

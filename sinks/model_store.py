@@ -1,6 +1,7 @@
 """Snapshots in a folder or a bucket, by any fsspec URL: file:///var/models, s3://bucket/models …"""
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import uuid4
@@ -8,7 +9,9 @@ from uuid import uuid4
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from sinks.failpoints import SNAPSHOT_BEGUN, SNAPSHOT_PUT, hit
 from streams.errors import SettingError, Unavailable
+from streams.models.snapshot import LIMIT, BadSnapshot
 
 
 class FsspecModelStore:
@@ -37,12 +40,19 @@ class FsspecModelStore:
             else:
                 self._fs.makedirs(place.rpartition("/")[0], exist_ok=True)
                 self._fs.pipe_file(place, blob)
+            hit(SNAPSHOT_PUT)
 
     def get(self, path: str) -> bytes:
-        """See streams.models.store.ModelStore."""
+        """See streams.models.store.ModelStore. BadSnapshot for what is too large, or a link, a pipe or a device."""
+        place = self._place(path)
         with _available(path):
             try:
-                return bytes(self._fs.cat_file(self._place(path)))
+                if isinstance(self._fs, LocalFileSystem):
+                    return _read_safely(self._root, path)
+                size = int(self._fs.info(place).get("size") or 0)
+                if size > LIMIT:
+                    raise _too_large(path)
+                return bytes(self._fs.cat_file(place))
             except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
                 raise KeyError(path) from None
 
@@ -64,6 +74,29 @@ class FsspecModelStore:
         return f"{self._root}/{path}"
 
 
+def _read_safely(root: str, path: str) -> bytes:
+    """A file's bytes, unless a link leads elsewhere or there is no end to them."""
+    place = f"{root}/{path}"
+    if os.path.islink(place) or os.path.realpath(place) != os.path.normpath(f"{os.path.realpath(root)}/{path}"):
+        raise _no_file(path)
+    # not blocking: to open a pipe would wait for somebody to write into it
+    with open(os.open(place, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        about = os.fstat(file.fileno())
+        if not stat.S_ISREG(about.st_mode):
+            raise _no_file(path)
+        if about.st_size > LIMIT:
+            raise _too_large(path)
+        return file.read(LIMIT + 1)
+
+
+def _no_file(path: str) -> BadSnapshot:
+    return BadSnapshot(f"{path} in the model store is a link, a pipe or a device; put the snapshot itself there.")
+
+
+def _too_large(path: str) -> BadSnapshot:
+    return BadSnapshot(f"{path} in the model store has more than the {LIMIT} bytes allowed; it is not read.")
+
+
 def _write_durably(place: str, blob: bytes) -> None:
     folder = os.path.dirname(place)
     os.makedirs(folder, exist_ok=True)
@@ -73,6 +106,7 @@ def _write_durably(place: str, blob: bytes) -> None:
             file.write(blob)
             file.flush()
             os.fsync(file.fileno())
+        hit(SNAPSHOT_BEGUN)
         os.replace(part, place)
     except BaseException:
         if os.path.exists(part):
@@ -90,7 +124,7 @@ def _available(path: str) -> Iterator[None]:
     """Whatever goes wrong on the way to the store is Unavailable: wait and try again."""
     try:
         yield
-    except (KeyError, Unavailable):
+    except (KeyError, Unavailable, BadSnapshot):
         raise
     except Exception as error:
         raise Unavailable(

@@ -3,7 +3,7 @@
 Records are plain dicts of Avro's own types: a timestamp is an int in milliseconds (logical types are stripped
 before reading and writing; the registry keeps them)."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from io import BytesIO
 from struct import Struct
 from typing import Any, NamedTuple, Protocol
@@ -15,6 +15,7 @@ from schemas.compatibility import problems
 from schemas.forms import bare, unsafe
 from streams.encoding import Writer, compiled
 from streams.errors import DeadReason, TidecastError, Undecodable
+from streams.walking import Walk, walk_of
 
 HEADER = Struct(">bI")
 """Magic byte 0 and schema id."""
@@ -28,7 +29,7 @@ class SchemaRegistry(Protocol):
     """Where schema ids come from. Both methods raise Unavailable while the registry does not answer."""
 
     def schema(self, id: int) -> Schema:
-        """The writer's schema of that id; KeyError when there is none."""
+        """The writer's schema of that id; KeyError when there is none, for certain."""
         ...
 
     def id_of(self, name: str, schema: Schema) -> int:
@@ -57,12 +58,13 @@ class MemoryRegistry:
 
 
 class _Reading(NamedTuple):
-    """How bodies of one schema id are read; `why` says why they cannot be."""
+    """How bodies of one schema id are read; `why` says why they cannot be, `walk` checks what may be passed over."""
 
     name: str
     writer: Any
     reader: Any
     why: str | None = None
+    walk: Walk | None = None
 
 
 class _Writing(NamedTuple):
@@ -86,6 +88,15 @@ class Codec:
         self._schemas = dict(schemas)
         self._reading: dict[int, _Reading] = {}
         self._writing: dict[str, _Writing] = {}
+        self._unknown: dict[int, str] | None = None
+
+    def begin_batch(self) -> None:
+        """From here on records are decoded that were fetched before: an id that the registry does not know now was
+        unknown when they were published, and is not asked for again until the next batch begins.
+
+        For longer it must not be remembered: its schema may be registered a moment later. Whoever never calls this
+        asks every time."""
+        self._unknown = {}
 
     def encode(self, name: str, record: Mapping[str, Any]) -> bytes:
         """The framed bytes of a record. Fields that have a default may be left out.
@@ -97,9 +108,11 @@ class Codec:
         except Exception:  # what the compiled writer does not take
             return _write(name, writing, record)
 
-    def decode(self, value: bytes | None) -> tuple[str, dict[str, Any]]:
+    def decode(self, value: bytes | None, expected: Container[str] | None = None) -> tuple[str, dict[str, Any]]:
         """Full name and record. Undecodable for everything that is no record we can read; Unavailable when
-        the registry is away (ids seen before go on being read)."""
+        the registry is away (ids seen before go on being read).
+
+        expected: full names; the bodies of others are not read at all, which could make much out of few bytes."""
         if value is None:
             raise Undecodable(DeadReason.UNDECODABLE, "The record has no value; publish an Avro record.")
         if len(value) < 5 or value[0] != 0:
@@ -112,9 +125,16 @@ class Codec:
         reading = self._reading.get(id) or self._learn_reading(id)
         if reading.why is not None:
             raise Undecodable(DeadReason.UNKNOWN_SCHEMA, reading.why)
+        if expected is not None and reading.name not in expected:
+            raise Undecodable(
+                DeadReason.UNKNOWN_SCHEMA,
+                f"{_short(reading.name)} is no event of this use case: declare it and deploy, or stop sending it.",
+            )
         body = BytesIO(value)
         body.seek(5)
         try:
+            if reading.walk is not None:
+                reading.walk(value, 5)
             record = schemaless_reader(body, reading.writer, reading.reader)
         except Exception as error:
             raise Undecodable(
@@ -142,14 +162,16 @@ class Codec:
         return writing
 
     def _learn_reading(self, id: int) -> _Reading:
+        unknown = self._unknown
+        if unknown is not None and id in unknown:
+            raise Undecodable(DeadReason.UNKNOWN_SCHEMA, unknown[id])
         try:
             schema = self._registry.schema(id)
         except KeyError as error:
-            # Not cached: the id may be registered later.
-            raise Undecodable(
-                DeadReason.UNKNOWN_SCHEMA,
-                f"The registry knows no schema id {id}; register the schema and publish the record again.",
-            ) from error
+            why = f"The registry knows no schema id {id}; register the schema and publish the record again."
+            if unknown is not None:
+                unknown[id] = why
+            raise Undecodable(DeadReason.UNKNOWN_SCHEMA, why) from error
         reading = self._read_by(id, schema)
         self._reading[id] = reading
         return reading
@@ -169,8 +191,9 @@ class Codec:
         found = problems(reader=ours, writer=schema)
         if found:
             return _Reading(name, None, None, f"Schema id {id} of {name} cannot be read here: {found[0]}")
-        same = bare(ours) == bare(schema)
-        return _Reading(name, writer, None if same else parse_schema(bare(ours)))
+        if bare(ours) == bare(schema):
+            return _Reading(name, writer, None)
+        return _Reading(name, writer, parse_schema(bare(ours)), walk=walk_of(writer) if _repeats(writer) else None)
 
 
 def _write(name: str, writing: _Writing, record: Mapping[str, Any]) -> bytes:
@@ -190,9 +213,19 @@ def _write(name: str, writing: _Writing, record: Mapping[str, Any]) -> bytes:
     return out.getvalue()
 
 
+def _repeats(schema: Any) -> bool:
+    """Whether a schema has an array or a map anywhere."""
+    if isinstance(schema, dict):
+        return schema.get("type") in ("array", "map") or any(map(_repeats, schema.values()))
+    return isinstance(schema, list) and any(map(_repeats, schema))
+
+
 def _text(error: Exception) -> str:
     """An error of the Avro library in one line; it has none when the bytes end too early."""
     if isinstance(error, EOFError):
         return "it ends too early"
-    text = " ".join(str(error).split()) or type(error).__name__
+    return _short(" ".join(str(error).split()) or type(error).__name__)
+
+
+def _short(text: str) -> str:
     return text if len(text) <= 200 else text[:200] + "…"

@@ -21,6 +21,17 @@ class Fingerprint:
     cpu: str
 
 
+def number_of(record: Mapping[str, Any]) -> int:
+    """Of a decoded tidecast.Deployment; 0 before they were numbered."""
+    return record["number"] or 0
+
+
+def is_replayed(record: Mapping[str, Any], last: int) -> bool:
+    """Whether a deployment record is a former one (its signature is good) that somebody put into the log once more,
+    where the last one obeyed had the number `last`: it would stop every worker of the definitions in force."""
+    return last > 0 and number_of(record) <= last
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """A deployment record (tidecast.Deployment), with the number of partitions of customer-events.
@@ -39,18 +50,24 @@ class Deployment:
     code_version: str
     python_version: str
     cpu: str
+    number: int = 0
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], partitions: int) -> "Deployment":
         """From a decoded tidecast.Deployment and the number of partitions of customer-events."""
-        names = [field.name for field in dataclasses.fields(cls) if field.name != "partitions"]
-        return cls(partitions=partitions, **{name: record[name] for name in names})
+        names = [field.name for field in dataclasses.fields(cls) if field.name not in ("partitions", "number")]
+        return cls(partitions=partitions, number=number_of(record), **{name: record[name] for name in names})
 
     def to_record(self) -> dict[str, Any]:
         """The record tidecast.Deployment, not signed yet."""
         record = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         del record["partitions"]
-        return {**record, "target_partitions": dict(self.target_partitions), "signature": None}
+        return {
+            **record,
+            "number": self.number or None,
+            "target_partitions": dict(self.target_partitions),
+            "signature": None,
+        }
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -59,9 +76,10 @@ class Deployment:
 
 
 def deploy_of(
-    use_case: Any, epoch: int, partitions: int, before: Mapping[str, int], running: Fingerprint
+    use_case: Any, epoch: int, partitions: int, before: Mapping[str, int], running: Fingerprint, number: int = 0
 ) -> Deployment:
-    """The deployment of a use case in the logs of `epoch`, by a process with the fingerprint `running`.
+    """The deployment of a use case in the logs of `epoch`, by a process with the fingerprint `running`. `number` is
+    greater than that of any deployment before it in these logs.
 
     `before` are the partitions of labelled-examples that targets have already; new targets get the lowest
     free numbers in declared order. (Whether there are enough partitions is the caller's to check.)"""
@@ -82,6 +100,7 @@ def deploy_of(
         code_version=running.code,
         python_version=running.python,
         cpu=running.cpu,
+        number=number,
     )
 
 

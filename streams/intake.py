@@ -13,11 +13,25 @@ from streams.partitioner import partition_of
 
 CONTROLS = frozenset({"tidecast.Tick", "tidecast.Switch", "tidecast.Deployment"})
 OUTCOME = "tidecast.Outcome"
+TICK = "tidecast.Tick"
 MAX_CUSTOMER_BYTES = 512
+MAX_ID = 512
+"""Characters of an event's, outcome's or prediction's id."""
+MAX_RECORD_BYTES = 1 << 20
+"""Kafka's own limit; it counts what producers have compressed, though, so that far larger values can come."""
+TOO_LARGE_MARK = b"\xfftoo large"
+"""Stands for a larger key or value where somebody could not hold it: no text, so no customer's, and no record."""
 LARGEST = 1e100
 """Numbers are smaller: the squares that models keep of them stay finite, by which one event could spoil a model."""
 EARLIEST = -62135596800000
 """0001-01-01 UTC in ms: nothing a customer does is older."""
+LATEST = 253402300799999
+"""The end of the year 9999: far within what stores, tables and people's tools can hold."""
+
+
+def is_too_large(data: bytes | None) -> bool:
+    """Whether a key or value is too large to be looked at."""
+    return data is not None and (len(data) > MAX_RECORD_BYTES or data == TOO_LARGE_MARK)
 
 
 class Taken(NamedTuple):
@@ -39,17 +53,25 @@ class Intake:
         partitions: int,
         max_ahead: int,
         signing_key: bytes | None,
+        wall: bool = False,
     ) -> None:
-        """`events`: Avro schema per full event name; `max_ahead` in ms."""
+        """`events`: Avro schema per full event name; `max_ahead` in ms; `wall`: ticks follow the wall clock."""
         self._codec = codec
         self._events = {name: (name.rsplit(".", 1)[-1], finite_check(schema)) for name, schema in events.items()}
         self._partitions = partitions
         self._max_ahead = max_ahead
         self._key = signing_key
+        self._wall = wall
+        self._expected = CONTROLS | {OUTCOME} | self._events.keys()
 
     def take(self, partition: int, raw: LogRecord, last_tick: int | None) -> Taken:
         """The record, checked as far as it can be without its customer's state."""
-        name, record = self._codec.decode(raw.value)
+        if is_too_large(raw.value):
+            raise Undecodable(
+                DeadReason.TOO_LARGE,
+                f"the value has more than {MAX_RECORD_BYTES} bytes: send less; they are kept in the log only",
+            )
+        name, record = self._codec.decode(raw.value, self._expected)
         known = self._events.get(name)
         if known is not None:
             event, finite = known
@@ -58,6 +80,8 @@ class Intake:
             return Taken(name, event, record)
         if name == OUTCOME:
             self._check_customer(raw, record, "outcome_id", last_tick)
+            if len(record["prediction_id"] or "") > MAX_ID:
+                raise Undecodable(DeadReason.TOO_LARGE, f"prediction_id has more than {MAX_ID} characters")
             if not abs(record["value"]) < LARGEST:
                 raise Undecodable(DeadReason.NOT_FINITE, f"value is not a finite number below {LARGEST:g}")
             return Taken(name, "", record)
@@ -67,10 +91,18 @@ class Intake:
                     DeadReason.BAD_CONTROL,
                     f"{name} with a key or a wrong signature: only Tidecast and holders of its signing key write it",
                 )
-            return Taken(name, "", record)
-        raise Undecodable(
-            DeadReason.UNKNOWN_SCHEMA, f"{name} is no event of this use case: declare it and deploy, or stop sending it"
-        )
+            if name == TICK:
+                self._check_tick(raw, record["time"])
+        return Taken(name, "", record)
+
+    def _check_tick(self, raw: LogRecord, time: int) -> None:
+        """A wall clock that is wrong by years would be obeyed for ever: ticks never go back."""
+        if not EARLIEST <= time <= LATEST or (self._wall and time > raw.timestamp + self._max_ahead):
+            raise Undecodable(
+                DeadReason.BAD_CONTROL,
+                f"a tick of {time} ms is absurd: it must lie between the years 1 and 9999, and on a wall clock not "
+                "further ahead of the record's timestamp than max_ahead: set the clock of the machine that wrote it",
+            )
 
     def _check_customer(self, raw: LogRecord, record: dict[str, Any], id_field: str, last_tick: int | None) -> None:
         customer = record["customer_id"]
@@ -87,9 +119,11 @@ class Intake:
             )
         if not record[id_field]:
             raise Undecodable(DeadReason.WRONG_TYPE, f"{id_field} is empty: give every record a unique id")
+        if len(record[id_field]) > MAX_ID:
+            raise Undecodable(DeadReason.TOO_LARGE, f"{id_field} has more than {MAX_ID} characters")
         moment = record["occurred_at"]
         reached = raw.timestamp if last_tick is None or raw.timestamp > last_tick else last_tick
-        if moment > reached + self._max_ahead or moment < EARLIEST:
+        if moment > min(reached + self._max_ahead, LATEST) or moment < EARLIEST:
             raise Undecodable(
                 DeadReason.FAR_FUTURE,
                 f"occurred_at {moment} ms is absurd: it must lie between the year 1 and the later of the record's "
@@ -104,6 +138,15 @@ class Intake:
                 DeadReason.WRONG_KEY,
                 f"customer {customer!r} belongs to partition {right}, not {partition}: use the murmur2 partitioner",
             )
+
+
+def check_outcome(kinds: Mapping[str, str], record: Mapping[str, Any]) -> None:
+    """Undecodable for an outcome that none of the targets can take; `kinds` of all targets by name."""
+    target, value = record["target"], record["value"]
+    if target not in kinds:
+        raise Undecodable(DeadReason.UNKNOWN_TARGET, f"no target {target!r} is declared: declare and deploy it")
+    if kinds[target] == "binary" and value not in (0.0, 1.0):
+        raise Undecodable(DeadReason.WRONG_TYPE, f"value {value!r} of a binary target is no outcome: send 1 or 0")
 
 
 def digest(event_id: str) -> bytes:

@@ -55,6 +55,7 @@ class Judged:
 
     target: Target
     deployment_id: str = ""
+    deployment_number: int = 0
     marks: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     opened: dict[int, int] = field(default_factory=dict)
     settled: dict[int, int] = field(default_factory=dict)
@@ -90,6 +91,7 @@ class Judged:
                     array("d", self.labels).tobytes(),
                     array("q", self.times).tobytes(),
                     [[judged.arm.name, judged.pack()] for judged in self.arms],
+                    self.deployment_number,
                 ]
             )
         )
@@ -99,10 +101,11 @@ class Judged:
         """What `pack` wrote. Arms that are new since start empty, with them all metrics: arms are compared on
         the same examples only; alerts of arms that stay go on."""
         state = msgpack.unpackb(data)
-        _, kind, deployment_id, marks, opened, settled, counts, labels, times, arms = state
+        _, kind, deployment_id, marks, opened, settled, counts, labels, times, arms, *later = state
         judged = cls(
             target,
             deployment_id,
+            later[0] if later else 0,
             {partition: (epoch, offset, ordinal) for partition, epoch, offset, ordinal in marks},
             {partition: count for partition, count in opened},
             {partition: count for partition, count in settled},

@@ -12,7 +12,7 @@ from typing import Any
 from schemas.topics import DRIFT_ALERTS, LABELLED_EXAMPLES, MODEL_METRICS
 from streams.codec import Codec
 from streams.control import check
-from streams.deployment import Deployment
+from streams.deployment import Deployment, is_replayed, number_of
 from streams.drift.loss import CALM, AlertStep
 from streams.errors import DeploymentMismatch, Undecodable
 from streams.identity import Coordinate, Position
@@ -136,10 +136,14 @@ class Judging:
         return []
 
     def _deploy(self, judged: Judged, record: Mapping[str, Any]) -> None:
+        if is_replayed(record, judged.deployment_number):
+            judged.skipped += 1
+            return
         ours, theirs = self._deployment.deployment_id, record["deployment_id"]
         if judged.deployment_id == ours != theirs:
             raise self._mismatch(theirs)
         judged.deployment_id = theirs
+        judged.deployment_number = number_of(record)
 
     def _mismatch(self, theirs: str) -> DeploymentMismatch:
         if not theirs:
@@ -227,7 +231,7 @@ class Judging:
                 "source": source.as_record(),
             }
             value = self._codec.encode("tidecast.ModelMetric", record)
-            outputs.append(Output(MODEL_METRICS, 0, judged.target.name.encode(), value))
+            outputs.append(Output(MODEL_METRICS, 0, judged.target.name.encode(), value, source.as_record()))
         return outputs
 
     def _alert(self, judged: Judged, arm: JudgedArm, step: AlertStep, source: Coordinate) -> Output:
@@ -254,7 +258,7 @@ class Judging:
             "source": source.as_record(),
         }
         value = self._codec.encode("tidecast.DriftAlert", record)
-        return Output(DRIFT_ALERTS, 0, alert_id.encode(), value)
+        return Output(DRIFT_ALERTS, 0, alert_id.encode(), value, source.as_record())
 
 
 def _message(target: str, arm: str, step: AlertStep) -> str:

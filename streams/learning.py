@@ -15,7 +15,7 @@ from typing import Any
 from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES
 from streams.codec import Codec
 from streams.control import check, sign
-from streams.deployment import Deployment
+from streams.deployment import Deployment, is_replayed, number_of
 from streams.errors import DeploymentMismatch, LogGap, Unavailable, Undecodable
 from streams.identity import Position
 from streams.log import Batch, LogRecord, Output, TopicPartition
@@ -194,6 +194,9 @@ class Learning:
 
     def _deploy(self, offset: int, record: Mapping[str, Any]) -> None:
         """The definitions change; those that do not declare this arm are passed over, it starts after them."""
+        if is_replayed(record, self._state.deployment_number):
+            self._state.skipped += 1
+            return
         ours, theirs = self._deployment.deployment_id, record["deployment_id"]
         self._declaring = theirs == ours or _declares(record["definitions"], self._target.name, self._arm.name)
         leaving = theirs != ours and self._state.deployment_id == ours
@@ -201,6 +204,7 @@ class Learning:
             # The worker with the new definitions goes on from here.
             self._save()
         self._state.deployment_id = theirs
+        self._state.deployment_number = number_of(record)
         if leaving:
             raise self._mismatch(offset)
 

@@ -1,7 +1,7 @@
 """The contract between a stage and whoever runs it: records in, outputs out, one slice at a time."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
 class LogRecord(Protocol):
@@ -49,12 +49,14 @@ Batch = Mapping[TopicPartition, Sequence[LogRecord]]
 
 
 class Output(NamedTuple):
-    """A record to produce, always to an explicit partition; `value` is registry-framed Avro."""
+    """A record to produce, always to an explicit partition; `value` is registry-framed Avro. `source` is the coordinate
+    that the record carries; None for ticks and commands, which may come twice."""
 
     topic: str
     partition: int
     key: bytes | None
     value: bytes
+    source: Mapping[str, Any] | None = None
 
 
 class Slice(Protocol):
@@ -62,7 +64,7 @@ class Slice(Protocol):
 
     `commit` writes state and positions together by compare-and-set. It raises PositionConflict when
     another owner was there, Unavailable when the store is away. `positions` are the next offsets to
-    tell Kafka after the commit."""
+    tell Kafka after the commit. A slice that sets records aside says so in `set_aside` (streams.aside.SetAside)."""
 
     @property
     def outputs(self) -> Sequence[Output]:
@@ -105,6 +107,10 @@ class Stage(Protocol):
 class Emitter(Protocol):
     """Produces outputs in order per partition; returns when every broker ack is in; raises Unavailable."""
 
+    def assign(self, partitions: Sequence[TopicPartition]) -> None:
+        """From now on outputs are caused by these partitions. Called before the stage loads their positions."""
+        ...
+
     def emit(self, outputs: Sequence[Output]) -> None:
-        """Produce and wait for the acks."""
+        """Produce and wait for the acks. PositionConflict when another owner of their partitions has taken over."""
         ...

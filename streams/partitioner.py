@@ -22,4 +22,9 @@ def murmur2(data: bytes) -> int:
 
 def partition_of(customer_id: str, partitions: int) -> int:
     """The partition of a customer's records among `partitions`, as Java, kafkajs and murmur2_random do."""
-    return (murmur2(customer_id.encode()) & 0x7FFFFFFF) % partitions
+    return partition_of_key(customer_id.encode(), partitions)
+
+
+def partition_of_key(key: bytes, partitions: int) -> int:
+    """The same for a record key as it is."""
+    return (murmur2(key) & 0x7FFFFFFF) % partitions

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from itertools import islice
-from typing import Any
 
+from schemas.marks import Mark, Marks, mark_of
 from streams.codec import Codec
 from streams.log import LogRecord, Output, Stage, TopicPartition
 
@@ -25,26 +25,6 @@ def replay(
             yield outputs
 
 
-def mark_of(source: Mapping[str, Any]) -> tuple[int, int, int]:
-    """What a reader keeps per source partition: (epoch, offset, ordinal) of a coordinate."""
-    return (source["epoch"], source["offset"], source["ordinal"])
-
-
-class Marks:
-    """Drops what was seen before: one high-water mark per (source topic, partition)."""
-
-    def __init__(self) -> None:
-        self._marks: dict[tuple[str, int], tuple[int, int, int]] = {}
-
-    def is_new(self, source: Mapping[str, Any]) -> bool:
-        """Whether this coordinate is above its source partition's mark; moves the mark."""
-        place, mark = (source["topic"], source["partition"]), mark_of(source)
-        if mark <= self._marks.get(place, (-1, -1, -1)):
-            return False
-        self._marks[place] = mark
-        return True
-
-
 class Fingerprints:
     """What a reader that keeps marks sees of some topics: per (topic, partition, source partition) the
     coordinate and digest of every value, in order."""
@@ -52,7 +32,7 @@ class Fingerprints:
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
         self._marks: dict[tuple[str, int], Marks] = {}
-        self.seen: dict[tuple[str, int, str, int], list[tuple[tuple[int, int, int], bytes]]] = {}
+        self.seen: dict[tuple[str, int, str, int], list[tuple[Mark, bytes]]] = {}
         self.repeated = 0
 
     def add(self, topic: str, partition: int, value: bytes | None) -> None:
@@ -61,7 +41,7 @@ class Fingerprints:
         source = record.get("source")
         if not isinstance(source, dict):
             return
-        if not self._marks.setdefault((topic, partition), Marks()).is_new(source):
+        if not self._marks.setdefault((topic, partition), Marks()).is_new(record):
             self.repeated += 1
             return
         place = (topic, partition, source["topic"], source["partition"])

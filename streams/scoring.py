@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.topics import CUSTOMER_EVENTS
-from streams.aside import Aside
+from streams.aside import Aside, SetAside
 from streams.codec import Codec
-from streams.deployment import Deployment
+from streams.deployment import Deployment, is_replayed, number_of
 from streams.errors import DeadReason, DeploymentMismatch, TidecastError, Undecodable
 from streams.features.plan import FeaturePlan
 from streams.features.window import duration_ms
 from streams.identity import Position
-from streams.intake import OUTCOME, Intake, Taken, digest
+from streams.intake import MAX_CUSTOMER_BYTES, OUTCOME, Intake, Taken, check_outcome, digest
 from streams.log import Batch, LogRecord, Output, TopicPartition
 from streams.models.serving import ServedModels
 from streams.models.store import ModelStore
+from streams.models.version import Version
 from streams.state.store import PartitionCommit, ScoringStore
 from streams.state.working import CustomerCache, CustomerWork, PartitionWork
 from streams.targets.observations import EarlyOutcome
@@ -44,6 +45,7 @@ class ScoringSlice:
     outputs: Sequence[Output]
     positions: Mapping[TopicPartition, int]
     commits: list[PartitionCommit]
+    set_aside: SetAside
     scoring: "Scoring"
 
     def commit(self) -> None:
@@ -76,6 +78,7 @@ class Scoring:
             TargetPlan(deployment.target_partitions[t.name], t, self._features.names) for t in use_case.targets
         ]
         self._by_name = {plan.name: plan for plan in self._targets}
+        self._kinds: dict[str, str] = {target.name: target.kind for target in use_case.targets}
         self._models = ServedModels(models, signing_key)
         for plan in self._targets:
             for arm_index in range(len(plan.arms)):
@@ -88,7 +91,8 @@ class Scoring:
         )
         max_ahead = duration_ms(use_case.max_ahead)
         events = {use_case.event_full_name(short): schema for short, schema in use_case.events.items()}
-        self._intake = Intake(codec, events, deployment.partitions, max_ahead, signing_key)
+        wall = use_case.clock == "wall"
+        self._intake = Intake(codec, events, deployment.partitions, max_ahead, signing_key, wall)
         self._committed: dict[int, tuple[Position | None, bytes]] = {}
         self._poison: set[tuple[int, int, str | None]] = set()
 
@@ -109,6 +113,7 @@ class Scoring:
 
     def process(self, batch: Batch) -> Iterator[ScoringSlice]:
         """streams.log.Stage.process."""
+        self._codec.begin_batch()
         rest = {tp.partition: list(records) for tp, records in batch.items() if records}
         while True:
             rest = {p: [r for r in records if r.offset >= self._start(p).offset] for p, records in rest.items()}
@@ -152,16 +157,21 @@ class Scoring:
         wanted = {p: {c for r in records if (c := _key(r))} for p, records in rest.items()}
         self._cache.start(wanted, {p: self._committed[p][0] for p in rest})
         works = []
+        set_aside = self._aside.begin()
         for partition, records in rest.items():
             work = self._open(partition)
             works.append(work)
-            if not self._partition(work, records):
+            self._aside.open(work)
+            finished = self._partition(work, records)
+            self._aside.close(work)
+            if not finished:
                 break
         commits = [work.changes(self._features, self._lateness) for work in works]
         return ScoringSlice(
             [output for work in works for output in work.outputs],
             {TopicPartition(CUSTOMER_EVENTS, work.partition): work.offset for work in works},
             commits,
+            set_aside,
             self,
         )
 
@@ -220,10 +230,13 @@ class Scoring:
     # -- control records
 
     def _deploy(self, header: PartitionHeader, record: Mapping[str, Any]) -> None:
+        header.counters["controls"] += 1
+        if is_replayed(record, header.deployment_number):
+            return
         if record["deployment_id"] != self._deployment.deployment_id:
             raise self._mismatch(record["deployment_id"])
         header.deployment_id = record["deployment_id"]
-        header.counters["controls"] += 1
+        header.deployment_number = number_of(record)
 
     def _mismatch(self, other: str) -> DeploymentMismatch:
         ours = self._deployment.deployment_id
@@ -238,6 +251,8 @@ class Scoring:
         plan = self._by_name.get(record["target"])
         if plan is None or record["arm"] not in [a.name for a in plan.arms]:
             raise Undecodable(DeadReason.BAD_CONTROL, f"a switch names {arm}, which this deployment has not declared")
+        if not _names_its_own(record):
+            raise Undecodable(DeadReason.BAD_CONTROL, f"a switch of {arm} names another's version or snapshot")
         old = header.serving.get(arm)
         if old is None or (record["command"], record["offset"]) > (old.command, old.offset):
             new = Serving(
@@ -317,42 +332,45 @@ class Scoring:
 
     def _outcome(self, work: PartitionWork, record: Mapping[str, Any]) -> None:
         header = work.header
-        if record["target"] not in self._by_name:
-            raise Undecodable(
-                DeadReason.UNKNOWN_TARGET, f"no target {record['target']!r} is declared: declare and deploy it"
-            )
-        if self._by_name[record["target"]].kind == "binary" and record["value"] not in (0.0, 1.0):
-            raise Undecodable(
-                DeadReason.WRONG_TYPE, f"value {record['value']!r} of a binary target is no outcome: send 1 or 0"
-            )
+        check_outcome(self._kinds, record)
         customer = self._customer(work, record["customer_id"])
         seen = digest(record["outcome_id"])
         if customer.state.digests.seen(seen):
             header.counters["duplicate"] += 1
             return
+        target, wanted, moment = record["target"], record["prediction_id"], record["occurred_at"]
+        named = [o for o in customer.observations.waiting if o.is_named(target, wanted) and o.spans(moment)]
+        watermark = header.watermark(self._lateness)
+        early = not named and (watermark is None or moment > watermark)
+        if early:
+            customer.observations.check_room_for_early()
         customer.state.digests.remember(seen)
         customer.state_changed = True
         header.counters["accepted"] += 1
-        target, wanted, moment = record["target"], record["prediction_id"], record["occurred_at"]
-        settled = False
-        for observation in list(customer.observations.waiting):
-            named = observation.target == target and wanted in (None, observation.prediction_id)
-            if named and observation.spans(moment):
-                self._questions.settle(work, customer, observation, record["value"], moment, "outcome")
-                settled = True
-        if settled:
+        for observation in named:
+            self._questions.settle(work, customer, observation, record["value"], moment, "outcome")
+        if named:
             return
-        watermark = header.watermark(self._lateness)
-        if watermark is None or moment > watermark:
+        if early:
             customer.observations.early.append(EarlyOutcome(target, wanted, moment, record["value"]))
             customer.observations_changed = True
         else:
             header.counters["unmatched"] += 1
 
 
-def _key(record: LogRecord) -> str | None:
-    """The customer a record is keyed by; None for controls and keys that are no text."""
+def _names_its_own(switch: Mapping[str, Any]) -> bool:
+    """Whether version, offset and snapshot of a switch belong to its target and arm, and to each other."""
     try:
-        return record.key.decode() if record.key else None
+        version = Version.parse(switch["version"])
+    except ValueError:
+        return False
+    named = (version.target, version.arm, version.offset, version.path)
+    return named == (switch["target"], switch["arm"], switch["offset"], switch["snapshot"])
+
+
+def _key(record: LogRecord) -> str | None:
+    """The customer a record is keyed by; None for controls and keys that are no customer's."""
+    try:
+        return record.key.decode() if record.key and len(record.key) <= MAX_CUSTOMER_BYTES else None
     except UnicodeDecodeError:
         return None

@@ -21,7 +21,12 @@ class Serving:
     """(version, snapshot, digest) of the version served before."""
 
 
-COUNTERS = ("accepted", "duplicate", "late", "dead", "controls", "predictions", "examples", "unmatched")
+COUNTERS = (
+    *("accepted", "duplicate", "late", "dead", "controls", "predictions", "examples", "unmatched"),
+    *("unobserved", "unasked"),
+)
+"""unobserved: questions beyond the open observations that a customer may have. unasked: questions of schedules that
+time leapt over by more than a schedule asks at once."""
 
 
 def _zeros() -> dict[str, int]:
@@ -36,6 +41,7 @@ class PartitionHeader:
 
     last_tick: int | None = None
     deployment_id: str = ""
+    deployment_number: int = 0
     counters: dict[str, int] = field(default_factory=_zeros)
     opened: dict[str, int] = field(default_factory=dict)
     settled: dict[str, int] = field(default_factory=dict)

@@ -19,13 +19,17 @@ COMMANDS = {
     "customer": "Show a customer's features and latest predictions.",
     "sql": "Query the history in ClickHouse.",
     "status": "Show positions, lag, serving versions and accounting.",
+    "dead-letters": "Look at records that could not be processed, and send them again.",
+    "late-events": "Look at events that came too late.",
+    "rebuild": "Make lost state again from the logs.",
     "verify": "Replay the recorded logs and compare with the stores.",
+    "chaos": "Break a system of its own on purpose and compare it with a calm replay.",
     "demo": "A simulated telecom, live in the terminal.",
 }
 
 
 class LazyGroup(click.Group):
-    """Finds a subcommand NAME as `command` in agents.cli.NAME, so that --help stays fast."""
+    """Finds a subcommand NAME as `command` in agents.cli.NAME (dashes as underscores), so that --help stays fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order in which they are used."""
@@ -35,7 +39,7 @@ class LazyGroup(click.Group):
         """Import the module of that name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"agents.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"agents.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import IO, Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from agents.cli.bars import bar
 from agents.importing.convert import Misfit, time_converter
 from agents.importing.deployed import deployed_events
-from agents.importing.job import Advance, Clock, Rejects, Report, collect, deliver
+from agents.importing.job import Clock, Rejects, Report, collect, deliver
 from agents.importing.mapper import RowMapper
 from agents.importing.mapping import MappingError, RowMapping, nearest, read_mapping
 from agents.importing.ordering import Sorter
@@ -128,11 +127,11 @@ def command(
         refused = Rejects(report, stack.enter_context(_rejects(rejects)) if rejects else None)
         publisher = None if dry_run else stack.enter_context(EventPublisher(_needed(settings), known))
         codec = publisher.codec if publisher else Codec(MemoryRegistry(), {**load_schemas(), **known.schemas})
-        with _bar("reading", None) as advance:
+        with bar("reading", None) as advance:
             collect(rows, mapper, codec, sorter, refused, report, advance, _latest(latest, until, known))
         if publisher is not None:
             clock = Clock(tick_every, until) if known.clock == "external" else None
-            with _bar("publishing", sorter.count) as advance:
+            with bar("publishing", sorter.count) as advance:
                 deliver(sorter, publisher, _pace(rate, speed, publisher), clock, report, advance)
     _tell(file, report, dry_run, known.clock)
     if known.clock == "external" and not (rate or speed or dry_run):
@@ -179,16 +178,6 @@ def _rejects(path: Path) -> Iterator[IO[str]]:
         ) from error
     with file:
         yield file
-
-
-@contextmanager
-def _bar(title: str, total: int | None) -> Iterator[Advance]:
-    """A progress bar on a terminal, nothing elsewhere."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        task = progress.add_task(title, total=total)
-        yield lambda count: progress.update(task, advance=count)
 
 
 def _tell(file: Path, report: Report, dry_run: bool, clock: str) -> None:

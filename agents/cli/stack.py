@@ -48,19 +48,41 @@ def _parse_ports(_: click.Context, __: click.Parameter, values: tuple[str, ...])
     return ports
 
 
+def _parse_listeners(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[int, str]:
+    listeners = {}
+    for value in values:
+        port, _sign, told = value.partition(":")
+        host, _sign, told_port = told.rpartition(":")
+        if not all(number.isdigit() and 0 < int(number) < 65_536 for number in (port, told_port)):
+            raise click.BadParameter(f"{value!r} is not PORT:ADVERTISED or PORT:HOST:ADVERTISED with ports as numbers")
+        listeners[int(port)] = f"{host or '127.0.0.1'}:{told_port}"
+    return listeners
+
+
 @command.command("up")
 @data_option
 @click.option("--port-base", type=click.IntRange(1, 65_530), help="Use this port and the four after it.")
 @click.option("--port", "ports", multiple=True, callback=_parse_ports, help="NAME=NUMBER, for one part.")
-def up_command(data: Path, port_base: int | None, ports: dict[str, int]) -> None:
+@click.option(
+    "--kafka-listener",
+    "listeners",
+    metavar="PORT:[HOST:]ADVERTISED",
+    multiple=True,
+    callback=_parse_listeners,
+    help="One more port of Kafka, which sends its clients back to ADVERTISED: for proxies and other hosts' names.",
+)
+def up_command(data: Path, port_base: int | None, ports: dict[str, int], listeners: dict[int, str]) -> None:
     """Start every part that does not run and return when all answer.
+
+    Ports and listeners are remembered until others are given.
 
     \b
     tidecast stack up
     tidecast stack up --data /var/lib/tidecast --port-base 21000
+    tidecast stack up --kafka-listener 21010:21011   # a proxy on 21011 leads to Kafka's 21010
     """
     begun = time.monotonic()
-    place = up(data, click.echo, ports, port_base)
+    place = up(data, click.echo, ports, port_base, listeners)
     click.echo(f"The stack in {place.folder} is up ({time.monotonic() - begun:.1f} s).")
     for name, address in place.addresses().items():
         click.echo(f"  {name:12} {address}")

@@ -1,12 +1,12 @@
 """`tidecast worker`: run the agents."""
 
 import asyncio
-import logging
 import os
-import sys
 
 import click
 
+from agents.hashing import fix_hashes
+from agents.logs import log_to_stderr
 from agents.settings import Settings, load_settings
 from agents.supervisor import Supervisor
 
@@ -54,14 +54,8 @@ def command(
 
 
 def _run_here(settings: Settings, use_case: str | None, verbs: tuple[str, ...], port: int, supervised: bool) -> None:
-    if os.environ.get("PYTHONHASHSEED") != "0":
-        # Results must not depend on the order of a set: the same seed in every worker.
-        os.environ["PYTHONHASHSEED"] = "0"
-        os.execv(sys.executable, [sys.executable, "-c", "from agents.cli import main; main()", *sys.argv[1:]])
-    logging.basicConfig(
-        level=os.environ.get("TIDECAST_LOG_LEVEL", "WARNING"),
-        format=f"%(asctime)s {'-'.join(verbs)} %(levelname)s %(name)s: %(message)s",
-    )
+    fix_hashes()
+    log_to_stderr(os.environ.get("TIDECAST_LOG_LEVEL", "WARNING"), "-".join(verbs))
     from agents.worker import run_worker
 
     asyncio.run(run_worker(settings, use_case, verbs, port, supervised))

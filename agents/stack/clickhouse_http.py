@@ -6,8 +6,10 @@ Run as `python -P clickhouse_http.py FOLDER PORT`. One process may open a folder
 """
 
 import asyncio
+import contextlib
 import functools
 import gzip
+import io
 import json
 import os
 import re
@@ -25,7 +27,10 @@ import zstandard
 from aiohttp import web
 
 MEMORY_LIMIT = 2_000_000_000  # bytes for all queries together: the other parts need room too
-BODY_LIMIT = 1 << 30  # bytes of one request
+BODY_LIMIT = 1 << 28  # bytes of one request, as sent and unpacked
+LARGE = 1 << 20  # bytes from which a body waits for its turn
+LARGE_AT_ONCE = 4
+BODY_PATIENCE_S = 120.0
 THREADS = 8
 
 # What concerns the transport and is no setting of the engine
@@ -46,22 +51,30 @@ TRANSPORT = frozenset(
     )
 )
 SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# Quoted texts and comments: what looks like SQL inside of them is none
-HIDDEN = rb"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`|--[^\n]*|/\*.*?\*/"""
+# Quoted texts and comments: what looks like SQL inside of them is none. One without an end goes to the end of all:
+# to try again behind every opening would take for ever where there are many
+HIDDEN = rb"""'(?:[^'\\]|\\.)*+(?:'|\\?\Z)|"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|`(?:[^`\\]|\\.)*+(?:`|\\?\Z)"""
+HIDDEN += rb"|--[^\n]*+|/\*.*?(?:\*/|\Z)"
 HIDDEN_TEXT = re.compile(HIDDEN, re.DOTALL)
 # INSERT … FORMAT x, after which the data begins
 INSERT_FORMAT = re.compile(
-    rb"\s*((?>" + HIDDEN + rb"|.)*?)\s(?:FORMAT\s+(\w+)|(VALUES))[ \t]*(?:\r?\n|\s|$|(?=\())",
+    rb"\s*+((?>" + HIDDEN + rb"|.)*?)\s(?:FORMAT\s+(\w+)|(VALUES))[ \t]*(?:\r?\n|\s|$|(?=\())",
     re.IGNORECASE | re.DOTALL,
 )
 LONGEST_HEAD = 1 << 16  # bytes before the data of an INSERT
 FORMAT_NAME = re.compile(rb"\bFORMAT\s+(\w+)", re.IGNORECASE)
 WITH_RESULT = ("SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN", "CHECK", "(")
+# The engine in a process of ours would end or stop that process, and all others of its group
+DEADLY = re.compile(rb"\s*+SYSTEM\s+(?:SHUTDOWN|KILL|SUSPEND)\b", re.IGNORECASE)
 ERROR_CODE = re.compile(r"Code: (\d+)")
 
 
 class BadRequest(Exception):
-    """A request that the engine need not see; the text is the answer."""
+    """A request that the engine need not see; the text is the answer, with this status where it is given."""
+
+    def __init__(self, text: str, status: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -87,53 +100,104 @@ class Answer:
 
 
 def unpack(body: bytes, encoding: str) -> bytes:
-    """Undo a body's Content-Encoding; a body may consist of several frames. Raises BadRequest."""
+    """Undo a body's Content-Encoding; a body may consist of several frames. Raises BadRequest, also for what becomes
+    larger than a body may be."""
+    if encoding in ("", "identity"):
+        return body
+    unpacker = UNPACKERS.get(encoding)
+    if unpacker is None:
+        raise BadRequest(f"Code: 48. DB::Exception: Content-Encoding {encoding} is not supported. (NOT_IMPLEMENTED)")
     try:
-        if encoding in ("", "identity"):
-            return body
-        if encoding == "gzip":
-            return gzip.decompress(body)
-        if encoding == "deflate":
-            return zlib.decompress(body)
-        if encoding == "lz4":
-            return _all_frames(body, lz4.frame.LZ4FrameDecompressor)
-        if encoding == "zstd":
-            return _all_frames(body, zstandard.ZstdDecompressor().decompressobj)
+        plain = unpacker(body, BODY_LIMIT + 1)
     except Exception as error:  # each library has its own
         raise BadRequest(f"Code: 271. DB::Exception: Cannot decompress the {encoding} body: {error}") from error
-    raise BadRequest(f"Code: 48. DB::Exception: Content-Encoding {encoding} is not supported. (NOT_IMPLEMENTED)")
+    if len(plain) > BODY_LIMIT:
+        raise BadRequest(f"Code: 241. DB::Exception: The {encoding} body becomes larger than {BODY_LIMIT} bytes.", 413)
+    return plain
 
 
-def _all_frames(body: bytes, decompressor: Callable[[], Any]) -> bytes:
-    out = []
-    while body:
-        frame = decompressor()
-        out.append(frame.decompress(body))
-        if not frame.eof:
+def _gunzip(body: bytes, most: int) -> bytes:
+    return gzip.GzipFile(fileobj=io.BytesIO(body)).read(most)
+
+
+def _inflate(body: bytes, most: int) -> bytes:
+    frame = zlib.decompressobj()
+    plain = frame.decompress(body, most)
+    if not frame.eof and len(plain) < most:
+        raise ValueError("it is cut")
+    return plain
+
+
+def _unlz4(body: bytes, most: int) -> bytes:
+    out, size = [], 0
+    while body and size < most:
+        frame = lz4.frame.LZ4FrameDecompressor()
+        out.append(frame.decompress(body, max_length=most - size))
+        size += len(out[-1])
+        if not frame.eof and size < most:
             raise ValueError("the last frame is cut")
         body = frame.unused_data or b""
     return b"".join(out)
+
+
+def _unzstd(body: bytes, most: int) -> bytes:
+    out, size = [], 0
+    while body and size < most:
+        frame = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW).decompressobj()
+        # piece by piece: one KiB can become 32 MiB
+        for start in range(0, len(body), ZSTD_PIECE):
+            out.append(frame.decompress(body[start : start + ZSTD_PIECE]))
+            size += len(out[-1])
+            if frame.eof or size >= most:
+                break
+        if not frame.eof and size < most:
+            raise ValueError("the last frame is cut")
+        body = frame.unused_data + body[start + ZSTD_PIECE :] if frame.eof else b""
+    return b"".join(out)[:most]
+
+
+ZSTD_WINDOW = 1 << 27
+ZSTD_PIECE = 1 << 10
+UNPACKERS: dict[str, Callable[[bytes, int], bytes]] = {
+    "gzip": _gunzip,
+    "deflate": _inflate,
+    "lz4": _unlz4,
+    "zstd": _unzstd,
+}
+"""Per Content-Encoding: what a body becomes, at most so many bytes of it."""
 
 
 def parse(method: str, arguments: Mapping[str, str], body: bytes, headers: Mapping[str, str]) -> Query:
     """Make one statement of URL and body. Raises BadRequest."""
     if arguments.get("decompress") == "1":
         raise BadRequest("Code: 48. DB::Exception: decompress=1 is not supported; use Content-Encoding.")
+    database = arguments.get("database") or headers.get("X-ClickHouse-Database", "")
+    _check_text(*arguments, *arguments.values(), database)
     url_text = arguments.get("query", "").encode()
     settings = {name: value for name, value in arguments.items() if not _is_transport(name)}
     for name in settings:
         if not SETTING_NAME.fullmatch(name):
             raise BadRequest(f"Code: 115. DB::Exception: Unknown setting '{name}'. (UNKNOWN_SETTING)")
     text, data = _split(url_text, body)
+    _check_text(text)
     return Query(
         text=text,
         data=data,
-        database=arguments.get("database") or headers.get("X-ClickHouse-Database", ""),
+        database=database,
         params={name[6:]: value for name, value in arguments.items() if name.startswith("param_")},
         settings=settings,
         default_format=arguments.get("default_format") or headers.get("X-ClickHouse-Format", "TabSeparated"),
         readonly=method in ("GET", "HEAD"),
     )
+
+
+def _check_text(*parts: str | bytes) -> None:
+    """BadRequest for what is no UTF-8: the engine's interface takes text."""
+    try:
+        for part in parts:
+            part.decode() if isinstance(part, bytes) else part.encode()
+    except UnicodeError:
+        raise BadRequest("Code: 62. DB::Exception: Query and parameters must be UTF-8. (SYNTAX_ERROR)") from None
 
 
 def _is_transport(name: str) -> bool:
@@ -155,6 +219,8 @@ def _split(url_text: bytes, body: bytes) -> tuple[bytes, tuple[str, bytes] | Non
         raise BadRequest("Code: 62. DB::Exception: Syntax error: Multi-statements are not allowed. (SYNTAX_ERROR)")
     if re.search(rb"\bINTO\s+OUTFILE\b|\bFROM\s+INFILE\b", plain, re.IGNORECASE):
         raise BadRequest("Code: 1. DB::Exception: INTO OUTFILE and FROM INFILE are not allowed over HTTP.")
+    if DEADLY.match(plain):
+        raise BadRequest("Code: 1. DB::Exception: The stack ends its servers itself: `tidecast stack down`.")
     return whole, None
 
 
@@ -168,7 +234,7 @@ def execute(folder: str, query: Query) -> Answer:
     connection = chdb.connect(folder)
     try:
         if query.database:
-            connection.query(f"USE `{query.database.replace('`', '``')}`")
+            connection.query(f"USE `{_escaped(query.database, '`')}`")
         for name, value in query.settings.items():
             connection.query(f"SET {name} = {_quoted(value)}")
         if query.readonly:
@@ -205,7 +271,11 @@ def _select(connection: Any, query: Query) -> Answer:
 
 
 def _quoted(value: str) -> str:
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return f"'{_escaped(value, chr(39))}'"
+
+
+def _escaped(value: str, quote: str) -> str:
+    return value.replace("\\", "\\\\").replace(quote, f"\\{quote}")
 
 
 def failure(text: str) -> tuple[int, str, str]:
@@ -224,6 +294,7 @@ class Endpoint:
         self._root = chdb.connect(f"{folder}?max_server_memory_usage={MEMORY_LIMIT}")  # keeps the engine open
         self._folder = folder
         self._pool = ThreadPoolExecutor(THREADS)
+        self._turn = asyncio.Semaphore(LARGE_AT_ONCE)
         self._version = self._root.query("SELECT version()", "TabSeparated").bytes().decode().strip()
         self._timezone = self._root.query("SELECT timezone()", "TabSeparated").bytes().decode().strip()
 
@@ -235,13 +306,21 @@ class Endpoint:
         """`/`: run a statement."""
         headers = {
             "X-ClickHouse-Server-Display-Name": "tidecast",
-            "X-ClickHouse-Query-Id": request.query.get("query_id") or str(uuid.uuid4()),
+            "X-ClickHouse-Query-Id": _query_id(request),
             "X-ClickHouse-Timezone": self._timezone,
             "X-Process": str(os.getpid()),
         }
         if _from_browser(request):
             return web.Response(status=403, text="This endpoint does not answer web pages.\n")
-        body = await request.read()
+        small = (request.content_length or LARGE) < LARGE
+        async with contextlib.nullcontext() if small else self._turn:
+            return await self._answer(request, headers)
+
+    async def _answer(self, request: web.Request, headers: dict[str, str]) -> web.Response:
+        try:
+            body = await asyncio.wait_for(request.read(), BODY_PATIENCE_S)
+        except TimeoutError:
+            return web.Response(status=408, text="The body did not come in time.\n", headers=headers)
         if not body and "query" not in request.query:
             return web.Response(text="Ok.\n", headers=headers)
         run = functools.partial(self._run, request, body)
@@ -249,6 +328,7 @@ class Endpoint:
             answer = await asyncio.get_running_loop().run_in_executor(self._pool, run)
         except Exception as error:  # whatever goes wrong in the engine is the client's answer
             status, code, text = failure(str(error))
+            status = getattr(error, "status", None) or status
             headers["X-ClickHouse-Exception-Code"] = code
             return web.Response(status=status, text=f"{text} (version {self._version})\n", headers=headers)
         headers["X-ClickHouse-Summary"] = json.dumps(answer.summary)
@@ -264,6 +344,12 @@ class Endpoint:
         """Finish what runs and close the engine."""
         self._pool.shutdown()
         self._root.close()
+
+
+def _query_id(request: web.Request) -> str:
+    """The client's own, where it can stand in a header."""
+    given = request.query.get("query_id", "")
+    return given if given.isascii() and given.isprintable() and given else str(uuid.uuid4())
 
 
 def _from_browser(request: web.Request) -> bool:

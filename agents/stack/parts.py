@@ -60,7 +60,7 @@ class Kafka:
         folder = place.folder / "kafka"
         folder.mkdir(exist_ok=True)
         config = folder / "server.properties"
-        config.write_text("".join(f"{key}={value}\n" for key, value in self._properties(place).items()))
+        config.write_text("".join(f"{key}={value}\n" for key, value in self.properties(place).items()))
         classpath = f"{kafka_jars(say)}/*"
         logging = [
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
@@ -80,16 +80,24 @@ class Kafka:
             raise Unavailable(f"Kafka's log folder could not be formatted; see {place.log('kafka')}.")
 
     @staticmethod
-    def _properties(place: Place) -> dict[str, object]:
+    def properties(place: Place) -> dict[str, object]:
+        """The broker's configuration."""
         broker, controller = place.ports["kafka"], place.ports["kafka_controller"]
+        own = f"PLAINTEXT://127.0.0.1:{broker}"
+        more = {f"PROXY{number}": listener for number, listener in enumerate(place.listeners.items(), 1)}
         return {
             "process.roles": "broker,controller",
             "node.id": 1,
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{broker}",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "listeners": ",".join(
+                [own, f"CONTROLLER://127.0.0.1:{controller}"]
+                + [f"{name}://127.0.0.1:{port}" for name, (port, _) in more.items()]
+            ),
+            "advertised.listeners": ",".join([own] + [f"{name}://{told}" for name, (_, told) in more.items()]),
+            "listener.security.protocol.map": ",".join(
+                f"{name}:PLAINTEXT" for name in ("PLAINTEXT", "CONTROLLER", *more)
+            ),
             "log.dirs": place.folder / "kafka" / "logs",
             "auto.create.topics.enable": "false",
             "log.message.timestamp.type": "CreateTime",
@@ -138,7 +146,9 @@ class Registry:
             "QUARKUS_MANAGEMENT_PORT": "0",
             "APICURIO_STORAGE_KIND": "sql",
             "APICURIO_STORAGE_SQL_KIND": "h2",
-            "APICURIO_DATASOURCE_URL": f"jdbc:h2:file:{place.folder / 'registry' / 'schemas'}",
+            # What was acknowledged is on its way to the disk: else a kill takes half a second of schemas along, and ids
+            # that producers use already are given out again.
+            "APICURIO_DATASOURCE_URL": f"jdbc:h2:file:{place.folder / 'registry' / 'schemas'};WRITE_DELAY=0",
         }
         fast = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx384m"]
         return Start([java(), *fast, "-jar", str(registry_app(say) / "quarkus-run.jar")], env)

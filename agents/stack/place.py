@@ -35,6 +35,8 @@ class Place:
 
     folder: Path
     ports: dict[str, int] = field(default_factory=dict)
+    listeners: dict[int, str] = field(default_factory=dict)
+    """Kafka's further ports, each with the host:port it tells its clients to come back to."""
     signing_key: str = ""
     cluster_id: str = ""
     processes: dict[str, Running] = field(default_factory=dict)
@@ -73,6 +75,7 @@ class Place:
             "signing_key": self.signing_key,
             "cluster_id": self.cluster_id,
             "ports": self.ports,
+            "kafka_listeners": self.listeners,
             "pids": {part: vars(running) for part, running in self.processes.items()},
         }
         scratch = self.file.with_suffix(".json.new")
@@ -91,6 +94,7 @@ def read_place(folder: Path) -> Place:
     try:
         content: dict[str, Any] = json.loads(place.file.read_text())
         place.ports = {name: int(port) for name, port in content["ports"].items()}
+        place.listeners = {int(port): str(told) for port, told in content.get("kafka_listeners", {}).items()}
         place.signing_key = content["signing_key"]
         place.cluster_id = content["cluster_id"]
         place.processes = {part: Running(**known) for part, known in content["pids"].items()}

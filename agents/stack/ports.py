@@ -2,7 +2,7 @@
 
 import random
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import psutil
 
@@ -14,10 +14,12 @@ from streams.errors import SettingError
 CHOICE = range(20_000, 32_000)
 
 
-def choose_ports(asked: Mapping[str, int], remembered: Mapping[str, int], base: int | None) -> dict[str, int]:
+def choose_ports(
+    asked: Mapping[str, int], remembered: Mapping[str, int], base: int | None, listeners: Collection[int] = ()
+) -> dict[str, int]:
     """The port of every name in PORT_NAMES: asked by name, else from `base` on, else remembered, else free.
 
-    Raises SettingError when a port is asked for twice or is no port.
+    Raises SettingError when a port is asked for twice, also by one of Kafka's `listeners`, or is no port.
     """
     ports = dict(remembered)
     if base is not None:
@@ -25,11 +27,12 @@ def choose_ports(asked: Mapping[str, int], remembered: Mapping[str, int], base: 
     ports |= asked
     for name in PORT_NAMES:
         if name not in ports:
-            ports[name] = _free_port(set(ports.values()))
+            ports[name] = _free_port({*ports.values(), *listeners})
     for name, port in ports.items():
         if not 1 <= port <= 65_535:
             raise SettingError(f"{port} is not a port for {name}; choose one between 1 and 65535.")
         twins = [other for other in PORT_NAMES if other != name and ports[other] == port]
+        twins += ["kafka-listener"] if port in listeners else []
         if twins:
             raise SettingError(f"Port {port} is asked for by both {name} and {twins[0]}; give each its own.")
     return ports
@@ -46,12 +49,12 @@ def is_free(port: int) -> bool:
         return True
 
 
-def require_free(name: str, port: int) -> None:
+def require_free(name: str, port: int, option: str) -> None:
     """Raise SettingError, naming who listens where that can be seen, when a port is in use."""
     if not is_free(port):
         raise SettingError(
             f"Port {port} for {name} is in use{_user_of(port)}; end that process, "
-            f"or choose another port: `tidecast stack up --port {name}=N`."
+            f"or choose another port: `tidecast stack up {option}`."
         )
 
 

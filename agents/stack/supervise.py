@@ -41,8 +41,17 @@ class PartStatus:
         return self.health == "ok"
 
 
-def up(folder: Path, say: Say, ports: Mapping[str, int] | None = None, port_base: int | None = None) -> Place:
+def up(
+    folder: Path,
+    say: Say,
+    ports: Mapping[str, int] | None = None,
+    port_base: int | None = None,
+    listeners: Mapping[int, str] | None = None,
+) -> Place:
     """Start every part that does not run; return when all answer. What runs already is left alone.
+
+    `listeners` are further ports of Kafka, each with the host:port it tells its clients to come back to; they are
+    remembered until others are given.
 
     Raises SettingError (a port in use, a folder that can't be written) and Unavailable, which names the part
     that failed with the last lines of its log; the parts that did start go on running.
@@ -51,13 +60,12 @@ def up(folder: Path, say: Say, ports: Mapping[str, int] | None = None, port_base
     make_place(folder)
     with locked(folder.expanduser().resolve() / "stack.lock"):
         place = make_place(folder)
-        chosen = choose_ports(ports or {}, place.ports, port_base)
+        told = dict(listeners or place.listeners)
+        chosen = choose_ports(ports or {}, place.ports, port_base, told)
         missing = [part for part in PARTS if not process.find(place.processes.get(part.name))]
-        _refuse_to_move(place, chosen, missing)
-        place.ports = chosen
-        for part in missing:
-            for name in part.ports:
-                require_free(name, chosen[name])
+        _refuse_to_move(place, chosen, told, missing)
+        place.ports, place.listeners = chosen, told
+        _require_free_ports(place, missing)
         for part in missing:
             place.processes.pop(part.name, None)
         place.save()
@@ -112,7 +120,9 @@ def _status(part: Part, place: Place) -> PartStatus:
     return PartStatus(part.name, part.title, "running", port, found.pid, uptime, memory, health)
 
 
-def _refuse_to_move(place: Place, chosen: Mapping[str, int], missing: list[Part]) -> None:
+def _refuse_to_move(place: Place, chosen: Mapping[str, int], told: Mapping[int, str], missing: list[Part]) -> None:
+    if told != place.listeners and all(part.name != "kafka" for part in missing):
+        raise SettingError("Kafka runs already; to give it other listeners, run `tidecast stack down` first.")
     for part in PARTS:
         for name in part.ports:
             if part not in missing and chosen[name] != place.ports[name]:
@@ -120,6 +130,15 @@ def _refuse_to_move(place: Place, chosen: Mapping[str, int], missing: list[Part]
                     f"{part.title} runs on port {place.ports[name]} already; to move it to {chosen[name]}, "
                     "run `tidecast stack down` first."
                 )
+
+
+def _require_free_ports(place: Place, missing: list[Part]) -> None:
+    for part in missing:
+        for name in part.ports:
+            require_free(name, place.ports[name], f"--port {name}=N")
+        if part.name == "kafka":
+            for port, told in place.listeners.items():
+                require_free("kafka-listener", port, f"--kafka-listener N:{told}")
 
 
 def _start(part: Part, place: Place, say: Say, saving: Lock) -> None:

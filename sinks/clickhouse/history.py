@@ -18,6 +18,7 @@ from schemas.topics import (
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.rows import Place, Row, rows_of, undecodable_rows
 from sinks.clickhouse.writer import Writer
+from sinks.failpoints import ROWS, hit
 from streams.codec import Codec
 from streams.errors import Undecodable
 from streams.log import Batch, LogRecord, Output, TopicPartition
@@ -50,6 +51,7 @@ class HistorySlice:
     def commit(self) -> None:
         """One insert per table, then one for the positions. Unavailable while ClickHouse is away."""
         self.writer.write(self.rows)
+        hit(ROWS)
         self.writer.write_positions(
             [
                 (STAGE, at.topic, self.epoch, at.partition, offset, self.recorded[at])
@@ -73,6 +75,8 @@ class History:
     )
     linger_seconds = 1.0
     """How long the shell should gather records before a batch: many tiny inserts wear ClickHouse out."""
+    stateless = True
+    """Where ClickHouse was emptied it begins again with what is kept: rows depend on nothing before them."""
 
     def __init__(
         self, client_factory: Callable[[], Any], codec: Codec, epoch: int, slice_records: int = SLICE_RECORDS
@@ -103,6 +107,7 @@ class History:
         """Slices of the batch, partition by partition, each partition in order."""
         if self._writer is None:
             raise RuntimeError("assign comes before process")
+        self._codec.begin_batch()
         part = HistorySlice(self._epoch, self._writer)
         for at, records in batch.items():
             for record in records:

@@ -5,6 +5,7 @@ from typing import Any
 
 from sinks.clickhouse.client import clear_errors
 from sinks.clickhouse.rows import COLUMNS, Row
+from sinks.failpoints import ROWS_PARTLY, partly
 
 POSITION_COLUMNS = ("stage", "topic", "log_epoch", "log_partition", "next_offset", "recorded_at")
 
@@ -19,9 +20,13 @@ class Writer:
 
     def write(self, rows: Mapping[str, Sequence[Row]]) -> None:
         """Rows per table, each in the order of COLUMNS."""
-        for table, columns in COLUMNS.items():
-            if rows.get(table):
-                self._insert(table, columns, rows[table])
+        tables = [table for table in COLUMNS if rows.get(table)]
+
+        def insert(some: Sequence[str]) -> None:
+            for table in some:
+                self._insert(table, COLUMNS[table], rows[table])
+
+        insert(partly(ROWS_PARTLY, tables, insert))
 
     def write_positions(self, rows: Sequence[Row]) -> None:
         """Rows in the order of POSITION_COLUMNS; call it when all rows before these positions are written."""

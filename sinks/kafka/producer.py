@@ -5,8 +5,9 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from sinks.failpoints import PRODUCE_PARTLY, PRODUCED, hit, partly
 from streams.errors import TidecastError, Unavailable
-from streams.log import Output
+from streams.log import Output, TopicPartition
 
 TIMEOUT_MS = 30_000
 """How long the client itself tries to deliver a record before that counts as Kafka being away."""
@@ -35,19 +36,25 @@ class KafkaEmitter:
         self._failed: list[KafkaError] = []
         self._producer: Producer | None = None
 
+    def assign(self, partitions: Sequence[TopicPartition]) -> None:
+        """streams.log.Emitter.assign: all the same to it."""
+
     def emit(self, outputs: Sequence[Output]) -> None:
         """Produce and wait for every ack. After Unavailable the same outputs must be emitted again from the
         first one on: readers drop those that were written."""
-        if not outputs:
-            return
+        if outputs:
+            self._emit(partly(PRODUCE_PARTLY, outputs, self._emit))
+
+    def _emit(self, outputs: Sequence[Output]) -> None:
         producer = self._producer or self._connect()
         names = self._names
         try:
-            for topic, partition, key, value in outputs:
+            for topic, partition, key, value, _ in outputs:
                 name = names.get(topic)
                 if name is None:
                     name = names[topic] = self._topic(topic)
                 self._produce(producer, name, partition, key, value)
+            hit(PRODUCED)
             left = producer.flush(TIMEOUT_MS / 1000 + 5)
         except KafkaException as error:
             self._give_up(error.args[0])
@@ -80,11 +87,14 @@ class KafkaEmitter:
             producer.purge()
             producer.flush(1.0)
         if error is not None and error.code() in TOO_LARGE:
-            raise TidecastError(
-                f"Kafka refuses a record as too large ({error.str()}): raise the topic's max.message.bytes."
-            )
+            raise too_large(error)
         raise Unavailable(f"Kafka does not take records ({error.str() if error else 'time-out'}): tried again.")
 
     def close(self) -> None:
         """Let go of the connection; nothing is queued after `emit`."""
         self._producer = None
+
+
+def too_large(error: KafkaError) -> TidecastError:
+    """What to do about one of TOO_LARGE."""
+    return TidecastError(f"Kafka refuses a record as too large ({error.str()}): raise the topic's max.message.bytes.")

@@ -1,10 +1,13 @@
 """State of scoring in Redis; the keys are specified in docs/redis.md."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import redis
 
+from sinks.failpoints import COMMIT_PARTLY, partly
 from sinks.redis.client import redis_errors
 from sinks.redis.script import Write, write
 from streams.identity import Position
@@ -62,19 +65,37 @@ class RedisScoringStore:
     def commit(self, commits: Sequence[PartitionCommit]) -> None:
         """One script call per partition, all in one round trip; PositionConflict names the partitions refused."""
         check_timers(commits)
-        written = write(self._client, [self._write(commit) for commit in commits])
+        writes = [self._write(commit) for commit in commits]
+        partly(COMMIT_PARTLY, writes, partial(write, self._client))
+        written = write(self._client, writes)
         refused = [commit for commit, done in zip(commits, written, strict=True) if not done]
         if refused:
             raise conflict([f"partition {commit.partition}" for commit in refused])
 
-    def customers(self, partition: int) -> Sequence[str]:
-        """All customers with a state or observations in a partition, sorted. Walks the whole database."""
-        base = self._base(partition)
-        found: set[bytes] = set()
+    def customers(self, partitions: Sequence[int]) -> Mapping[int, Sequence[str]]:
+        """All customers with a state or observations in each of these partitions, sorted. Walks the whole database,
+        once."""
+        bases = {self._base(partition)[:-1]: partition for partition in partitions}
+        found: dict[int, set[bytes]] = {partition: set() for partition in partitions}
         with redis_errors(self._client):
-            keys = self._client.scan_iter(match=_escaped(base) + b"[co]:*", count=_SCAN_COUNT)
-            found.update(key[len(base) + 2 :] for key in keys)
-        return sorted(customer.decode() for customer in found)
+            for key in self._client.scan_iter(match=_escaped(self._root.encode()) + b"*}:[co]:*", count=_SCAN_COUNT):
+                end = key.index(b"}:", len(self._root))
+                partition = bases.get(key[: end + 1])
+                if partition is not None and key[end + 2 : end + 4] in (b"c:", b"o:"):
+                    found[partition].add(key[end + 4 :])
+        return {partition: sorted(name.decode() for name in names) for partition, names in found.items()}
+
+    def clear(self, partitions: Sequence[int]) -> None:
+        """Delete all keys of these partitions, positions first: a part of one must not pass for the whole. Walks the
+        whole database, once."""
+        bases = [self._base(partition) for partition in partitions]
+        with redis_errors(self._client):
+            for base in bases:
+                self._client.unlink(base + b"position")
+            keys = self._client.scan_iter(match=_escaped(self._root.encode()) + b"*", count=_SCAN_COUNT)
+            ours = (key for key in keys if key.startswith(tuple(bases)))
+            while some := list(islice(ours, _SCAN_COUNT)):
+                self._client.unlink(*some)
 
     def _base(self, partition: int) -> bytes:
         return f"{self._root}{partition}}}:".encode()

@@ -4,6 +4,7 @@ from typing import cast
 
 import redis
 
+from sinks.failpoints import COMMIT_PARTLY, hit
 from sinks.redis.client import redis_errors
 from sinks.redis.script import Write, write
 from streams.identity import Position
@@ -37,6 +38,7 @@ class RedisStageStore:
         call = Write(self._keys(stage, topic, partition), [before, b"2", str(position).encode(), blob])
         if not write(self._client, [call])[0]:
             raise conflict([f"{stage} on {topic}/{partition}"])
+        hit(COMMIT_PARTLY)
 
     def _keys(self, stage: str, topic: str, partition: int) -> list[bytes]:
         base = f"{self._root}{stage}.{topic}.{partition}}}:"

@@ -9,6 +9,8 @@ UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w":
 """Milliseconds per unit. Every unit is a multiple of the ones before it, so tiles nest."""
 TILE_UNITS = ("m", "h", "d", "w")
 MOST_TILES = 1_000
+LONGEST = 400_000 * UNITS["d"]
+"""About 1,100 years: a due time beyond 2^53 ms could not be kept (streams.state.rules)."""
 EVER = 1 << 62
 """Tile width for "since the first event": longer than any time, so that all of it is tile 0 or -1."""
 
@@ -24,8 +26,10 @@ class Window(NamedTuple):
 
 
 def duration_ms(text: str) -> int:
-    """Milliseconds of a duration such as "90s" or "30d"; DeclarationError for anything else."""
+    """Milliseconds of a duration such as "90s" or "30d"; DeclarationError for anything else, or beyond LONGEST."""
     number, unit = _parse(text)
+    if number * UNITS[unit] > LONGEST:
+        raise DeclarationError(f"{text!r} is longer than a thousand years; write a shorter one")
     return number * UNITS[unit]
 
 

@@ -4,7 +4,7 @@ from hashlib import sha256
 
 from streams.errors import Unavailable
 from streams.models.arms import Model, build_model
-from streams.models.snapshot import load_snapshot
+from streams.models.snapshot import BadSnapshot, load_snapshot
 from streams.models.store import ModelStore
 from streams.models.version import Version
 from streams.targets.plan import TargetPlan
@@ -53,13 +53,18 @@ class ServedModels:
             return
         try:
             blob = self._store.get(snapshot)
+        except BadSnapshot as error:
+            raise Unavailable(f"snapshot {snapshot!r}: {error}") from error
         except KeyError:
             raise Unavailable(
                 f"the model store has no snapshot {snapshot!r} yet: check that workers share one model store"
             ) from None
         if sha256(blob).digest() != digest:
             raise Unavailable(f"snapshot {snapshot!r} is not the one that the switch names: restore it from a backup")
-        model = load_snapshot(blob, self._key).model
+        try:
+            model = load_snapshot(blob, self._key).model
+        except BadSnapshot as error:
+            raise Unavailable(f"snapshot {snapshot!r}: {error}") from error
         if model is None:
             raise Unavailable(f"snapshot {snapshot!r} holds no model although a switch names it: roll back to another")
         self._models[snapshot] = model

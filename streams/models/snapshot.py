@@ -46,7 +46,7 @@ class Snapshot:
     position: next record of labelled-examples. examples: learnt since the start of the lineage.
     skipped: records that were no examples of this target. command: the one it obeys, 0 for the cadence.
     served: in a failed snapshot, the last good one, which goes on serving. declared: the arm's model, the
-    target's kind and the feature names, as text. deployment_id: definitions that were in force."""
+    target's kind and the feature names, as text. deployment_id, deployment_number: definitions that were in force."""
 
     version: Version
     model: Model | None
@@ -59,6 +59,7 @@ class Snapshot:
     served: Served | None = None
     declared: str = ""
     deployment_id: str = ""
+    deployment_number: int = 0
 
 
 def seal(payload: bytes, key: bytes, limit: int = LIMIT) -> bytes:
@@ -106,6 +107,7 @@ def dump_snapshot(snapshot: Snapshot, key: bytes, limit: int = LIMIT) -> bytes:
         None if served is None else [served.path, served.digest, served.offset, served.command],
         snapshot.declared,
         snapshot.deployment_id,
+        snapshot.deployment_number,
     ]
     return seal(msgpack.packb(fields), key, limit)
 
@@ -113,11 +115,21 @@ def dump_snapshot(snapshot: Snapshot, key: bytes, limit: int = LIMIT) -> bytes:
 def load_snapshot(blob: bytes, key: bytes, limit: int = LIMIT) -> Snapshot:
     """What `dump_snapshot` sealed. BadSnapshot when the bytes are not that."""
     payload = unseal(blob, key, limit)
+    try:
+        return _unpack(msgpack.unpackb(payload))
+    except Exception as error:  # whatever a former format or another version of River makes of it
+        raise BadSnapshot(
+            f"The snapshot's contents cannot be read ({type(error).__name__}: {error}); use the version of Tidecast "
+            "and River that wrote it."
+        ) from error
+
+
+def _unpack(packed: list[Any]) -> Snapshot:
     from streams.models.registered import unpack_model
 
-    fields = iter(msgpack.unpackb(payload))
+    fields = iter(packed)
     version, model, marks, position = (next(fields) for _ in range(4))
-    examples, command, skipped, failure, served, declared, deployment_id = fields
+    examples, command, skipped, failure, served, declared, deployment_id, *later = fields
     return Snapshot(
         version=Version(*version),
         model=None if model is None else unpack_model(model),
@@ -130,4 +142,5 @@ def load_snapshot(blob: bytes, key: bytes, limit: int = LIMIT) -> Snapshot:
         served=None if served is None else Served(*served),
         declared=declared,
         deployment_id=deployment_id,
+        deployment_number=later[0] if later else 0,
     )

@@ -144,14 +144,14 @@ class Monitoring:
             span = (closed.number * self._width, (closed.number + 1) * self._width)
             made = profile_record(self._layout, span, partition, closed.watermark, closed.histograms, next(coordinates))
             value = self._codec.encode("tidecast.FeatureProfile", made)
-            yield Output(FEATURE_PROFILES, 0, str(partition).encode(), value)
+            yield Output(FEATURE_PROFILES, 0, str(partition).encode(), value, made["source"])
 
     def _merged(self, name: str, record: dict[str, Any]) -> Output:
         """A record of the merger, as it goes out."""
         value = self._codec.encode(name, record)
         if name == "tidecast.FeatureProfile":
-            return Output(FEATURE_PROFILES, 0, MERGED_KEY, value)
-        return Output(DRIFT_ALERTS, 0, record["alert_id"].encode(), value)
+            return Output(FEATURE_PROFILES, 0, MERGED_KEY, value, record["source"])
+        return Output(DRIFT_ALERTS, 0, record["alert_id"].encode(), value, record["source"])
 
     def _coordinates(self, place: TopicPartition, offset: int) -> Iterator[dict[str, Any]]:
         """Coordinates, as records, of one record's outputs."""

@@ -1,21 +1,23 @@
 """Whether two scoring stores hold the same, byte for byte."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from itertools import islice
 
+from streams.identity import Position
 from streams.state.store import ScoringStore
+from streams.timeline import PartitionHeader
 
 CHUNK = 5000
 ALL_TIME = 1 << 52
 """ms; beyond every due time and exact as a double."""
 
 
-def differences(ours: ScoringStore, theirs: ScoringStore, partition: int) -> Iterator[str]:
-    """Sentences that say where the two differ in a partition: position, counters, customers, timers."""
-    a, b = (store.positions([partition]).get(partition) for store in (ours, theirs))
-    if a != b:
-        yield f"partition {partition}: position or header {a} against {b}"
-    names = sorted({*ours.customers(partition), *theirs.customers(partition)})
+def differences(ours: ScoringStore, theirs: ScoringStore, partition: int, customers: Iterable[str]) -> Iterator[str]:
+    """Sentences that say where the two differ in a partition: position, counters, customers, timers. `customers` are
+    those of ours: asking for them can be slow, so it is done once for all partitions."""
+    yield from _position_differences(ours, theirs, partition)
+    names = sorted({*customers, *theirs.customers([partition])[partition]})
     for start in range(0, len(names), CHUNK):
         part = names[start : start + CHUNK]
         kept, other = (store.load({partition: part})[partition] for store in (ours, theirs))
@@ -26,3 +28,19 @@ def differences(ours: ScoringStore, theirs: ScoringStore, partition: int) -> Ite
     timers = [set(store.due(partition, ALL_TIME, 1 << 40)) for store in (ours, theirs)]
     for due, name in islice(sorted(timers[0] ^ timers[1]), 10):
         yield f"partition {partition}: timer of customer {name!r} at {due} is in one store only"
+
+
+def _position_differences(ours: ScoringStore, theirs: ScoringStore, partition: int) -> Iterator[str]:
+    (at, header), (other_at, other_header) = (
+        store.positions([partition]).get(partition, (Position(0), b"")) for store in (ours, theirs)
+    )
+    if at != other_at:
+        yield f"partition {partition}: position {at} against {other_at}"
+    if header == other_header:
+        return
+    fields, other = (asdict(PartitionHeader.unpack(packed)) if packed else {} for packed in (header, other_header))
+    wrong = [name for name in fields.keys() | other.keys() if fields.get(name) != other.get(name)]
+    for name in sorted(wrong):
+        yield f"partition {partition}: {name} is {fields.get(name)} against {other.get(name)}"
+    if not wrong:
+        yield f"partition {partition}: the header has other bytes"

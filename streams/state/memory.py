@@ -98,10 +98,18 @@ class MemoryScoringStore:
             part.set_timer(customer, due)
         return True
 
-    def customers(self, partition: int) -> Sequence[str]:
-        """All customers with a state or observations in a partition, sorted."""
-        part = self._partitions.get(partition)
-        return sorted(part.states.keys() | part.observations.keys()) if part else []
+    def customers(self, partitions: Sequence[int]) -> Mapping[int, Sequence[str]]:
+        """All customers with a state or observations in each of these partitions, sorted."""
+        held = {number: self._partitions.get(number) for number in partitions}
+        return {
+            number: sorted(part.states.keys() | part.observations.keys()) if part else []
+            for number, part in held.items()
+        }
+
+    def clear(self, partitions: Sequence[int]) -> None:
+        """Forget all of these partitions."""
+        for partition in partitions:
+            self._partitions.pop(partition, None)
 
 
 class MemoryStageStore:

@@ -60,8 +60,12 @@ class ScoringStore(Protocol):
         the others may have been written."""
         ...
 
-    def customers(self, partition: int) -> Sequence[str]:
-        """All customers known in a partition, sorted (for verify and tools; may be slow)."""
+    def customers(self, partitions: Sequence[int]) -> Mapping[int, Sequence[str]]:
+        """All customers known in each of these partitions, sorted (for verify and tools; may be slow)."""
+        ...
+
+    def clear(self, partitions: Sequence[int]) -> None:
+        """Forget all of these partitions, positions first; nobody else may be at work on them (may be slow)."""
         ...
 
 

@@ -15,6 +15,10 @@ from streams.targets.observations import Observations
 from streams.targets.plan import NEVER
 from streams.timeline import PartitionHeader
 
+LARGEST_KEPT = 16 * 1024
+"""Packed bytes of a customer that the cache keeps: larger ones, of which there are few, are read again, so that its
+size is bounded by the number of customers."""
+
 
 @dataclass(slots=True)
 class CustomerWork:
@@ -161,7 +165,8 @@ class CustomerCache:
                 self._slice[(commit.partition, customer)].observations = observations
         for at, packed in self._slice.items():
             kept.pop(at, None)
-            kept[at] = packed
+            if len(packed.state or b"") + len(packed.observations or b"") <= LARGEST_KEPT:
+                kept[at] = packed
         self._slice.clear()
         for at in list(islice(kept, max(0, len(kept) - self._limit))):
             del kept[at]

@@ -7,6 +7,13 @@ from typing import Any
 
 import msgpack
 
+from streams.errors import DeadReason, Undecodable
+
+MOST_OPEN = 1000
+"""Observations that one customer may have open per target: a question beyond them is answered, and not observed."""
+MOST_EARLY = 1000
+"""Outcomes of one customer that may wait for their questions."""
+
 Answers = list[tuple[str, str, float, bool]]
 """Per arm, in the target's order: (arm, version, value, fallback)."""
 
@@ -37,6 +44,10 @@ class Observation:
     happened_at: int | None = None
     """Time of the outcome event, where the label is told only at the horizon."""
 
+    def is_named(self, target: str, prediction_id: str | None) -> bool:
+        """Whether an outcome that says this means it; None is any prediction."""
+        return self.target == target and prediction_id in (None, self.prediction_id)
+
     def spans(self, moment: int) -> bool:
         """Whether something that happened then is part of the outcome: asked_at < moment <= end."""
         return self.asked_at < moment and (self.end is None or moment <= self.end)
@@ -58,6 +69,20 @@ class Observations:
 
     waiting: list[Observation] = field(default_factory=list)
     early: list[EarlyOutcome] = field(default_factory=list)
+
+    def has_room(self, target: str) -> bool:
+        """Whether one more question of that target may wait."""
+        waiting = self.waiting
+        return len(waiting) < MOST_OPEN or sum(o.target == target for o in waiting) < MOST_OPEN
+
+    def check_room_for_early(self) -> None:
+        """Undecodable when no more outcomes may wait for their questions."""
+        if len(self.early) >= MOST_EARLY:
+            raise Undecodable(
+                DeadReason.TOO_LARGE,
+                f"{MOST_EARLY} outcomes of this customer wait for questions that were never asked: name the right "
+                "target and prediction_id, and times after the question's",
+            )
 
     def pack(self) -> bytes:
         """The stored form; empty when nothing waits, which deletes the key."""

@@ -80,6 +80,14 @@ class TargetPlan:
         state.due[self.index] = self.next_due(customer, due)
         return True
 
+    def skip_missed(self, state: CustomerState, tick: int, most: int) -> int:
+        """Of the schedule's times from the next one to the tick, leave the `most` latest; how many were left out."""
+        assert self.period is not None
+        end = tick if self.while_active is None else min(tick, state.clock + self.while_active)
+        left_out = max(0, (end - state.due[self.index]) // self.period + 1 - most)
+        state.due[self.index] += left_out * self.period
+        return left_out
+
     def take_event(self, record: Mapping[str, Any], moment: int, observation: Observation) -> bool:
         """Note an event of the outcome's type in an observation that it concerns; whether it did."""
         if not observation.spans(moment) or not self.matches(record):

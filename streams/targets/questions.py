@@ -43,6 +43,9 @@ class Questions:
         answers = [self._answer(work, plan, i, vector) for i in range(len(plan.arms))]
         champion = answers[plan.champion]
         observed = plan.observes(prediction_id)
+        if observed and not customer.observations.has_room(plan.name):
+            observed = False
+            work.header.counters["unobserved"] += 1
         end = None if plan.horizon is None else asked_at + plan.horizon
         record = {
             "prediction_id": prediction_id,
@@ -61,7 +64,7 @@ class Questions:
             "source": source,
         }
         value = self._codec.encode("tidecast.Prediction", record)
-        work.outputs.append(Output(PREDICTIONS, work.partition, customer.customer_id.encode(), value))
+        work.outputs.append(Output(PREDICTIONS, work.partition, customer.customer_id.encode(), value, source))
         work.header.counters["predictions"] += 1
         if observed:
             self._open(work, customer, plan, prediction_id, asked_at, end, vector, answers)
@@ -120,7 +123,7 @@ class Questions:
             "source": source,
         }
         value = self._codec.encode("tidecast.LabelledExample", record)
-        work.outputs.append(Output(LABELLED_EXAMPLES, self._target_partitions[target], target.encode(), value))
+        work.outputs.append(Output(LABELLED_EXAMPLES, self._target_partitions[target], target.encode(), value, source))
         header.last_example[target] = example_id
         header.settled[target] = header.settled.get(target, 0) + 1
         header.counters["examples"] += 1
@@ -133,14 +136,15 @@ class Questions:
         places = [(PREDICTIONS, work.partition)]
         places += [(LABELLED_EXAMPLES, p) for p in sorted(self._target_partitions.values())]
         for topic, partition in places:
+            source = work.next_source()
             record = {
                 "watermark": tick - lateness,
                 "tick": tick,
                 "opened": header.opened,
                 "settled": header.settled,
-                "source": work.next_source(),
+                "source": source,
             }
-            work.outputs.append(Output(topic, partition, None, self._codec.encode("tidecast.Progress", record)))
+            work.outputs.append(Output(topic, partition, None, self._codec.encode("tidecast.Progress", record), source))
 
     def _answer(
         self, work: PartitionWork, plan: TargetPlan, arm_index: int, vector: list[float]

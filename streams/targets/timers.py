@@ -15,6 +15,11 @@ FAR = 1 << 52
 """ms; beyond every due time and exact as a double."""
 SLICE = 1000
 """Timers fired before a slice ends. Part of the output's identity (see `fire`): not a setting."""
+MOST_OUTPUTS = 10 * SLICE
+"""The same for outputs: one customer may have a thousand observations to close at once."""
+MOST_MISSED = 1000
+"""Questions that a schedule catches up with when time leaps: the latest ones. One event of the year 1 would else ask
+hundreds of thousands at the first tick."""
 
 
 class Timers:
@@ -45,10 +50,13 @@ class Timers:
         """Fire up to SLICE timers due at the partition's last tick; False when more are left.
 
         A slice that leaves some ends with an ordinal of its own, so that the position always moves on;
-        counting timers from the tick's start makes these places the same in every run."""
+        counting timers and outputs from the tick's start makes these places the same in every run."""
         until = work.header.last_tick
         assert until is not None
+        full = work.ordinal + MOST_OUTPUTS
         for _ in range(SLICE):
+            if work.ordinal >= full:
+                break
             entry = self._next(work, until)
             if entry is None:
                 self.in_hand = None
@@ -154,6 +162,8 @@ class Timers:
         if state.due.get(plan.index, NEVER) > due:
             return
         if plan.reschedule(state, customer.customer_id, due):
+            assert work.header.last_tick is not None
+            work.header.counters["unasked"] += plan.skip_missed(state, work.header.last_tick, MOST_MISSED)
             clock = max(state.clock, due)
             vector = self._features.vector(state, clock)
             self._questions.ask(work, customer, plan, vector, clock, "schedule")

@@ -1,5 +1,6 @@
 """What every ModelStore must do."""
 
+import os
 from pathlib import Path
 from uuid import uuid4
 
@@ -8,6 +9,7 @@ import pytest
 from sinks.model_store import FsspecModelStore
 from streams.errors import SettingError, Unavailable
 from streams.models.memory import MemoryModelStore
+from streams.models.snapshot import BadSnapshot
 from streams.models.store import ModelStore
 from streams.models.version import Version
 
@@ -81,3 +83,44 @@ def test_no_path_leads_out_of_the_store(tmp_path: Path) -> None:
     store = FsspecModelStore(f"file://{tmp_path}/models")
     with pytest.raises(ValueError):
         store.put("../outside", b"x")
+
+
+def test_what_is_too_large_is_not_read(tmp_path: Path) -> None:
+    store = FsspecModelStore(f"file://{tmp_path}")
+    store.put("a/1", b"x")
+    os.truncate(tmp_path / "a" / "1", 10**12)
+    with pytest.raises(BadSnapshot, match="bytes allowed"):
+        store.get("a/1")
+
+
+def test_what_is_too_large_in_a_bucket_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sinks.model_store.LIMIT", 10)
+    store = FsspecModelStore(f"memory://{uuid4().hex}")
+    store.put("a/1", b"x" * 10)
+    store.put("a/2", b"x" * 11)
+    assert store.get("a/1") == b"x" * 10
+    with pytest.raises(BadSnapshot, match="bytes allowed"):
+        store.get("a/2")
+
+
+def test_links_pipes_and_devices_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("no snapshot")
+    folder = tmp_path / "models" / "a"
+    folder.mkdir(parents=True)
+    (folder / "file").symlink_to(tmp_path / "secret")
+    (folder / "zeros").symlink_to("/dev/zero")
+    (folder / "loop").symlink_to("loop")
+    (tmp_path / "models" / "folder").symlink_to(tmp_path)
+    os.mkfifo(folder / "pipe")
+    store = FsspecModelStore(f"file://{tmp_path}/models")
+    for path in ("a/file", "a/zeros", "a/loop", "a/pipe", "folder/secret"):
+        with pytest.raises(BadSnapshot, match="link"):
+            store.get(path)
+
+
+def test_the_store_itself_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "models").symlink_to(tmp_path / "real")
+    store = FsspecModelStore(f"file://{tmp_path}/models")
+    store.put("a/1", b"x")
+    assert store.get("a/1") == b"x"

@@ -39,7 +39,7 @@ def test_a_server_that_is_away_is_unavailable(url: str) -> None:
         lambda: scoring.load({0: ["a"]}),
         lambda: scoring.due(0, 1, 1),
         lambda: scoring.commit([ONE]),
-        lambda: scoring.customers(0),
+        lambda: scoring.customers([0]),
         lambda: stages.read("a", "b", 0),
         lambda: stages.commit("a", "b", 0, None, Position(1), b""),
     ]

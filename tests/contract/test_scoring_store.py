@@ -33,7 +33,7 @@ def test_nothing_is_known_at_first(store: ScoringStore) -> None:
     assert store.positions([0, 1]) == {}
     assert store.load({0: ["a"], 1: []}) == {0: {"a": CustomerBytes()}, 1: {}}
     assert list(store.due(0, 10**15, 10)) == []
-    assert list(store.customers(0)) == []
+    assert list(store.customers([0])[0]) == []
     assert store.positions([]) == {} and store.load({}) == {}
     store.commit([])
 
@@ -52,8 +52,8 @@ def test_what_was_committed_is_read_back(store: ScoringStore) -> None:
         0: {odd: CustomerBytes(b"\x00"), "a": CustomerBytes(value, b"\xff\r\n"), "b": CustomerBytes()},
         3: {"c": CustomerBytes(None, b"only"), "a": CustomerBytes()},
     }
-    assert list(store.customers(0)) == sorted(["a", odd])
-    assert list(store.customers(3)) == ["c"]
+    assert list(store.customers([0])[0]) == sorted(["a", odd])
+    assert list(store.customers([3])[3]) == ["c"]
 
 
 def test_nothing_is_read_at_another_position_than_asked_for(store: ScoringStore) -> None:
@@ -75,7 +75,7 @@ def test_parts_not_named_stay_and_empty_ones_are_deleted(store: ScoringStore) ->
     store.commit([commit(0, P0, P1, states={"a": b"5"}, observations={"b": b"", "x": b""})])
     assert store.load({0: ["a", "b"]})[0] == {"a": CustomerBytes(b"5", b"3"), "b": CustomerBytes(b"2", None)}
     store.commit([commit(0, P1, P2, states={"b": b""})])
-    assert list(store.customers(0)) == ["a"]
+    assert list(store.customers([0])[0]) == ["a"]
 
 
 def test_our_own_retry_counts_as_written_and_changes_nothing(store: ScoringStore) -> None:
@@ -110,6 +110,18 @@ def test_a_conflict_in_one_partition_leaves_it_alone_unchanged(store: ScoringSto
     assert store.load({1: ["a"]})[1]["a"].state == b"1"
 
 
+def test_a_partition_that_is_cleared_has_nothing_left_and_others_stay(store: ScoringStore) -> None:
+    parts: dict[str, Any] = {"states": {"a": b"s", "*": b"t"}, "observations": {"b": b"o"}, "timers": {"a": 5, "d": 6}}
+    store.commit([commit(1, None, P0, **parts), commit(11, None, P1, **parts)])
+    store.clear([1, 2])
+    store.clear([])
+    assert store.positions([1, 11]) == {11: (P1, b"h")}
+    assert list(store.customers([1])[1]) == [] and list(store.due(1, 10**15, 10)) == []
+    assert list(store.customers([11])[11]) == ["*", "a", "b"] and len(store.due(11, 10**15, 10)) == 2
+    store.commit([commit(1, None, P0, states={"c": b"new"})])
+    assert list(store.customers([1])[1]) == ["c"]
+
+
 def test_timers_come_by_due_time_then_by_the_customers_bytes(store: ScoringStore) -> None:
     names = ["z", "a", "B", "aa", "é", "客", "~"]
     times = {name: 1000 for name in names} | {"early": -5, "zero": 0, "ms": 1_700_000_000_123, "max": 2**53}
@@ -128,7 +140,7 @@ def test_timers_move_and_go(store: ScoringStore) -> None:
     assert list(store.due(0, 99, 9)) == [(3, "c"), (9, "a")]
     store.commit([commit(0, P1, P2, timers={"a": None, "c": None})])
     assert list(store.due(0, 99, 9)) == []
-    assert list(store.customers(0)) == []
+    assert list(store.customers([0])[0]) == []
 
 
 def test_a_due_time_that_a_double_cannot_hold_is_refused_before_anything_is_written(store: ScoringStore) -> None:
@@ -175,4 +187,4 @@ def test_any_history_of_commits_equals_memory(store: ScoringStore) -> None:
             assert store.positions([partition]) == oracle.positions([partition])
             assert store.load({partition: names}) == oracle.load({partition: names})
             assert list(store.due(partition, 3, 8)) == list(oracle.due(partition, 3, 8))
-            assert list(store.customers(partition)) == list(oracle.customers(partition))
+            assert list(store.customers([partition])[partition]) == list(oracle.customers([partition])[partition])

@@ -112,10 +112,34 @@ def test_everything_stands_there_once(new_database: Callable[[], Connect], log: 
         assert count(view) == log.expected[view], view
     assert count("late_events") == log.expected["late"]
     assert count("dead_letters") == log.expected["dead"]
+    for view, kept in (("dead_letters_by_reason", "dead"), ("late_events_by_hour", "late")):
+        assert client.query(f"SELECT sum(count) FROM {view}").result_rows[0][0] == log.expected[kept]
     assert count("records WHERE kind = 'tick'") == log.expected["ticks"]
     assert count("progress") == 2 + 4  # per source partition on predictions, and on each target's examples
     assert count("answers") == 2 * log.expected["predictions"]
     assert history.skipped == {CUSTOMER_EVENTS: log.expected["dead"] * 3 // 4}
+
+
+def test_a_correction_is_an_outcome_that_comes_later_and_says_otherwise(new_database: Callable[[], Connect]) -> None:
+    client = new_database()()
+    migrate(client, client.database)
+    places = ["log_epoch", "log_partition", "log_offset"]
+    names = ["outcome_id", "customer_id", "target", "prediction_id", "value"]
+    outcomes = [
+        ("settles", "c", "t", "p", 0.0, 7, 1, 50),
+        ("corrects", "c", "t", "p", 1.0, 7, 1, 51),
+        ("confirms", "c", "t", "p", 0.0, 7, 1, 52),
+        ("before", "c", "t", "p", 1.0, 7, 1, 49),
+        ("of no prediction", "c", "t", "", 1.0, 7, 1, 53),
+        ("of another", "c", "t", "q", 1.0, 7, 1, 54),
+    ]
+    client.insert("outcomes_raw", outcomes, column_names=[*names, *places])
+    sources = ["source_epoch", "source_partition", "source_offset"]
+    example = ("x", "p", "t", "c", 0.0, 7, 1, 50)
+    columns = ["example_id", "prediction_id", "target", "customer_id", "label", *sources]
+    client.insert("labelled_examples_raw", [example], column_names=columns)
+    found = client.query("SELECT outcome_id, example_id, label, corrected FROM corrections").result_rows
+    assert [tuple(row) for row in found] == [("corrects", "x", 0.0, 1.0)]
 
 
 def test_published_is_accepted_duplicate_late_and_dead(new_database: Callable[[], Connect], log: MadeUpLog) -> None:

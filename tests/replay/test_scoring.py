@@ -22,7 +22,7 @@ def calm(log: Log) -> tuple[MemoryScoringStore, list[Output]]:
 def contents(store: MemoryScoringStore) -> dict[int, object]:
     found = {}
     for partition, (position, header) in store.positions(range(PARTITIONS)).items():
-        customers = store.customers(partition)
+        customers = store.customers([partition])[partition]
         kept = store.load({partition: customers})[partition]
         packed = [(c, kept[c].state, kept[c].observations) for c in customers]
         found[partition] = (position, header, packed, store.due(partition, 1 << 62, 10**6))
@@ -248,7 +248,7 @@ def test_forged_controls_and_wrong_partitions_are_dead_letters():
     store, outputs = calm(log)
     reasons = sorted(letter["reason"] for letter in decoded(log, outputs, "DeadLetter"))
     assert reasons == ["bad_control", "wrong_key", "wrong_key"]
-    assert sum(len(store.customers(p)) for p in range(PARTITIONS)) == 1
+    assert sum(len(store.customers([p])[p]) for p in range(PARTITIONS)) == 1
 
 
 def test_a_resent_record_below_the_position_is_passed_over():

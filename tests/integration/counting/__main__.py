@@ -9,8 +9,10 @@ from agents.settings import load_settings
 from agents.slots import Slot
 from agents.worker import Worker
 from sinks.kafka.producer import KafkaEmitter
+from sinks.kafka.transactional import TransactionalEmitter
 from sinks.redis.client import connect
 from sinks.redis.stage_store import RedisStageStore
+from streams.log import Emitter
 from tests.integration.counting.stage import Counting
 
 
@@ -20,7 +22,10 @@ def main(kind: str, pause: float = 0.0, most: int = 500, only: int | None = None
 
     async def equip(worker: Worker) -> None:
         store = RedisStageStore(connect(**settings.redis()), 0, settings.topic_prefix)
-        emitter = KafkaEmitter(settings.confluent(), settings.topic)
+        parts = (settings.confluent(), settings.topic)
+        emitter: Emitter = KafkaEmitter(*parts)
+        if settings.transactions:
+            emitter = TransactionalEmitter(*parts, settings.topic("tidecast-counting"), "counting")
         worker.add("tidecast-counting", Counting(store, pause, most, only), emitter)
 
     with Slot(settings.data / "run", kind) as slot:

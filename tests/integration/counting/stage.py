@@ -39,7 +39,11 @@ class Piece:
     @property
     def outputs(self) -> Sequence[Output]:
         partition = self.place.partition
-        return [Output(SINK, partition, None, b"%d" % record.offset) for record in self.records]
+        source = {"topic": SOURCE, "epoch": 0, "partition": partition, "ordinal": 0}
+        return [
+            Output(SINK, partition, None, b"%d" % record.offset, source | {"offset": record.offset})
+            for record in self.records
+        ]
 
     @property
     def positions(self) -> Mapping[TopicPartition, int]:

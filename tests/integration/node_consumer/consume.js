@@ -1,7 +1,8 @@
-// Reads topics from their beginning with kafkajs and the standard registry deserialiser, knowing nothing of Tidecast.
+// Reads topics from their beginning with kafkajs and the standard registry deserialiser; marks.js tells what came twice.
 // Arguments: brokers, registry URL, number of records, topics... One JSON line per record on standard output.
 const { Kafka, logLevel } = require("kafkajs");
 const { SchemaRegistry } = require("@kafkajs/confluent-schema-registry");
+const { Marks } = require("./marks.js");
 
 const [brokers, host, wanted, ...topics] = process.argv.slice(2);
 const kafka = new Kafka({ clientId: "node", brokers: brokers.split(","), logLevel: logLevel.ERROR });
@@ -11,6 +12,15 @@ const consumer = kafka.consumer({ groupId: `node-${process.pid}-${Date.now()}` }
 // Bytes as hex, as the examples have them; everything else as it was decoded.
 const plain = (_, value) =>
   value && value.type === "Buffer" && Array.isArray(value.data) ? { hex: Buffer.from(value.data).toString("hex") } : value;
+
+// One Marks per partition that is read; events and control records have no coordinate and are no repetition.
+const marks = new Map();
+function isNew(topic, partition, record) {
+  if (typeof record.source !== "object") return true;
+  const place = `${topic}/${partition}`;
+  if (!marks.has(place)) marks.set(place, new Marks());
+  return marks.get(place).isNew(record);
+}
 
 async function nameOf(value) {
   const { type } = await registry.getSchema(value.readInt32BE(1)).then((schema) => ({ type: schema }));
@@ -26,7 +36,8 @@ async function main() {
       try {
         const record = await registry.decode(message.value);
         const key = message.key === null ? null : message.key.toString();
-        const line = { topic, partition, key, name: await nameOf(message.value), record };
+        const name = await nameOf(message.value);
+        const line = { topic, partition, key, name, record, isNew: isNew(topic, partition, record) };
         process.stdout.write(`${JSON.stringify(line, plain)}\n`);
         if (++read === Number(wanted)) done();
       } catch (error) {

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from agents.health import HealthServer, StageHealth
 from agents.metrics import RECORDS
@@ -10,6 +11,22 @@ from agents.metrics import RECORDS
 async def ask(address: str) -> tuple[int, str]:
     async with aiohttp.ClientSession() as session, session.get(address) as answer:
         return answer.status, await answer.text()
+
+
+def test_the_log_says_once_what_changes(caplog: pytest.LogCaptureFixture) -> None:
+    stage = StageHealth("scoring")
+    for _ in range(3):
+        stage.green()
+    for _ in range(3):
+        stage.red("Redis is away.")
+    stage.red("Kafka is away.")
+    for _ in range(3):
+        stage.green()
+    assert [record.getMessage() for record in caplog.records] == [
+        "scoring is red: Redis is away.",
+        "scoring is red: Kafka is away.",
+        "scoring is green again",
+    ]
 
 
 async def test_health_readiness_and_metrics(tmp_path: Path) -> None:

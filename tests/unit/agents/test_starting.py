@@ -1,6 +1,6 @@
 import pytest
 
-from agents.starting import Kept, start_of
+from agents.starting import Kept, start_of, starts_of
 from streams.errors import LogGap
 from streams.log import TopicPartition
 
@@ -30,10 +30,21 @@ def test_where_reading_starts(position: int, first: int, end: int, group: int, e
     [
         (19, 20, 50, 0, "the log begins at 20"),
         (51, 0, 50, 0, "the log ends at 50"),
-        (0, 0, 50, 1, "state was lost"),
+        (0, 0, 50, 1, "state was lost.* run `tidecast rebuild`"),
     ],
 )
 def test_what_the_log_no_longer_holds_is_an_error(position: int, first: int, end: int, group: int, said: str) -> None:
     with pytest.raises(LogGap, match=said) as caught:
         start(position, first, end, group)
     assert "customer-events[3]" in str(caught.value)
+
+
+def test_history_starts_again_where_clickhouse_was_emptied(caplog: pytest.LogCaptureFixture) -> None:
+    other = TopicPartition("customer-events", 4)
+    kept = {PLACE: Kept(20, 50, 40), other: Kept(0, 50, 0)}
+    assert starts_of("history", [PLACE, other], {}, kept, True) == {PLACE: 20, other: 0}
+    assert "history has no positions in 1 partitions" in caplog.text
+    with pytest.raises(LogGap, match=r"rebuild"):
+        starts_of("scoring", [PLACE, other], {}, kept, False)
+    with pytest.raises(LogGap, match=r"begins at 20"):
+        starts_of("history", [PLACE], {PLACE: 19}, kept, True)

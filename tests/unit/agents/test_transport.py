@@ -60,6 +60,10 @@ class Fetching(BatchConsumer):
         self._placed = True
         self._room.clear()
 
+    def assignment(self) -> set[Any]:
+        """Nothing to look at."""
+        return set()
+
     async def wait_first(self, *waited: Any, timeout: Any = None) -> None:
         """Only the first one happens."""
         for coroutine in waited[1:]:

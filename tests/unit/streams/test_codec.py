@@ -119,6 +119,28 @@ def test_an_unknown_id_is_asked_for_again():
     assert codec.decode(value) == ("telecom.Call", RECORD)
 
 
+class Counting(MemoryRegistry):
+    asked = 0
+
+    def schema(self, id):
+        self.asked += 1
+        return super().schema(id)
+
+
+def test_within_a_batch_an_unknown_id_is_asked_for_once():
+    registry = Counting()
+    codec = Codec(registry, {})
+    value = Codec(MemoryRegistry(), {"telecom.Call": CALL}).encode("telecom.Call", RECORD)
+    for batch in (1, 2):
+        codec.begin_batch()
+        for _ in range(3):
+            assert refused(lambda: codec.decode(value)).reason == DeadReason.UNKNOWN_SCHEMA
+        assert registry.asked == batch
+    registry.id_of("telecom.Call", CALL)
+    codec.begin_batch()
+    assert codec.decode(value) == ("telecom.Call", RECORD)
+
+
 def test_trailing_bytes_and_cut_bytes():
     registry = MemoryRegistry()
     codec = Codec(registry, {"telecom.Call": CALL})

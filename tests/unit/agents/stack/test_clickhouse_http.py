@@ -1,9 +1,14 @@
+import contextlib
 import gzip
+import time
+import tracemalloc
+import zlib
 
 import lz4.frame
 import pytest
 import zstandard
 
+from agents.stack import clickhouse_http
 from agents.stack.clickhouse_http import BadRequest, Query, failure, parse, unpack
 
 TEXT = b"1\ta\n" * 1000
@@ -98,3 +103,66 @@ def test_errors_keep_their_code() -> None:
     assert failure("oh: Code: 60. DB::Exception: no table") == (404, "60", "Code: 60. DB::Exception: no table")
     assert failure("Code: 62. DB::Exception: x")[0] == 400
     assert failure("boom") == (500, "1002", "boom")
+
+
+BOMBS = {
+    "gzip": gzip.compress(bytes(50_000_000)),
+    "deflate": zlib.compress(bytes(50_000_000)),
+    "lz4": lz4.frame.compress(bytes(50_000_000)),
+    "zstd": zstandard.compress(bytes(50_000_000)),
+}
+
+
+@pytest.mark.parametrize("encoding", BOMBS)
+@pytest.mark.parametrize("frames", [1, 3])
+def test_a_body_that_becomes_too_large_is_refused_before_it_does(
+    encoding: str, frames: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clickhouse_http, "BODY_LIMIT", 1_000_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadRequest, match="larger than") as refused:
+            unpack(BOMBS[encoding] * frames, encoding)
+        assert tracemalloc.get_traced_memory()[1] < 40_000_000
+    finally:
+        tracemalloc.stop()
+    assert refused.value.status == 413
+
+
+@pytest.mark.parametrize("encoding", sorted(BOMBS))
+def test_a_body_of_exactly_the_limit_is_taken(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clickhouse_http, "BODY_LIMIT", 50_000_000)
+    assert len(unpack(BOMBS[encoding], encoding)) == 50_000_000
+
+
+@pytest.mark.parametrize(
+    "piece", [b"/*", b"'", b'"', b"`", b"'\\", b"--", b"/* '", b" ", b"FORMAT ", b" FORMAT a!", b"(", b";", b"INTO "]
+)
+@pytest.mark.parametrize("start", [b"", b"INSERT ", b"SELECT '"])
+def test_no_text_keeps_the_parser_busy(start: bytes, piece: bytes) -> None:
+    """8,000 spaces before an INSERT took 4 s, 64,000 minutes, and nobody else was answered meanwhile."""
+    began = time.perf_counter()
+    for text in (start + piece * 200_000, piece * 200_000 + start):
+        with contextlib.suppress(BadRequest):
+            asked(text)
+    assert time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize("part", ["query", "database", "param_x", "max_threads", "x"])
+def test_what_is_no_utf8_is_a_syntax_error(part: str) -> None:
+    with pytest.raises(BadRequest, match="Code: 62"):
+        parse("POST", {part: "\udcff"}, b"SELECT 1", {})
+    with pytest.raises(BadRequest, match="Code: 62"):
+        asked(b"SELECT '\xff'")
+    assert asked(b"INSERT INTO t FORMAT Native\n\xff").data == ("Native", b"\xff")
+
+
+def test_a_text_without_an_end_hides_nothing_from_the_engine() -> None:
+    assert asked(b"SELECT 'a; DROP TABLE t").text == b"SELECT 'a; DROP TABLE t"
+
+
+@pytest.mark.parametrize("text", [b"SYSTEM SHUTDOWN", b" system /* x */ kill", b"-- y\nSYSTEM SUSPEND FOR 9 SECOND"])
+def test_what_would_end_the_process_is_refused(text: bytes) -> None:
+    with pytest.raises(BadRequest, match="stack down"):
+        asked(text)
+    assert asked(b"SELECT 'SYSTEM SHUTDOWN'")

@@ -14,11 +14,22 @@ PORTS = {"kafka": 1, "kafka_controller": 2, "registry": 3, "redis": 4, "clickhou
 def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
     place = make_place(tmp_path)
     place.ports = PORTS
+    place.listeners = {6: "127.0.0.1:7"}
     place.processes["redis"] = Running(12, 3.5)
     place.save()
     again = make_place(tmp_path)
     assert again == place
     assert len(bytes.fromhex(again.signing_key)) == 32
+
+
+def test_a_file_from_before_listeners_is_read(tmp_path: Path) -> None:
+    place = make_place(tmp_path)
+    place.ports = PORTS
+    place.save()
+    content = json.loads(place.file.read_text())
+    del content["kafka_listeners"]
+    place.file.write_text(json.dumps(content))
+    assert read_place(tmp_path) == place
 
 
 def test_only_the_owner_reads_the_signing_key(tmp_path: Path) -> None:

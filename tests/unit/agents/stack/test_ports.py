@@ -38,6 +38,11 @@ def test_asked_by_name_wins_over_base_over_remembered() -> None:
     }
 
 
+def test_a_listener_has_a_port_of_its_own() -> None:
+    with pytest.raises(SettingError, match="both redis and kafka-listener"):
+        choose_ports({"redis": 6379}, {}, None, [6379])
+
+
 @pytest.mark.parametrize(
     ("asked", "says"),
     [({"redis": 9092, "kafka": 9092}, "both"), ({"kafka": 0}, "not a port"), ({"kafka": 70000}, "not a port")],
@@ -49,7 +54,7 @@ def test_impossible_wishes_are_refused(asked: dict[str, int], says: str) -> None
 
 def test_a_port_in_use_names_its_user_and_the_remedy(taken: int) -> None:
     with pytest.raises(SettingError, match=rf"Port {taken} for kafka is in use by .*process .*--port kafka=N"):
-        require_free("kafka", taken)
+        require_free("kafka", taken, "--port kafka=N")
 
 
 def test_a_port_in_use_on_all_addresses_is_seen() -> None:

@@ -26,3 +26,10 @@ def test_windows_are_bounded_and_no_finer_than_minutes():
     with pytest.raises(DeclarationError, match="the finest tiles are minutes"):
         window("90s")
     assert duration_ms("90s") == 90_000
+
+
+def test_a_duration_ends_before_due_times_do():
+    assert duration_ms("400000d") < 2**53 / 2
+    for text in ("400001d", "999999999999999w"):
+        with pytest.raises(DeclarationError, match="thousand years"):
+            duration_ms(text)

@@ -1,0 +1,90 @@
+"""Limits of dead letters: a stream that is mostly garbage means that something is broken which a person must see."""
+
+from collections import Counter, deque
+
+from schemas.topics import CUSTOMER_EVENTS
+from streams.aside import DeadRecord, SetAside
+from streams.errors import TidecastError
+
+WINDOW = 20_000
+"""Records of a worker over which the share is taken."""
+
+
+class TooManyDeadLetters(TidecastError):
+    """A declared limit of dead letters is passed. All of them are produced and committed."""
+
+
+class DeadLetterLimits:
+    """Counts the dead letters of one worker, and says when there are too many in a row or too large a share of all.
+
+    In a row means in one partition, with controls passed over: healthy partitions do not hide a broken one. Counts
+    are in memory: a worker that is started again begins anew, behind what stopped it. Source of the two kinds of
+    limit: Sentry's arroyo, dlq.py."""
+
+    def __init__(self, run: int, share: float) -> None:
+        """`run`: dead letters in a row; `share`: 0 to 1, of the last WINDOW records. 0 sets no limit."""
+        self._most_run = run
+        self._most_share = share
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget all counts: other partitions are read from here on."""
+        self._runs: dict[int, Counter[str]] = {}
+        self._window: deque[tuple[int, Counter[str]]] = deque()
+        self._records = 0
+        self._reasons: Counter[str] = Counter()
+        self._examples: dict[str, DeadRecord] = {}
+
+    def add(self, aside: SetAside) -> None:
+        """Count a committed slice; TooManyDeadLetters when a limit is passed with it."""
+        self._examples.update((dead.reason.value, dead) for dead in aside.dead)
+        longest = self._count_runs(aside)
+        self._count_share(aside)
+        if longest is not None:
+            dead = self._runs[longest].total()
+            what = f"{dead:,} records in a row in {CUSTOMER_EVENTS}[{longest}] are dead letters"
+            raise self._error(what, self._runs[longest], "TIDECAST_DEAD_LETTER_RUN", self._most_run)
+        dead = self._reasons.total()
+        if self._most_share and self._records >= WINDOW and dead > self._most_share * self._records:
+            what = f"{dead:,} of the last {self._records:,} records are dead letters"
+            raise self._error(what, self._reasons, "TIDECAST_DEAD_LETTER_SHARE", self._most_share)
+
+    def _count_runs(self, aside: SetAside) -> int | None:
+        """The partition whose run passed the limit in this slice, even where the run has ended since."""
+        over = None
+        behind = dict.fromkeys(aside.fine, 0)
+        for dead in aside.dead:
+            run = self._runs.setdefault(dead.partition, Counter())
+            if dead.behind != behind[dead.partition] and over != dead.partition:
+                run.clear()
+            behind[dead.partition] = dead.behind
+            run[dead.reason.value] += 1
+            if self._most_run and run.total() >= self._most_run:
+                over = dead.partition
+        for partition, fine in aside.fine.items():
+            if fine > behind[partition] and partition != over:
+                self._runs.pop(partition, None)
+        return over
+
+    def _count_share(self, aside: SetAside) -> None:
+        reasons = Counter(dead.reason.value for dead in aside.dead)
+        records = sum(aside.fine.values()) + len(aside.dead)
+        if not records:
+            return
+        self._window.append((records, reasons))
+        self._records += records
+        self._reasons += reasons
+        while self._records - self._window[0][0] >= WINDOW:
+            gone, old = self._window.popleft()
+            self._records -= gone
+            self._reasons -= old
+
+    def _error(self, what: str, reasons: Counter[str], setting: str, now: float) -> TooManyDeadLetters:
+        (reason, count), *_ = reasons.most_common(1)
+        example = self._examples[reason]
+        return TooManyDeadLetters(
+            f"{what}, {count:,} of them {reason}, such as offset {example.offset} of partition {example.partition}: "
+            f'"{example.detail}" They are kept and committed: look at them with `tidecast dead-letters list`, mend the '
+            f"producer or the registry, and start the worker again, which goes on behind them; or raise {setting} "
+            f"(now {now:g}; 0 is no limit)."
+        )

@@ -1,0 +1,128 @@
+"""Learning replayed: every version of every arm, and the switches that serve them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b, sha256
+from typing import Any
+
+from agents.verifying.finding import Finding
+from agents.verifying.live import Live
+from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES
+from streams.control import check
+from streams.errors import Undecodable
+from streams.learning import Learning
+from streams.log import Record, TopicPartition
+from streams.models.memory import MemoryModelStore
+
+SWITCH = "tidecast.Switch"
+
+Sent = dict[tuple[int, bytes], str]
+"""Switches by partition of customer-events (a copy lies in each) and digest of the value; their versions."""
+
+
+@dataclass
+class ReplayedArm:
+    """An arm learning again from nothing."""
+
+    name: str
+    stage: Learning
+    models: MemoryModelStore
+    sent: Sent = field(default_factory=dict)
+
+
+class LearningCheck:
+    """agents.verifying.check.Check of snapshots, byte for byte, and switches."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._arms: dict[TopicPartition, list[ReplayedArm]] = {}
+        self._switches = Finding("learning/switches", "served switches, and the snapshots they name")
+        self._sent: Sent = {}
+        self._digests: dict[str, bytes | None] = {}
+        for target in live.use_case.targets:
+            place = TopicPartition(LABELLED_EXAMPLES, live.deployment.target_partitions[target.name])
+            for arm in target.arms:
+                empty = MemoryModelStore()
+                stage = Learning(live.use_case, target, arm, live.deployment, empty, live.codec, live.signing_key)
+                stage.assign([place])
+                self._arms.setdefault(place, []).append(ReplayedArm(f"{target.name}/{arm.name}", stage, empty))
+
+    def wants(self, place: TopicPartition) -> bool:
+        """The targets' examples, and where switches lie."""
+        return place in self._arms or place.topic == CUSTOMER_EVENTS
+
+    def feed(self, place: TopicPartition, records: Sequence[Record]) -> None:
+        """See Check."""
+        if place.topic == CUSTOMER_EVENTS:
+            for raw in records:
+                if raw.key is None and raw.value is not None:
+                    self._served(place, raw.value)
+            return
+        for arm in self._arms[place]:
+            for piece in arm.stage.process({place: records}):
+                for output in piece.outputs:
+                    version = self._live.codec.decode(output.value)[1]["version"]
+                    arm.sent[output.partition, _digest(output.value)] = version
+                piece.commit()
+
+    def end(self, place: TopicPartition) -> None:
+        """See Check."""
+
+    def findings(self) -> Iterator[Finding]:
+        """See Check."""
+        expected: Sent = {}
+        for arms in self._arms.values():
+            for arm in arms:
+                yield self._versions(arm)
+                expected |= arm.sent
+        self._switches.compared = len(expected)
+        for partition, digest in sorted(expected.keys() - self._sent.keys()):
+            where = f"{CUSTOMER_EVENTS}[{partition}]"
+            self._switches.differs(f"the switch to {expected[partition, digest]} was not sent to {where}")
+        for partition, digest in sorted(self._sent.keys() - expected.keys()):
+            where = f"{CUSTOMER_EVENTS}[{partition}]"
+            self._switches.differs(f"a switch to {self._sent[partition, digest]} in {where} is none of a calm replay's")
+        yield self._switches
+
+    def _versions(self, arm: ReplayedArm) -> Finding:
+        ours, theirs = (set(store.list(f"{arm.name}/")) for store in (self._live.models, arm.models))
+        finding = Finding(f"learning/{arm.name}", f"model versions of {arm.name}", len(theirs))
+        for path in sorted(ours - theirs):
+            finding.differs(f"{path} is in the model store, a calm replay does not make it")
+        for path in sorted(theirs - ours):
+            finding.differs(f"{path} is not in the model store")
+        for path in sorted(ours & theirs):
+            if self._live.models.get(path) != arm.models.get(path):
+                finding.differs(f"{path} has other bytes")
+        return finding
+
+    def _served(self, place: TopicPartition, value: bytes) -> None:
+        """A control record: when it is a well signed switch, it names a snapshot that is there."""
+        try:
+            name, record = self._live.codec.decode(value)
+        except Undecodable:
+            return
+        if name != SWITCH or not check(name, record, self._live.signing_key, *place):
+            return
+        known = len(self._sent)
+        self._sent[place.partition, _digest(value)] = record["version"]
+        if len(self._sent) == known:
+            self._switches.repeated += 1
+        else:
+            self._check_snapshot(place, record)
+
+    def _check_snapshot(self, place: TopicPartition, record: dict[str, Any]) -> None:
+        path = record["snapshot"]
+        if path not in self._digests:
+            try:
+                self._digests[path] = sha256(self._live.models.get(path)).digest()
+            except KeyError:
+                self._digests[path] = None
+        found = self._digests[path]
+        if found != record["digest"]:
+            wrong = "is not in the model store" if found is None else "has another digest than the switch says"
+            self._switches.differs(f"{place.topic}[{place.partition}], switch to {record['version']}: {path} {wrong}")
+
+
+def _digest(value: bytes) -> bytes:
+    return blake2b(value, digest_size=16).digest()

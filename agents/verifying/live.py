@@ -1,0 +1,85 @@
+"""What a running system left behind, and how to read it."""
+
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from agents.reading import LogReader
+from agents.registry import HttpRegistry
+from agents.settings import Settings
+from agents.wiring import connect_system
+from schemas.catalog import load_schemas
+from schemas.topics import CUSTOMER_EVENTS, FEATURE_PROFILES, LABELLED_EXAMPLES, PREDICTIONS
+from streams.codec import Codec
+from streams.deployment import Deployment
+from streams.log import TopicPartition
+from streams.models.store import ModelStore
+from streams.state.store import ScoringStore, StageStore
+from streams.usecases import UseCase
+
+
+class RememberingCodec(Codec):
+    """Decodes what several checks read only once. Nobody changes a record that it decoded."""
+
+    _decoded: dict[bytes | None, tuple[str, dict[str, Any]]]
+
+    def decode(self, value: bytes | None, expected: Container[str] | None = None) -> tuple[str, dict[str, Any]]:
+        """See Codec."""
+        found = self._decoded.get(value)
+        if found is None or (expected is not None and found[0] not in expected):
+            found = self._decoded[value] = super().decode(value, expected)
+        return found
+
+    def forget(self) -> None:
+        """Another batch begins."""
+        self._decoded = {}
+
+
+@dataclass
+class Live:
+    """The stores and logs of a system, for reading only."""
+
+    settings: Settings
+    use_case: UseCase
+    deployment: Deployment
+    codec: RememberingCodec
+    scoring: ScoringStore
+    stages: StageStore
+    models: ModelStore
+    reader: LogReader
+
+    @property
+    def signing_key(self) -> bytes:
+        """What control records and snapshots are signed with."""
+        return self.settings.signing_bytes
+
+    def places(self, topic: str) -> list[TopicPartition]:
+        """All partitions of a topic."""
+        return self.reader.partitions(topic)
+
+    def state(self) -> object:
+        """Where scoring stands and how long the logs are: changes when anything goes on."""
+        positions = self.scoring.positions(range(self.deployment.partitions))
+        topics = (CUSTOMER_EVENTS, LABELLED_EXAMPLES, PREDICTIONS, FEATURE_PROFILES)
+        ends = {place: self.reader.bounds(place)[1] for topic in topics for place in self.places(topic)}
+        return ({p: position for p, (position, _) in positions.items()}, ends)
+
+
+@contextmanager
+def connect(settings: Settings, use_case: str | None) -> Iterator[Live]:
+    """What there is to verify, connected; SettingError when nothing is deployed."""
+    wiring = connect_system(settings, use_case)
+    codec = RememberingCodec(HttpRegistry(settings), load_schemas() | wiring.use_case.schemas)
+    codec.forget()
+    with LogReader(settings) as reader:
+        yield Live(
+            settings,
+            wiring.use_case,
+            wiring.deployment,
+            codec,
+            wiring.scoring_store,
+            wiring.stage_store,
+            wiring.models,
+            reader,
+        )

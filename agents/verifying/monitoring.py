@@ -1,0 +1,49 @@
+"""Monitoring replayed: profiles per partition, merged profiles and input-drift alerts."""
+
+from collections.abc import Iterator, Sequence
+
+from agents.verifying.blobs import compare_blobs
+from agents.verifying.finding import Finding
+from agents.verifying.live import Live
+from agents.verifying.outputs import Outputs
+from schemas.topics import DRIFT_ALERTS, FEATURE_PROFILES, PREDICTIONS
+from streams.log import Record, TopicPartition
+from streams.monitoring import Monitoring
+from streams.state.memory import MemoryStageStore
+
+READ = (PREDICTIONS, FEATURE_PROFILES)
+WRITTEN = (FEATURE_PROFILES, DRIFT_ALERTS)
+
+
+class MonitoringCheck:
+    """agents.verifying.check.Check of profiles in the making and made, and alerts on inputs and answers."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._empty = MemoryStageStore()
+        self._stage = Monitoring(live.use_case, live.deployment, self._empty, live.codec)
+        self._places = [place for topic in READ for place in live.places(topic)]
+        self._stage.assign(self._places)
+        self._outputs = Outputs(live.codec, READ)
+
+    def wants(self, place: TopicPartition) -> bool:
+        """Predictions, profiles, alerts."""
+        return place.topic in READ or place.topic in WRITTEN
+
+    def feed(self, place: TopicPartition, records: Sequence[Record]) -> None:
+        """See Check."""
+        if place.topic in WRITTEN:
+            self._outputs.read(place, records)
+        if place.topic in READ:
+            for piece in self._stage.process({place: records}):
+                self._outputs.expect(place, piece.outputs)
+                piece.commit()
+
+    def end(self, place: TopicPartition) -> None:
+        """See Check."""
+
+    def findings(self) -> Iterator[Finding]:
+        """See Check."""
+        state = Finding("monitoring/state", "profiles in the making")
+        yield compare_blobs(state, "monitoring", self._live.stages, self._empty, self._places)
+        yield self._outputs.finding("monitoring/outputs", "profiles and input alerts by id")

@@ -1,0 +1,120 @@
+"""Physical rows of a table against those that the logs decide.
+
+Every physical row must be the row of the record at its place, byte for byte. A row may only be missing where
+ClickHouse has merged it with another of the same key, the one that is to be kept, or where its time is over."""
+
+import time
+from dataclasses import dataclass, field
+
+from agents.verifying.finding import SHOWN, Finding
+from agents.verifying.tables import Found, Range, Table
+from sinks.clickhouse.rows import Row
+
+MISSING = 50_000
+"""Missing rows that are looked for at once."""
+LAST_WINS = {"progress_raw"}
+"""Tables that keep the latest row of a key; the others keep the first."""
+DAY_MS = 86_400_000
+
+
+@dataclass
+class Compared:
+    """A table, its finding, and rows that must have been merged away: (key, partition, offset, row)."""
+
+    table: Table
+    finding: Finding
+    missing: list[tuple[int, int, int, Row]] = field(default_factory=list)
+
+    def compare(self, topic: str, rows: list[Row], ranges: list[Range]) -> None:
+        """Some records' rows against the physical rows of the same places."""
+        expected = {self.table.found(row): row for row in rows}
+        stored = self.table.stored(topic, ranges)
+        self.finding.compared += len(expected)
+        if stored == expected.keys():
+            return
+        changed = self._strangers(topic, sorted(stored - expected.keys()), expected)
+        for found in sorted(expected.keys() - stored):
+            row = expected[found]
+            if (found.partition, found.offset, self.table.key_of(row)) not in changed:
+                self.missing.append((self.table.key_of(row), found.partition, found.offset, row))
+        if len(self.missing) >= MISSING:
+            self.look_for_missing()
+
+    def _strangers(self, topic: str, strangers: list[Found], expected: dict[Found, Row]) -> set[tuple[int, int, int]]:
+        """Physical rows that the log does not give: (partition, offset, key) of those that it gives otherwise."""
+        at: dict[tuple[int, int], list[Row]] = {}
+        for found in strangers:
+            at[found.partition, found.offset] = []
+        for found, row in expected.items() if at else ():
+            if (found.partition, found.offset) in at:
+                at[found.partition, found.offset].append(row)
+        changed: set[tuple[int, int, int]] = set()
+        for found in strangers:
+            rows = at[found.partition, found.offset]
+            if self.finding.differing >= SHOWN:
+                self.finding.differs("")
+                changed.update((found.partition, found.offset, self.table.key_of(row)) for row in rows)
+                continue
+            like = self._told(topic, found, rows)
+            if like is not None:
+                changed.add((found.partition, found.offset, self.table.key_of(like)))
+        return changed
+
+    def _told(self, topic: str, found: Found, rows: list[Row]) -> Row | None:
+        """Says how a physical row differs from the row of the log that is most like it."""
+        table = self.table
+        packed, shown = table.contents(topic, found)
+        where = f"offset {found.offset} of {topic}[{found.partition}]"
+        if not packed:
+            self.finding.differs(f"{table.view}: a row of {where} came and went")
+            return None
+        if not rows:
+            id = " ".join(shown[index] for _, _, index in table.key)
+            self.finding.differs(f"{table.view} {id}: {where} gives no such row")
+            return None
+
+        def wrong(row: Row) -> list[int]:
+            return [i for i, pack in enumerate(table.packers) if pack(row[i]) != packed[i]]
+
+        row = min(rows, key=lambda row: len(wrong(row)))
+        for i in wrong(row):
+            column = table.columns[i]
+            self.finding.differs(f"{table.name_of(row)}: {column} is {shown[i]}, {where} gives {row[i]!r}")
+        return row
+
+    def look_for_strangers(self, topic: str, partitions: int) -> None:
+        """Rows of partitions that there are not."""
+        found = self.table.strangers(topic, partitions)
+        if found:
+            self.finding.differs(f"{self.table.view}: {found} rows of partitions that {topic} does not have")
+
+    def look_for_missing(self) -> None:
+        """Every missing row must have given way to one of the same key."""
+        kept = self.table.kept(dict.fromkeys(key for key, _, _, _ in self.missing))
+        for key, partition, offset, row in self.missing:
+            place = (self.table.epoch, partition, offset)
+            if any(self._wins(other, place) for other in kept.get(key, ())):
+                self.finding.repeated += 1
+            elif not self._expired(row):
+                what = f"offset {offset} of partition {partition}"
+                self.finding.differs(f"{self.table.name_of(row)}: the row of {what} is not in the table")
+        self.missing.clear()
+
+    def _wins(self, kept: tuple[int, int, int], merged: tuple[int, int, int]) -> bool:
+        """By offset; at equal offsets of different partitions or epochs either may stay."""
+        offset, other = kept[-1], merged[-1]
+        return kept != merged and (offset >= other if self.table.name in LAST_WINS else offset <= other)
+
+    def _expired(self, row: Row) -> bool:
+        """Whether the table's retention may have taken it: ticks after 7 days, partial profiles after 90, most after
+        years (see the migrations)."""
+        columns = dict(zip(self.table.columns, row, strict=True))
+        days = 730
+        if self.table.name == "records_raw" and columns["kind"] == "tick":
+            days = 7
+        elif self.table.name == "feature_profiles_raw":
+            days = 90
+        elif self.table.name in ("late_events_raw", "dead_letters_raw"):
+            days = 365
+        recorded = columns["served_at"] if "served_at" in columns else columns["recorded_at"]
+        return bool(recorded + days * DAY_MS < time.time() * 1000)

@@ -1,0 +1,134 @@
+"""Scoring replayed: customers' states, what it put out, and the accounting of what was published."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from agents.verifying.finding import Finding
+from agents.verifying.live import Live
+from agents.verifying.outputs import Outputs
+from schemas.topics import CUSTOMER_EVENTS, DEAD_LETTERS, LABELLED_EXAMPLES, LATE_EVENTS, PREDICTIONS
+from streams.control import check
+from streams.errors import Undecodable
+from streams.intake import CONTROLS
+from streams.log import Record, TopicPartition
+from streams.scoring import Scoring
+from streams.state.compare import differences
+from streams.state.memory import MemoryScoringStore
+from streams.timeline import PartitionHeader
+
+FATES = ("accepted", "duplicate", "late", "dead")
+"""What becomes of what is published."""
+WRITTEN = (PREDICTIONS, LABELLED_EXAMPLES, LATE_EVENTS, DEAD_LETTERS)
+
+
+@dataclass
+class Replayed:
+    """A partition of customer-events worked off again, as far as scoring came."""
+
+    stage: Scoring
+    store: MemoryScoringStore
+    end: int
+    header: PartitionHeader
+    published: int = 0
+    controls: int = 0
+    waiting: int = 0
+
+
+@dataclass
+class ScoringCheck:
+    """agents.verifying.check.Check of features, open observations, timers, counters; predictions, examples, late
+    events and dead letters; and that all that was published is accounted for."""
+
+    live: Live
+    state: Finding = field(
+        default_factory=lambda: Finding("scoring/state", "customer states, open observations, timers, counters")
+    )
+    accounting: Finding = field(
+        default_factory=lambda: Finding(
+            "scoring/accounting", "published = accepted + duplicate + late + dead", repetition="duplicates"
+        )
+    )
+
+    def __post_init__(self) -> None:
+        """Asks where scoring stands."""
+        self._positions = self.live.scoring.positions(range(self.live.deployment.partitions))
+        self._replayed: dict[int, Replayed] = {}
+        self._customers: Mapping[int, Sequence[str]] | None = None
+        self._outputs = Outputs(self.live.codec, [CUSTOMER_EVENTS])
+
+    def wants(self, place: TopicPartition) -> bool:
+        """What it reads and writes."""
+        return place.topic == CUSTOMER_EVENTS or place.topic in WRITTEN
+
+    def feed(self, place: TopicPartition, records: Sequence[Record]) -> None:
+        """See Check."""
+        if place.topic != CUSTOMER_EVENTS:
+            self._outputs.read(place, records)
+            return
+        part = self._part(place)
+        read = [record for record in records if record.offset < part.end]
+        for record in read:
+            if self._is_control(place, record):
+                part.controls += 1
+            else:
+                part.published += 1
+        part.waiting += sum(record.key is not None for record in records if record.offset >= part.end)
+        for piece in part.stage.process({place: read}):
+            self._outputs.expect(place, piece.outputs)
+            piece.commit()
+
+    def end(self, place: TopicPartition) -> None:
+        """See Check."""
+        if place.topic != CUSTOMER_EVENTS:
+            return
+        part = self._part(place)
+        if self._customers is None:  # when scoring's logs are read: one walk through Redis for all partitions
+            self._customers = self.live.scoring.customers(range(self.live.deployment.partitions))
+        self.state.compared += len(part.store.customers([place.partition])[place.partition])
+        known = self._customers.get(place.partition, ())
+        for difference in differences(self.live.scoring, part.store, place.partition, known):
+            self.state.differs(difference)
+        if part.waiting:  # of customers; time may have gone on since scoring stopped
+            where = f"partition {place.partition}: scoring stands at {part.end}"
+            self.state.differs(f"{where}, {part.waiting} events lie behind it")
+        self._account(place.partition, part)
+        del self._replayed[place.partition]
+
+    def findings(self) -> Iterator[Finding]:
+        """See Check."""
+        yield self.state
+        yield self.accounting
+        what = "predictions, examples, progress, late events, dead letters by id"
+        yield self._outputs.finding("scoring/outputs", what)
+
+    def _part(self, place: TopicPartition) -> Replayed:
+        part = self._replayed.get(place.partition)
+        if part is None:
+            live, store = self.live, MemoryScoringStore()
+            stage = Scoring(live.use_case, live.deployment, store, live.codec, live.models, live.signing_key)
+            stage.assign([place])
+            position, packed = self._positions.get(place.partition, (None, PartitionHeader().pack()))
+            end = position.offset if position else 0
+            part = self._replayed[place.partition] = Replayed(stage, store, end, PartitionHeader.unpack(packed))
+        return part
+
+    def _is_control(self, place: TopicPartition, record: Record) -> bool:
+        """Ours, well signed; anyone else's is published and ends as a dead letter. Not asked of scoring itself."""
+        if record.key is not None:
+            return False
+        try:
+            name, fields = self.live.codec.decode(record.value)
+        except Undecodable:
+            return False
+        return name in CONTROLS and check(name, fields, self.live.signing_key, *place)
+
+    def _account(self, partition: int, part: Replayed) -> None:
+        counters = part.header.counters
+        self.accounting.compared += part.published
+        self.accounting.repeated += counters["duplicate"]
+        if part.published != sum(counters[fate] for fate in FATES):
+            told = " + ".join(f"{counters[fate]} {fate}" for fate in FATES)
+            self.accounting.differs(f"partition {partition}: {part.published} published, but {told} counted")
+        if part.controls != counters["controls"]:
+            counted = f"{part.controls} control records, but {counters['controls']} counted"
+            self.accounting.differs(f"partition {partition}: {counted}")

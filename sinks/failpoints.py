@@ -1,0 +1,113 @@
+"""Named places at which a test may kill or stop a worker, or fail a write. Off unless TIDECAST_FAIL_POINTS names a
+folder; `python -m sinks.failpoints` prints the table of places as JSON.
+
+To arm one, put a file `STAGE.POINT` into the folder, at once (write it elsewhere, then rename it), with one word in it:
+`kill`, `stop` (SIGSTOP; whoever armed it sends SIGCONT) or `raise` (OSError: no space left). The first thread of that
+stage that comes by moves the file to `hits/STAGE.POINT.TIME_NS.PID`, then does it: one file, one hit."""
+
+import errno
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+
+class Point(NamedTuple):
+    """A place: its name, the verbs that come by it, and what was done and not done there."""
+
+    name: str
+    verbs: tuple[str, ...]
+    meaning: str
+
+
+PRODUCING = ("scoring", "learning", "judging", "monitoring")
+ALL = (*PRODUCING, "history")
+
+COMPUTED = "computed"
+PRODUCE_PARTLY = "produce.partly"
+PRODUCED = "produced"
+ACKED = "acked"
+COMMIT_PARTLY = "commit.partly"
+COMMITTED = "committed"
+REPORTED = "reported"
+SNAPSHOT_BEGUN = "snapshot.begun"
+SNAPSHOT_PUT = "snapshot.put"
+ROWS_PARTLY = "rows.partly"
+ROWS = "rows.all"
+
+POINTS = (
+    Point(COMPUTED, ALL, "A slice is computed; nothing of it is produced or committed."),
+    Point(PRODUCE_PARTLY, PRODUCING, "The first quarter of a slice's outputs is acked, the rest was never sent."),
+    Point(PRODUCED, PRODUCING, "All outputs of a slice are handed to the client, no ack was waited for."),
+    Point(ACKED, ALL, "All outputs of a slice are acked; its state and positions are not committed."),
+    Point(COMMIT_PARTLY, ("scoring", "monitoring"), "Some partitions of a slice are committed, the others are not."),
+    Point(COMMITTED, ALL, "A slice is committed; the next one is not begun and Kafka's group knows nothing of it."),
+    Point(REPORTED, ALL, "Kafka's group has been told the committed positions."),
+    Point(SNAPSHOT_BEGUN, ("learning",), "A snapshot's temporary file is written, not renamed (local folders)."),
+    Point(SNAPSHOT_PUT, ("learning",), "A snapshot is durable; its switch is not produced."),
+    Point(ROWS_PARTLY, ("history",), "Some tables have a slice's rows; the others and the positions do not."),
+    Point(ROWS, ("history",), "All rows of a slice are written; its positions are not."),
+)
+
+_folder = os.environ.get("TIDECAST_FAIL_POINTS")
+
+
+def hit(point: str, stage: str | None = None) -> None:
+    """Come by a place; `stage` when this is not the stage's own thread."""
+    if _folder is None:
+        return
+    word = _claim(_folder, point, stage or _stage())
+    if word:
+        _act(word)
+
+
+def partly(point: str, items: Sequence[T], send: Callable[[Sequence[T]], object]) -> Sequence[T]:
+    """All of `items`; when the place is armed, their first quarter is sent, then it is hit, and the rest returned. A
+    single item cannot be cut: the place stays armed."""
+    if _folder is None:
+        return items
+    stage = _stage()
+    if len(items) < 2 or not os.path.exists(os.path.join(_folder, f"{stage}.{point}")):
+        return items
+    cut = max(1, len(items) // 4)
+    send(items[:cut])
+    hit(point, stage)
+    return items[cut:]
+
+
+def _stage() -> str:
+    """The runner's name, by which its one thread is called NAME_0."""
+    return threading.current_thread().name.rpartition("_")[0] or "worker"
+
+
+def _claim(folder: str, point: str, stage: str) -> str:
+    """What the armed file says, once it is ours alone; "" when there is none."""
+    armed = Path(folder, f"{stage}.{point}")
+    if not armed.exists():
+        return ""
+    mine = Path(folder, "hits", f"{armed.name}.{time.time_ns()}.{os.getpid()}")
+    mine.parent.mkdir(exist_ok=True)
+    try:
+        armed.rename(mine)
+    except FileNotFoundError:
+        return ""
+    return mine.read_text().strip()
+
+
+def _act(word: str) -> None:
+    if word == "raise":
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    signals = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
+    if word not in signals:
+        raise ValueError(f"A fail point was armed with {word!r}; write kill, stop or raise.")
+    os.kill(os.getpid(), signals[word])
+
+
+if __name__ == "__main__":
+    print(json.dumps([point._asdict() for point in POINTS], indent=1))

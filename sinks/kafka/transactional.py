@@ -1,0 +1,210 @@
+"""The transactional mode: outputs and the mark of what was sent go into one transaction, so that readers of committed
+records never see one twice.
+
+There is one transactional producer per partition that a stage reads. Its `transactional.id` is
+`GROUP.TOPIC.PARTITION`: who takes the partition over opens a producer of the same id, which ends what the former
+owner left unfinished and refuses whatever that one still tries (fencing). Each transaction moves the partition's mark,
+the coordinate of its last output, as an offset of the group `GROUP-outputs`. The mark in Kafka and the position in
+Redis are written one after the other; what lies between them after a crash is computed again and not sent again."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+from confluent_kafka import TopicPartition as KafkaPartition
+
+from sinks.failpoints import PRODUCED, hit
+from sinks.kafka.metadata import told_beside, written
+from sinks.kafka.producer import TOO_LARGE, KafkaEmitter, too_large
+from streams.errors import PositionConflict, TidecastError, Unavailable
+from streams.log import Output, TopicPartition
+
+T = TypeVar("T")
+Mark = tuple[int, int, int]
+"""(epoch, offset, ordinal) of a coordinate; marks compare in log order."""
+
+TRANSACTION_MS = 10_000
+"""After which the broker gives up a transaction. Readers wait at most so long for a worker that is dead; one that
+takes its partitions over ends the wait at once."""
+TIMEOUT_S = 12.0
+MOST_AT_ONCE = 16
+"""Transactions that wait for the broker at the same time."""
+FENCED = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
+
+
+def unsent(
+    outputs: Iterable[Output], marks: Mapping[TopicPartition, Mark | None]
+) -> dict[TopicPartition, tuple[Mark, list[Output]]]:
+    """The outputs above the mark of the partition that caused them, by that partition, and its next mark. Outputs
+    of a partition come in the order of their coordinates. PositionConflict for a partition that is not in `marks`."""
+    found: dict[TopicPartition, tuple[Mark, list[Output]]] = {}
+    for output in outputs:
+        source = output.source
+        assert source is not None
+        place = TopicPartition(source["topic"], source["partition"])
+        if place not in marks:
+            raise PositionConflict(f"{place.topic}[{place.partition}] is not ours to send for.")
+        mark, sent = (source["epoch"], source["offset"], source["ordinal"]), marks[place]
+        if sent is None or mark > sent:
+            kept = found[place][1] if place in found else []
+            kept.append(output)
+            found[place] = (mark, kept)
+    return found
+
+
+class TransactionalEmitter:
+    """streams.log.Emitter. Used by one thread at a time; outputs without a source go out plainly.
+
+    After any error of a partition its producer is given up; `assign` opens the next one, and only that can tell
+    whether the transaction was committed: by the mark."""
+
+    def __init__(self, config: Mapping[str, Any], topic: Callable[[str], str], group: str, stage: str) -> None:
+        """`config`: connection settings of librdkafka; `topic`: a topic's name on the broker; `group`: of the stage,
+        with the system's prefix; `stage`: by which fail points know it."""
+        self._config = {**config, "log_level": 2}
+        self._topic = topic
+        self._group = group
+        self._stage = stage
+        self._plain = KafkaEmitter(config, topic)
+        self._kept = Consumer({**self._config, "group.id": f"{group}-outputs", "isolation.level": "read_committed"})
+        self._pool = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix=f"{stage}-transactions")
+        self._channels: dict[TopicPartition, _Channel] = {}
+        self._marks: dict[TopicPartition, Mark | None] = {}
+
+    def assign(self, partitions: Sequence[TopicPartition]) -> None:
+        """Fence former owners of partitions that are new to us, and read how far they came. Unavailable."""
+        for gone in self._channels.keys() - {*partitions}:
+            self._drop(gone)
+        new = [place for place in partitions if place not in self._channels]
+        opened = self._all([self._pool.submit(self._open, place) for place in new])
+        marks = self._read_marks(new)  # after the opening: nothing is pending any more
+        self._channels |= zip(new, opened, strict=True)
+        self._marks |= marks
+
+    def emit(self, outputs: Sequence[Output]) -> None:
+        """Send what was not sent before, and wait until it is committed."""
+        plain = [output for output in outputs if output.source is None]
+        self._plain.emit(plain)
+        pieces = unsent((output for output in outputs if output.source is not None), self._marks)
+        self._all([self._pool.submit(self._send, place, *piece) for place, piece in pieces.items()])
+
+    @staticmethod
+    def _all(started: Sequence[Future[T]]) -> list[T]:
+        """Results of what runs at the same time; after an error nothing of it goes on. The worst error is raised."""
+        errors = [error for error in [one.exception() for one in started] if error is not None]
+        if errors:
+            raise min(errors, key=lambda error: isinstance(error, (PositionConflict, Unavailable)))
+        return [one.result() for one in started]
+
+    def _send(self, place: TopicPartition, mark: Mark, outputs: Sequence[Output]) -> None:
+        epoch, offset, ordinal = mark
+        told = KafkaPartition(
+            self._topic(place.topic), place.partition, offset + 1, metadata=written(f"{epoch}.{ordinal}")
+        )
+        try:
+            self._channels[place].send(outputs, told, self._kept, self._stage)
+        except BaseException:
+            self._drop(place)
+            raise
+        self._marks[place] = mark
+
+    def _open(self, place: TopicPartition) -> "_Channel":
+        return _Channel(self._config, self._topic, f"{self._group}.{place.topic}.{place.partition}")
+
+    def _drop(self, place: TopicPartition) -> None:
+        self._marks.pop(place, None)
+        channel = self._channels.pop(place, None)
+        if channel is not None:
+            channel.drop()
+
+    def _read_marks(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, Mark | None]:
+        if not places:
+            return {}
+        asked = [KafkaPartition(self._topic(place.topic), place.partition) for place in places]
+        try:
+            found = self._kept.committed(asked, timeout=TIMEOUT_S)
+        except KafkaException as error:
+            raise Unavailable(f"Kafka does not tell what was sent ({error.args[0].str()}): tried again.") from None
+        return {place: self._mark(told) for place, told in zip(places, found, strict=True)}
+
+    def _mark(self, told: KafkaPartition) -> Mark | None:
+        """None where nothing was ever sent in a transaction."""
+        if told.error is not None:
+            raise Unavailable(f"Kafka does not tell what was sent ({told.error.str()}): tried again.")
+        if told.offset < 0:
+            return None
+        try:
+            epoch, ordinal = map(int, told_beside(told).split("."))
+        except ValueError:
+            raise TidecastError(
+                f"the offset of {self._group}-outputs in {told.topic}[{told.partition}] was set by hand and says no "
+                "longer what was sent; delete that group to send from the stored positions on."
+            ) from None
+        return (epoch, told.offset - 1, ordinal)
+
+
+class _Channel:
+    """The transactional producer of one partition that is read."""
+
+    def __init__(self, config: Mapping[str, Any], topic: Callable[[str], str], name: str) -> None:
+        """`name`: its transactional.id. Fences whoever had it; Unavailable."""
+        self._topic = topic
+        self._failed: list[KafkaError] = []
+        self._producer = Producer(
+            {
+                **config,
+                "transactional.id": name,
+                "transaction.timeout.ms": TRANSACTION_MS,
+                "linger.ms": 0,
+                "queue.buffering.max.messages": 1_000_000,
+                "queue.buffering.max.kbytes": 1_048_576,
+                "message.max.bytes": 4 * 1024 * 1024,
+                "delivery.report.only.error": True,
+            }
+        )
+        try:
+            self._producer.init_transactions(TIMEOUT_S)
+        except KafkaException as error:
+            self.drop()
+            raise Unavailable(f"Kafka does not open {name} ({error.args[0].str()}): tried again.") from None
+
+    def send(self, outputs: Sequence[Output], told: KafkaPartition, group: Consumer, stage: str) -> None:
+        """One transaction. PositionConflict when fenced, Unavailable when its end is not known."""
+        try:
+            self._producer.begin_transaction()
+            for topic, partition, key, value, _ in outputs:
+                self._produce(self._topic(topic), partition, key, value)
+            hit(PRODUCED, stage)
+            self._producer.send_offsets_to_transaction([told], group.consumer_group_metadata(), TIMEOUT_S)
+            self._producer.commit_transaction(TIMEOUT_S)
+        except KafkaException as error:
+            raise self._named([*self._failed, error.args[0]], told) from None
+
+    def _produce(self, topic: str, partition: int, key: bytes | None, value: bytes) -> None:
+        while True:
+            try:
+                self._producer.produce(topic, value, key, partition, on_delivery=self._report)
+                return
+            except BufferError:
+                self._producer.poll(0.1)
+
+    def _report(self, error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            self._failed.append(error)
+
+    def _named(self, errors: Sequence[KafkaError], told: KafkaPartition) -> TidecastError:
+        """What happened, in our terms."""
+        for error in errors:
+            if error.code() in TOO_LARGE:
+                return too_large(error)
+            if error.code() in FENCED:
+                return PositionConflict(f"Another worker sends for {told.topic}[{told.partition}] now.")
+        return Unavailable(f"Kafka does not take a transaction ({errors[-1].str()}): tried again.")
+
+    def drop(self) -> None:
+        """Let go. An open transaction is ended by the next producer of this id, or by its time-out."""
+        with suppress(KafkaException):  # a fenced one raises at everything
+            self._producer.purge()
+            self._producer.flush(0.1)
