@@ -1,0 +1,112 @@
+"""Loading a snapshot: nothing is parsed, let alone unpickled, before its seal was found right."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+from streams.identity import Position
+from streams.models import snapshot as module
+from streams.models.arms import Arm, HoeffdingTree, Logistic, build_model
+from streams.models.snapshot import BadSnapshot, Snapshot, dump_snapshot, load_snapshot, seal
+from streams.models.version import Version
+from tests.fuzz.bites import Bites
+
+KEY = b"k" * 32
+LIMIT = 1 << 16
+
+
+class Bomb:
+    """Unpickling it leaves a mark."""
+
+    def __init__(self, mark: Path) -> None:
+        self._mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self._mark,)
+
+
+def made(declared: Any) -> bytes:
+    arm = Arm("a", declared, role="champion")
+    model = build_model(arm, "t", "binary", ("x", "y"), 1)
+    for n in range(50):
+        model.learn([float(n % 7), float(n % 3)], float(n % 2))
+    version = Version("t", "a", 1, 49)
+    return dump_snapshot(Snapshot(version, model, {0: (7, 49, 0)}, Position(50), 50), KEY)
+
+
+GOOD = [made(Logistic()), made(HoeffdingTree())]
+BOMB = pickle.dumps(Bomb(Path("/tmp/tidecast-fuzz-bomb")))
+
+
+class Tripwire:
+    """Stands before the parser while nothing may reach it."""
+
+    def __init__(self, parser: Any) -> None:
+        self._parser = parser
+        self.touched = False
+
+    def unpackb(self, data: bytes) -> Any:
+        self.touched = True
+        return self._parser.unpackb(data)
+
+    def packb(self, value: Any) -> Any:
+        return self._parser.packb(value)
+
+
+WIRE = Tripwire(msgpack)
+
+
+def check(data: bytes) -> None:
+    """Raises when bytes that were not sealed by us are parsed, or anything but BadSnapshot comes out."""
+    bites = Bites(data)
+    how = bites.number(1)
+    if how % 4 == 3:
+        _sealed_nonsense(bites)
+        return
+    blob = _mutated(bites, GOOD[how >> 2 & 1]) if how % 4 else bites.rest()
+    if blob in GOOD:
+        return
+    module.msgpack = WIRE  # type: ignore[assignment]
+    WIRE.touched = False
+    try:
+        load_snapshot(blob, KEY, LIMIT)
+    except BadSnapshot:
+        assert not WIRE.touched, "parsed although the seal is wrong"
+        return
+    finally:
+        module.msgpack = msgpack
+    raise AssertionError("loaded although it is no snapshot of ours")
+
+
+def _mutated(bites: Bites, good: bytes) -> bytes:
+    blob = bytearray(good)
+    for _ in range(1 + bites.number(1) % 4):
+        at = bites.number(4) % len(blob)
+        blob[at] ^= bites.number(1) or 1
+    if bites.number(1) & 1:
+        del blob[bites.number(4) % len(blob) :]
+    return bytes(blob)
+
+
+def _sealed_nonsense(bites: Bites) -> None:
+    """Sealed with the right key and still no snapshot: a former format, say."""
+    payload = bites.rest()
+    if b"River" in payload:
+        return  # a pickle is inside, and who holds the key may do anything
+    try:
+        load_snapshot(seal(payload, KEY), KEY, LIMIT)
+    except BadSnapshot:
+        return
+
+
+SEEDS = [
+    *(b"\0" + blob for blob in GOOD),
+    *(b"\1" + bytes(8), b"\5" + bytes(8)),
+    b"\0" + seal(BOMB, b"other key"),
+    b"\0" + BOMB,
+    b"\0" + seal(b"x" * LIMIT, KEY),
+    *(b"\3" + blob[40:] for blob in GOOD),
+    b"\3" + BOMB,
+]
