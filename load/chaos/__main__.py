@@ -1,0 +1,86 @@
+"""`python -m load.chaos`, also `tidecast chaos`: break the system on purpose and see that nothing came of it."""
+
+import json
+import os
+import signal
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from load.chaos.run import Order, Report, abandon, run
+
+
+@click.command()
+@click.option("--minutes", type=click.FloatRange(0.3, 600), default=2.0, show_default=True, help="Of events, per run.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The first run's seed.")
+@click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Runs, each with the next seed.")
+@click.option("--jobs", type=click.IntRange(1, 32), default=1, show_default=True, help="Runs at the same time.")
+@click.option("--rate", type=click.FloatRange(1), default=50.0, show_default=True, help="Messages per second.")
+@click.option("--transactions", is_flag=True, help="With transactions, and a reader that keeps no marks.")
+@click.option("--without", default="", metavar="GUARD", help="Switch a guard off: the run should then fail.")
+@click.option("--keep", is_flag=True, help="Keep the folder of a run that went well, too.")
+@click.option("--quiet", is_flag=True, help="One line per run only.")
+@click.option("--json", "file", type=click.Path(path_type=Path), help="Append each run's report there, a line each.")
+def main(
+    minutes: float,
+    seed: int,
+    seeds: int,
+    jobs: int,
+    rate: float,
+    transactions: bool,
+    without: str,
+    keep: bool,
+    quiet: bool,
+    file: Path | None,
+) -> None:
+    """Run the whole system with real processes on real servers under a seeded schedule of faults while events flow;
+    then replay the logs calmly and compare: features, predictions, examples, models, metrics, rows.
+
+    Each run has servers and a folder of its own; it takes about two minutes more than --minutes. The folder of a run
+    that differs is kept. Exit code 0 when all are identical, 1 otherwise.
+
+    \b
+    tidecast chaos --minutes 2 --seed 7
+    tidecast chaos --seeds 50 --jobs 2 --quiet --json chaos.jsonl
+    tidecast chaos --without position-cas            # must differ
+    """
+    lock = threading.Lock()
+
+    def say(text: str) -> None:
+        if not quiet:
+            click.echo(text, err=True)
+
+    def one(number: int) -> Report:
+        report = run(Order(number, 60 * minutes, rate, without, transactions, keep), say)
+        with lock:
+            click.echo(report.line)
+            for difference in report.differences:
+                click.echo(f"  {difference}")
+            if report.folder:
+                click.echo(f"  kept: {report.folder}")
+            if file is not None:
+                with file.open("a") as out:
+                    out.write(json.dumps(asdict(report)) + "\n")
+        return report
+
+    def told(*_: object) -> None:
+        click.echo("told to stop: ending what runs", err=True)
+        abandon()
+        os._exit(130)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, told)
+    with ThreadPoolExecutor(jobs) as pool:
+        reports = list(pool.map(one, range(seed, seed + seeds)))
+    different = sum(bool(report.differences) for report in reports)
+    if seeds > 1:
+        click.echo(f"{seeds} runs, {sum(len(r.faults) for r in reports):,} faults, {different} different")
+    sys.exit(1 if different else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""Doing a fault to a running system. Each returns what happened, in a few words; it ends when the fault is over."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import redis
+
+from load.chaos.plan import Fault
+from load.chaos.system import System
+
+ARMED_S = 20.0
+"""How long a fail point waits for somebody to come by."""
+
+
+def strike(system: System, fault: Fault) -> str:
+    """Do it, and lift it."""
+    return _FAULTS[fault.kind](system, fault)
+
+
+def _kill(system: System, fault: Fault) -> str:
+    system.workers.all[fault.on].signal(signal.SIGKILL)
+    return "killed"
+
+
+def _freeze(system: System, fault: Fault) -> str:
+    worker = system.workers.all[fault.on]
+    process = worker.process
+    worker.signal(signal.SIGSTOP)
+    system.pause(fault.seconds)
+    if process is not None and process.poll() is None:
+        process.send_signal(signal.SIGCONT)
+    return f"stood still for {fault.seconds:.1f} s"
+
+
+def _link(system: System, fault: Fault) -> str:
+    worker, _, server = fault.on.partition(">")
+    link = system.links[worker, server]
+    if fault.how == "cut":
+        link.cut()
+    elif fault.how == "stall":
+        link.stall()
+    elif fault.how == "delay":
+        link.delay(0.2)
+    else:
+        link.throttle(20_000)
+    system.pause(fault.seconds)
+    link.heal()
+    return f"{fault.how} for {fault.seconds:.1f} s"
+
+
+def _point(system: System, fault: Fault) -> str:
+    """Arm it, wait until it was hit; a stopped process goes on when its session is over."""
+    armed, hits = system.points / fault.on, system.points / "hits"
+    before = set(hits.glob(f"{fault.on}.*"))
+    scratch = system.points / f".{fault.on}.new"
+    scratch.write_text(fault.how)
+    scratch.rename(armed)
+    until = time.monotonic() + ARMED_S
+    while time.monotonic() < until and not system.lifted.is_set():
+        found = set(hits.glob(f"{fault.on}.*")) - before
+        if found:
+            return _after_hit(system, fault, found.pop())
+        time.sleep(0.02)
+    armed.unlink(missing_ok=True)
+    return "nobody came by"
+
+
+def _after_hit(system: System, fault: Fault, hit: Path) -> str:
+    system.hits.append(fault.on)
+    if fault.how == "stop":
+        system.pause(fault.seconds)
+        try:
+            os.kill(int(hit.name.rpartition(".")[2]), signal.SIGCONT)
+        except ProcessLookupError:
+            return "stopped there, killed meanwhile"
+    return "killed there" if fault.how == "kill" else f"stopped there for {fault.seconds:.1f} s"
+
+
+def _server(system: System, fault: Fault) -> str:
+    servers = system.servers
+    with servers.lock:
+        servers.kill(fault.on)
+        system.pause(fault.seconds)
+        servers.up()
+    return "killed and started again"
+
+
+def _redis(system: System, fault: Fault) -> str:
+    servers = system.servers
+    if fault.how == "wipe":
+        with servers.lock:
+            redis.Redis(port=servers.place["ports"]["redis"]).flushall()
+        system.wiped = True
+        return "wiped"
+    if fault.how == "backup":
+        servers.back_up()
+        system.pause(6.0)
+    with servers.lock:
+        servers.kill("redis")
+        if fault.how == "second":
+            servers.lose(1.0)
+        elif fault.how == "backup":
+            servers.restore()
+        servers.up()
+    told = {"restart": "as it was", "second": "without its last second", "backup": "from a backup 6 s old"}
+    return f"killed and started again {told[fault.how]}"
+
+
+def _full_disk(system: System, fault: Fault) -> str:
+    worker = system.workers.all[fault.on]
+    process = worker.process
+    worker.limit_files(0)
+    system.pause(fault.seconds)
+    if worker.process is process:
+        worker.limit_files(-1)
+    return f"could not write files for {fault.seconds:.1f} s"
+
+
+def _models(system: System, fault: Fault) -> str:
+    """The worker's way to the model store is gone for a while."""
+    system.door(fault.on).unlink(missing_ok=True)
+    system.pause(fault.seconds)
+    system.open_door(fault.on)
+    return f"had no model store for {fault.seconds:.1f} s"
+
+
+def _visitor(system: System, fault: Fault) -> str:
+    system.workers.want(fault.on, True)
+    system.pause(fault.seconds)
+    if fault.how == "kill":
+        worker = system.workers.all[fault.on]
+        worker.wanted = False
+        worker.signal(signal.SIGKILL)
+    system.workers.want(fault.on, False)
+    return f"joined for {fault.seconds:.1f} s, then {'was killed for good' if fault.how == 'kill' else 'left'}"
+
+
+_FAULTS: dict[str, Callable[[System, Fault], str]] = {
+    "kill": _kill,
+    "freeze": _freeze,
+    "link": _link,
+    "point": _point,
+    "kafka": _server,
+    "registry": _server,
+    "clickhouse": _server,
+    "redis": _redis,
+    "full disk": _full_disk,
+    "models": _models,
+    "visitor": _visitor,
+}

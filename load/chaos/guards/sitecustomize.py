@@ -1,0 +1,68 @@
+"""Python runs this at the start of each process that has this folder on PYTHONPATH. It switches off the guards named
+in TIDECAST_WITHOUT (commas between), each when its module is imported, and says so on standard error.
+
+A guard that is not there ends the process with code 3: a run that only seems to be without it would prove nothing."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+
+def _give_up(what: str) -> None:
+    print(f"TIDECAST_WITHOUT: {what}", file=sys.stderr, flush=True)
+    os._exit(3)
+
+
+class _Patching:
+    """First on sys.meta_path: finds the modules to be patched as all others would, and patches them once they ran."""
+
+    def __init__(self, patches: Sequence[tuple[str, Any]]) -> None:
+        self._patches = patches
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """See importlib.abc.MetaPathFinder."""
+        if not any(patch.module == name for _, patch in self._patches):
+            return None
+        others = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not self)
+        spec = next(filter(None, others), None)
+        if spec is None or spec.loader is None:
+            return None
+        run = spec.loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            run(module)
+            self._apply(module)
+
+        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec
+
+    def _apply(self, module: ModuleType) -> None:
+        for guard, patch in self._patches:
+            if patch.module != module.__name__:
+                continue
+            *path, last = patch.attribute.split(".")
+            try:
+                owner: Any = module
+                for part in path:
+                    owner = getattr(owner, part)
+                setattr(owner, last, patch.make(getattr(owner, last)))
+            except Exception as error:
+                _give_up(f"{guard}: {patch.module} has no {patch.attribute} as expected ({error!r})")
+            print(f"TIDECAST_WITHOUT: {guard}: {patch.module}.{patch.attribute}", file=sys.stderr, flush=True)
+
+
+def _install(names: Sequence[str]) -> None:
+    guards = importlib.import_module("sabotage").GUARDS
+    unknown = [name for name in names if name not in guards]
+    if unknown:
+        _give_up(f"there is no guard {unknown[0]!r}")
+    finder: Any = _Patching([(name, patch) for name in names for patch in guards[name].patches])
+    sys.meta_path.insert(0, finder)
+
+
+if os.environ.get("TIDECAST_WITHOUT"):
+    _install(os.environ["TIDECAST_WITHOUT"].split(","))

@@ -1,0 +1,102 @@
+"""The seeded schedule of a run: which fault comes when, decided before anything starts."""
+
+import random
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from load.chaos.workers import ALWAYS, VISITORS
+
+FIRST_S, LAST_S = 8.0, 12.0
+"""Seconds without faults at the start, and at the end before all is lifted."""
+SPACING_S = 6.0
+LONG_S = 8.0
+"""Longer than the group's session time-out of 6 s: who is silent so long is fenced."""
+NEEDS = {
+    "scoring-a": ("kafka", "redis", "registry"),
+    "scoring-b": ("kafka", "redis", "registry"),
+    "learning": ("kafka", "registry"),
+    "watching": ("kafka", "redis", "registry"),
+    "history": ("kafka", "clickhouse", "registry"),
+}
+"""Which servers a worker speaks to."""
+ROUND = (
+    "kill",
+    "point",
+    "link",
+    "freeze",
+    "redis",
+    "point",
+    "kafka",
+    "full disk",
+    "point",
+    "clickhouse",
+    "visitor",
+    "point",
+    "registry",
+    "link",
+    "models",
+    "point",
+)
+"""Kinds of faults in a run of two minutes; a longer one goes round again."""
+REDIS = ("restart", "second", "backup", "wipe", "second", "backup")
+LINKS = ("cut", "stall", "delay", "throttle")
+
+
+class Fault(NamedTuple):
+    """at: seconds from the start of the events. kind: of ROUND; on: worker, server or STAGE.POINT; how: variant;
+    seconds: how long it lasts."""
+
+    at: float
+    kind: str
+    on: str
+    how: str = ""
+    seconds: float = 0.0
+
+
+class Stop(NamedTuple):
+    """A fail point of a stage; `worker` runs it."""
+
+    worker: str
+    stage: str
+    point: str
+
+
+def plan(seed: int, seconds: float, stops: Sequence[Stop]) -> list[Fault]:
+    """All faults of a run, in order of time. `stops`: the fail points, taken in turn from seed to seed."""
+    r = random.Random(f"chaos {seed}")
+    count = max(1, int((seconds - FIRST_S - LAST_S) / SPACING_S))
+    kinds = [ROUND[number % len(ROUND)] for number in range(count)]
+    r.shuffle(kinds)
+    points = sum(kind == "point" for kind in kinds)
+    turn = iter(stops[(seed * points + number) % len(stops)] for number in range(points))
+    faults = []
+    for number, kind in enumerate(kinds):
+        at = FIRST_S + (number + r.random()) * SPACING_S
+        if kind == "point":
+            stop = next(turn)
+            how = r.choice(("kill", "kill", "stop"))
+            faults.append(Fault(at, kind, f"{stop.stage}.{stop.point}", how, LONG_S))
+        else:
+            faults.append(_other(r, seed, at, kind))
+    return sorted(faults)
+
+
+def _other(r: random.Random, seed: int, at: float, kind: str) -> Fault:
+    """A fault of any kind but `point`."""
+    worker = r.choice(ALWAYS)
+    if kind == "kill":
+        return Fault(at, kind, worker)
+    if kind == "freeze":
+        return Fault(at, kind, worker, "", r.uniform(LONG_S, LONG_S + 2))
+    if kind == "link":
+        server, how = r.choice(NEEDS[worker]), r.choice(LINKS)
+        return Fault(at, kind, f"{worker}>{server}", how, r.uniform(1, LONG_S + 1))
+    if kind == "redis":
+        return Fault(at, kind, "redis", REDIS[seed % len(REDIS)])
+    if kind == "models":
+        return Fault(at, kind, r.choice(("scoring-a", "scoring-b")), "", r.uniform(2, LONG_S))
+    if kind == "full disk":
+        return Fault(at, kind, "learning", "", r.uniform(2, LONG_S))
+    if kind == "visitor":
+        return Fault(at, kind, r.choice(VISITORS), r.choice(("leave", "kill")), r.uniform(4, LONG_S))
+    return Fault(at, kind, kind, "", r.uniform(0, 3))

@@ -1,0 +1,93 @@
+"""Publishes the messages and ticks of a chaos run at an even pace; waits for Kafka as long as it takes."""
+
+import threading
+import time
+from typing import Any
+
+from confluent_kafka import KafkaError, Producer
+from confluent_kafka import Message as Delivered
+
+from load.chaos.events import DAY_MS, START_MS, Message, messages
+from load.ticks import NAME as TICK
+from load.ticks import signed_tick
+from load.wire import Wire
+
+TOPIC = "customer-events"
+TICKS_PER_DAY = 12
+SETTLED_DAYS = 6
+"""Event time after the last event: every question closes in it."""
+
+
+class Publisher(threading.Thread):
+    """`published` counts events and outcomes that Kafka has acked, `lost` what it gave up on."""
+
+    def __init__(
+        self, place: dict[str, Any], partitions: int, seed: int, rate: float, seconds: float, day_seconds: float = 2.0
+    ) -> None:
+        """`rate`: messages per second; `day_seconds`: how long a day of event time takes."""
+        super().__init__(daemon=True, name="publisher")
+        self._wire = Wire(place["registry"])
+        self._key: str = place["signing_key"]
+        self._partitions = partitions
+        self._days = seconds / day_seconds
+        self._messages = list(messages(seed, self._days, int(rate * seconds)))
+        self._day_seconds = day_seconds
+        self._ticks(START_MS)  # every schema is fetched now: the registry may be away later
+        for message in self._messages:
+            self._value(message)
+        self._producer = Producer(
+            {
+                "bootstrap.servers": place["kafka"],
+                "partitioner": "murmur2_random",
+                "enable.idempotence": True,
+                "linger.ms": 5,
+                "message.timeout.ms": 0,
+                "queue.buffering.max.messages": 1_000_000,
+                "log_level": 0,
+            }
+        )
+        self.published = 0
+        self.lost = 0
+        self.stopped = threading.Event()
+
+    def run(self) -> None:
+        """All of it, then the ticks behind which nothing is open; returns when all is acked."""
+        began, ticked = time.monotonic(), 0
+        step = DAY_MS // TICKS_PER_DAY
+        for message in self._messages:
+            while message.time >= START_MS + (ticked + 1) * step:
+                ticked += 1
+                self._tick(START_MS + ticked * step)
+            self._wait(began + (message.time - START_MS) / DAY_MS * self._day_seconds)
+            self._publish(message)
+        for day in range(SETTLED_DAYS):
+            self._tick(START_MS + int((self._days + 1 + day) * DAY_MS))
+        while self._producer.flush(1.0):
+            pass
+
+    def _wait(self, until: float) -> None:
+        while (ahead := until - time.monotonic()) > 0:
+            self._producer.poll(min(ahead, 0.05))
+
+    def _value(self, message: Message) -> bytes:
+        return self._wire.encode(message.name, message.record) if message.name else bytes(message.record)
+
+    def _publish(self, message: Message) -> None:
+        key = message.key or message.record["customer_id"].encode()
+        self._producer.produce(TOPIC, self._value(message), key, on_delivery=self._delivered)
+        self._producer.poll(0)
+
+    def _tick(self, moment: int) -> None:
+        for partition, tick in enumerate(self._ticks(moment)):
+            self._producer.produce(TOPIC, tick, partition=partition)
+
+    def _ticks(self, moment: int) -> list[bytes]:
+        """A signed tick for each partition."""
+        ticks = [signed_tick(moment, "load.chaos", self._key, partition) for partition in range(self._partitions)]
+        return [self._wire.encode(TICK, tick) for tick in ticks]
+
+    def _delivered(self, error: KafkaError | None, _: Delivered) -> None:
+        if error is None:
+            self.published += 1
+        else:
+            self.lost += 1

@@ -1,0 +1,94 @@
+"""A downstream reader: takes predictions as they come, keeps one mark per source partition, and times silences."""
+
+import threading
+import time
+from collections import Counter
+from itertools import pairwise
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
+
+from load.wire import Wire
+
+PREDICTIONS, EXAMPLES = "predictions", "labelled-examples"
+
+
+class Reader(threading.Thread):
+    """`predictions`: new by their marks; `repeated`: dropped by them; `twice`: taken twice in spite of them;
+    `examples`: labelled examples per target."""
+
+    def __init__(self, place: dict[str, Any], partitions: int, targets: int, marks: bool = True) -> None:
+        """`marks` False: a reader that keeps none, for which every prediction must come once (transactions)."""
+        super().__init__(daemon=True, name="reader")
+        self._wire = Wire(place["registry"])
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": place["kafka"],
+                "group.id": "chaos-reader",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "log_level": 0,
+            }
+        )
+        places = [(PREDICTIONS, partition) for partition in range(partitions)]
+        places += [(EXAMPLES, partition) for partition in range(targets)]
+        self._consumer.assign([TopicPartition(*place, OFFSET_BEGINNING) for place in places])
+        self._keeps_marks = marks
+        self._marks: dict[tuple[str, int, int], tuple[int, int]] = {}
+        self._seen: set[tuple[int, int, int]] = set()
+        self.predictions = 0
+        self.repeated = 0
+        self.twice = 0
+        self.examples: Counter[str] = Counter()
+        self._stamps: list[float] = []
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        """Until `end`."""
+        while not self._ended.is_set():
+            for message in self._consumer.consume(2000, 0.1):
+                if message.error() is None:
+                    self._take(message)
+        self._consumer.close()
+
+    def end(self) -> None:
+        """Stop reading."""
+        self._ended.set()
+        self.join()
+
+    def silence(self, until: float) -> float:
+        """Longest time between two predictions by the broker's clock, or from the last one to `until` (seconds since
+        1970) if that is longer; in seconds."""
+        stamps = sorted(stamp for stamp in self._stamps if stamp <= until)
+        return max((later - stamp for stamp, later in pairwise([*stamps, until])), default=0.0)
+
+    def _take(self, message: Message) -> None:
+        topic, partition = message.topic(), message.partition()
+        name, record = self._decoded(message.value())
+        if name not in ("tidecast.Prediction", "tidecast.LabelledExample"):
+            return
+        source = record["source"]
+        place = (topic, partition, source["partition"])
+        mark = (source["offset"], source["ordinal"])
+        known = mark <= self._marks.get(place, (-1, -1))
+        if name == "tidecast.LabelledExample":
+            self.examples[record["target"]] += not known
+        else:
+            self._stamps.append(message.timestamp()[1] / 1000)
+            self._prediction((source["partition"], *mark), known)
+        self._marks[place] = max(mark, self._marks.get(place, (-1, -1)))
+
+    def _decoded(self, value: bytes) -> tuple[str, dict[str, Any]]:
+        while True:
+            try:
+                return self._wire.decode(value)
+            except OSError:  # a schema not seen yet, and the registry is away
+                time.sleep(0.2)
+
+    def _prediction(self, id: tuple[int, int, int], known: bool) -> None:
+        if known and self._keeps_marks:
+            self.repeated += 1
+            return
+        self.twice += id in self._seen
+        self.predictions += 1
+        self._seen.add(id)

@@ -1,0 +1,228 @@
+"""One run: start, let events flow under faults, settle, compare."""
+
+import json
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from load.chaos.faults import strike
+from load.chaos.plan import Fault, plan
+from load.chaos.publisher import Publisher
+from load.chaos.reader import Reader
+from load.chaos.shown import plan_without
+from load.chaos.system import PARTITIONS, SERVE_EVERY, TARGETS, System
+
+LANES = 3
+"""Faults that may last at the same time."""
+SETTLE_S = 240.0
+ASK_AGAIN_S = 2.0
+Say = Callable[[str], None]
+_running: list[System] = []
+
+
+@dataclass
+class Report:
+    """What a run was and came to. `differences`: empty when a calm replay gives the same and all is accounted for.
+    silence: longest time without a prediction while events flowed, s; catch_up: from the end of all faults until
+    nothing was left to do, s."""
+
+    seed: int
+    without: str = ""
+    transactions: bool = False
+    faults: list[str] = field(default_factory=list)
+    hits: list[str] = field(default_factory=list)
+    events: int = 0
+    predictions: int = 0
+    repeated: int = 0
+    recoveries: int = 0
+    rebuilds: int = 0
+    silence: float = 0.0
+    catch_up: float = 0.0
+    seconds: float = 0.0
+    compared: dict[str, int] = field(default_factory=dict)
+    differences: list[str] = field(default_factory=list)
+    folder: str = ""
+
+    @property
+    def line(self) -> str:
+        """The run in one line."""
+        verdict = "DIFFERENT: " + self.differences[0].splitlines()[0] if self.differences else "identical"
+        return (
+            f"seed {self.seed:>3}: {len(self.faults)} faults, {len(self.hits)} at fail points, "
+            f"{self.events:,} events, "
+            f"{self.predictions:,} predictions ({self.repeated:,} sent twice), {self.recoveries} recoveries, "
+            f"longest silence {self.silence:.1f} s, caught up in {self.catch_up:.0f} s, {verdict}"
+        )
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to run. seconds: of events under faults; rate: messages per second; without: a guard to switch off."""
+
+    seed: int
+    seconds: float = 120.0
+    rate: float = 50.0
+    without: str = ""
+    transactions: bool = False
+    keep: bool = False
+
+
+def run(order: Order, say: Say) -> Report:
+    """The whole run in a folder of its own, which is kept when something differs."""
+    began = time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix=f"tidecast-chaos-{order.seed}-"))
+    report = Report(order.seed, order.without, order.transactions, folder=str(folder))
+    settings = {"TIDECAST_TRANSACTIONS": "true"} if order.transactions else {}
+    system = System(folder, settings, order.without)
+    _running.append(system)
+    try:
+        system.start()
+        _flow(system, order, report, say)
+    except Exception as error:
+        report.differences.append(f"the run itself failed: {type(error).__name__}: {error}")
+    finally:
+        _running.remove(system)
+        report.seconds = round(time.monotonic() - began, 1)
+        keep = order.keep or bool(report.differences)
+        system.end(wipe=not keep)
+        (folder / "report.json").write_text(json.dumps(asdict(report), indent=1))
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+            report.folder = ""
+    return report
+
+
+def abandon() -> None:
+    """End all that runs now at once, and remove its folders: told to stop half-way."""
+    for system in _running.copy():
+        system.abandon()
+        shutil.rmtree(system.folder, ignore_errors=True)
+
+
+def _flow(system: System, order: Order, report: Report, say: Say) -> None:
+    place = system.servers.place
+    reader = Reader(place, PARTITIONS, len(TARGETS), marks=not order.transactions and order.without != "reader-marks")
+    publisher = Publisher(place, PARTITIONS, order.seed, order.rate, order.seconds)
+    faults = plan_without(order.without, order.seconds) if order.without else None
+    faults = plan(order.seed, order.seconds, system.stops()) if faults is None else faults
+    reader.start()
+    system.wait_ready()
+    say(f"seed {order.seed}: {len(faults)} faults in {order.seconds:.0f} s")
+    publisher.start()
+    _strike_all(system, faults, report, say, order.seconds)
+    publisher.join()
+    published = time.time()
+    system.lift()
+    report.hits = system.hits
+    report.catch_up = settle(system, reader, report)
+    if report.differences:
+        report.differences += system.workers.failures
+        return
+    conclude(system, publisher, reader, report)
+    report.silence = round(reader.silence(published), 1)
+
+
+def conclude(system: System, publisher: Publisher, reader: Reader, report: Report) -> None:
+    """End the workers; compare what was published, read and stored with each other and with a calm replay."""
+    told = system.status()
+    system.workers.end()
+    reader.end()
+    report.recoveries, report.rebuilds = system.workers.recoveries(), system.workers.rebuilds
+    report.differences += system.workers.failures
+    report.events, report.predictions, report.repeated = publisher.published, reader.predictions, reader.repeated
+    _account(report, publisher, reader, told)
+    _verify(system, report)
+
+
+def _strike_all(system: System, faults: list[Fault], report: Report, say: Say, seconds: float) -> None:
+    """Each fault at its time, up to LANES at once; returns when the last is over."""
+    began = time.monotonic()
+    lock = threading.Lock()
+
+    def one(fault: Fault) -> None:
+        at = time.monotonic() - began
+        try:
+            result = strike(system, fault)
+        except Exception as error:
+            result = f"could not be done: {type(error).__name__}: {error}"
+        text = f"{at:6.1f} s {fault.kind} {fault.on} {fault.how}: {result}"
+        with lock:
+            report.faults.append(text)
+        say(f"seed {report.seed}: {text}")
+
+    with ThreadPoolExecutor(LANES) as lanes:
+        for fault in faults:
+            system.pause(max(0.0, began + fault.at - time.monotonic()))
+            if system.workers.failures:
+                break
+            lanes.submit(one, fault)
+        system.pause(0.0 if system.workers.failures else max(0.0, began + seconds - time.monotonic()))
+
+
+def settle(system: System, reader: Reader, report: Report) -> float:
+    """Until nothing is left to do; the seconds it took. Gives up after SETTLE_S, and says what was left."""
+    began = time.monotonic()
+    left = "nothing was asked yet"
+    calm = 0
+    while time.monotonic() - began < SETTLE_S and not system.workers.failures:
+        left = _left(system, reader)
+        calm = 0 if left else calm + 1
+        if calm == 2:
+            return round(time.monotonic() - began, 1)
+        time.sleep(ASK_AGAIN_S)
+    report.differences.append(f"not settled after {time.monotonic() - began:.0f} s: {left}")
+    return round(time.monotonic() - began, 1)
+
+
+def _left(system: System, reader: Reader) -> str:
+    """What is still to do; "" for nothing."""
+    done = system.run("status", "--json", check=False)
+    if done.returncode:
+        return done.stderr
+    places = json.loads(done.stdout)["places"]
+    behind = [
+        f"{p['stage']} {p['topic']}[{p['partition']}] by {p['lag']}"
+        for p in places
+        if p["lag"] and not p["stage"].startswith("learning")
+    ]
+    stages = {place["stage"].partition(" ")[0] for place in places}
+    behind += [
+        f"{stage} has no position" for stage in ("scoring", "judging", "monitoring", "history") if stage not in stages
+    ]
+    for target, arms in TARGETS.items():
+        expected = reader.examples[target] // SERVE_EVERY[target]
+        behind += [
+            f"{target}/{arm} has not {expected} versions" for arm in arms if system.versions(target, arm) < expected
+        ]
+    return ", ".join(behind[:5])
+
+
+def _account(report: Report, publisher: Publisher, reader: Reader, told: dict[str, Any]) -> None:
+    """published = accepted + duplicate + late + dead, and every prediction read exactly once."""
+    counters = told["counters"]
+    if publisher.lost:
+        report.differences.append(f"{publisher.lost} messages were given up by the publisher")
+    if told["published"] != publisher.published:
+        report.differences.append(f"{publisher.published} published, {told['published']} accounted for: {counters}")
+    if reader.twice:
+        report.differences.append(f"{reader.twice} predictions were read twice")
+    if reader.predictions != counters["predictions"]:
+        report.differences.append(f"{reader.predictions} predictions read, {counters['predictions']} made")
+
+
+def _verify(system: System, report: Report) -> None:
+    done = system.run("verify", "--json", check=False)
+    try:
+        found = json.loads(done.stdout)
+    except ValueError:
+        report.differences.append(f"verify failed: {done.stderr[-2000:]}")
+        return
+    for check, finding in found.items():
+        report.compared[check] = finding["compared"]
+        report.differences += [f"{check}: {text}" for text in finding["differences"]]

@@ -1,0 +1,125 @@
+"""The servers of a chaos run: killed, set back, and started again by `tidecast stack up`."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from load.chaos.workers import environment, tidecast
+
+HOST = "127.0.0.1"
+PARTS = ("kafka", "registry", "redis", "clickhouse")
+BACKUP_EVERY_S = 1.0
+KEPT_SIZES = 40
+DOWN_PATIENCE_S = 60.0
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports below the range that systems give to clients, free now."""
+    found: list[int] = []
+    for port in random.SystemRandom().sample(range(20_000, 32_000), 2000):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+        found.append(port)
+        if len(found) == count:
+            return found
+    raise OSError(f"no {count} free ports")
+
+
+class Servers:
+    """A local stack in `folder`. One fault at a time; `lock` is held while one is dealt with."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lock = threading.RLock()
+        self._sizes: list[tuple[float, int]] = []
+        self._ended = threading.Event()
+
+    def up(self, options: Sequence[str] = ()) -> None:
+        """Start what does not run; returns when all answers. Not any more after `down`."""
+        with self.lock:
+            if not self._ended.is_set():
+                self._up(options)
+
+    def _up(self, options: Sequence[str]) -> None:
+        log = self.folder / "stack.log"
+        with log.open("ab") as out:
+            subprocess.run(
+                tidecast("stack", "up", *options),
+                env=environment(self.folder, {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"}),  # started often
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                check=True,
+            )
+
+    def watch(self) -> None:
+        """Note how long Redis' log is from second to second, for `lose`."""
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def down(self, wipe: bool) -> None:
+        """End all servers, when a fault that just starts one again is over."""
+        self._ended.set()
+        self.lock.acquire(timeout=DOWN_PATIENCE_S)
+        options = ["--wipe"] if wipe else []
+        command = tidecast("stack", "down", *options)
+        subprocess.run(command, env=environment(self.folder, {}), capture_output=True, check=False)
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Addresses, ports and process ids, as the stack wrote them."""
+        found: dict[str, Any] = json.loads((self.folder / "stack.json").read_text())
+        return found
+
+    def kill(self, part: str) -> None:
+        """kill -9; returns when it is gone."""
+        try:
+            process = psutil.Process(self.place["pids"][part]["pid"])
+            process.send_signal(signal.SIGKILL)
+            process.wait(10)
+        except psutil.NoSuchProcess:
+            pass
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "redis" / "appendonly.aof"
+
+    def _watch(self) -> None:
+        while not self._ended.wait(BACKUP_EVERY_S):
+            if self._log.exists():
+                self._sizes.append((time.monotonic(), self._log.stat().st_size))
+                del self._sizes[:-KEPT_SIZES]
+
+    def lose(self, seconds: float) -> None:
+        """While Redis is down: take from its log what it wrote in the last `seconds`. A log that was rewritten
+        meanwhile is left as it is."""
+        size = self._log.stat().st_size
+        since = [known for when, known in self._sizes if when <= time.monotonic() - seconds]
+        if since and since[-1] <= size:
+            os.truncate(self._log, since[-1])
+
+    def back_up(self) -> None:
+        """Copy Redis' log as it is now."""
+        shutil.copyfile(self._log, self.folder / "redis.backup")
+
+    def restore(self) -> bool:
+        """While Redis is down: put the copy back. Whether there was one."""
+        backup = self.folder / "redis.backup"
+        if not backup.exists():
+            return False
+        shutil.copyfile(backup, self._log)
+        return True

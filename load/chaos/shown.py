@@ -1,0 +1,60 @@
+"""Which faults show that a guard is needed: the schedule of a run with `--without GUARD`."""
+
+from itertools import cycle
+
+from load.chaos.plan import FIRST_S, LAST_S, LONG_S, Fault
+
+SPACING_S = 7.0
+STOP, KILL = "stop", "kill"
+
+
+def point(name: str, how: str) -> Fault:
+    """A fail point, STAGE.POINT."""
+    return Fault(0.0, "point", name, how, LONG_S)
+
+
+def visit(worker: str) -> Fault:
+    """A second worker joins, and leaves."""
+    return Fault(0.0, "visitor", worker, "leave", LONG_S)
+
+
+BACK = (Fault(0.0, "redis", "redis", "second"), Fault(0.0, "redis", "redis", "backup"))
+CUT = tuple(Fault(0.0, "link", f"{worker}>redis", "cut", 2.0) for worker in ("scoring-a", "scoring-b", "watching"))
+SHOWN: dict[str, tuple[Fault, ...]] = {
+    "position-cas": (point("scoring.acked", STOP),),
+    "position-read": (point("scoring.committed", STOP), *BACK),
+    "one-script": (point("scoring.committed", KILL),),
+    "cache-clear": (visit("scoring-c"),),
+    "event-digests": (),
+    "acks": (point("scoring.committed", KILL), Fault(0.0, "kafka", "kafka")),
+    "idempotence": tuple(Fault(0.0, "link", f"scoring-{which}>kafka", "cut", 0.2) for which in "abab"),
+    "purge": tuple(Fault(0.0, "link", f"scoring-{which}>kafka", "stall", 36.0) for which in "ab"),
+    "produce-then-commit": (point("scoring.computed", KILL), point("scoring.produced", KILL)),
+    "void-on-failure": (*CUT, Fault(0.0, "redis", "redis", "restart")),
+    "go-back": (*CUT, Fault(0.0, "redis", "redis", "restart")),
+    "start-check": BACK,
+    "slots": (),
+    "learner-marks": (point("scoring.acked", KILL),),
+    "judging-marks": (point("scoring.acked", KILL),),
+    "monitoring-marks": (point("scoring.acked", KILL), point("monitoring.acked", KILL)),
+    "reader-marks": (point("scoring.acked", KILL),),
+    "snapshot-before-switch": (point("learning-buys-logistic.acked", KILL), point("learning-buys-tree.acked", KILL)),
+    "atomic-snapshot": (point("learning-buys-logistic.snapshot.begun", KILL),),
+    "learner-resend": (point("learning-buys-logistic.snapshot.put", KILL),),
+    "loaded-copy": (Fault(0.0, "kill", "learning"),),
+    "last-version": (Fault(0.0, "models", "scoring-a", "", 5.0), Fault(0.0, "kill", "scoring-a")),
+    "switch-order": (visit("learning-b"), point("learning-buys-logistic.acked", STOP)),
+    "history-order": (point("history.rows.partly", KILL), Fault(0.0, "link", "history>clickhouse", "cut", 1.0)),
+}
+"""Guard → faults, again and again; none where the events themselves show it."""
+
+
+def plan_without(guard: str, seconds: float) -> list[Fault]:
+    """The schedule. A guard that no run can show has the ordinary events only."""
+    faults, at = [], FIRST_S
+    for fault in cycle(SHOWN.get(guard, ())):
+        if at > seconds - LAST_S:
+            break
+        faults.append(fault._replace(at=at))
+        at += SPACING_S
+    return faults

@@ -1,0 +1,194 @@
+"""A whole system for one run: servers, a link from each worker to each server, workers, topics."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from load.chaos import guards
+from load.chaos.plan import Stop
+from load.chaos.proxy import HOST, Link, Proxies
+from load.chaos.servers import PARTS, Servers, free_ports
+from load.chaos.workers import ALWAYS, KINDS, Worker, Workers, environment, tidecast
+
+USE_CASE = Path(__file__).parent / "use_case"
+PARTITIONS = 12
+TARGETS = {"buys": ("logistic", "tree"), "spend": ("linear",), "leaves": ("prior",), "likes": ("logistic",)}
+SERVE_EVERY = {"buys": 200, "spend": 100, "leaves": 100, "likes": 50}
+REBUILD_TRIES = 20
+READY_S = 180.0
+START_TRIES = 3
+
+
+class System:
+    """Everything of a run in one folder. `lifted` is set when no fault may last any longer."""
+
+    def __init__(self, folder: Path, settings: dict[str, str], without: str = "") -> None:
+        """`settings`: TIDECAST_ variables of the workers; `without`: a guard that is switched off."""
+        self.folder = folder
+        self.servers = Servers(folder)
+        self.lifted = threading.Event()
+        self.points = folder / "points"
+        self.hits: list[str] = []
+        self.wiped = False
+        self.links: dict[tuple[str, str], Link] = {}
+        self._settings = settings
+        self._without = without
+        self._proxies = Proxies()
+
+    def start(self) -> None:
+        """Servers, links, topics, workers."""
+        (self.points / "hits").mkdir(parents=True)
+        (self.folder / "doors").mkdir()
+        for name in KINDS:
+            self.open_door(name)
+        self._proxies.__enter__()
+        self._servers_up()
+        known = self.servers.place["ports"]
+        for name in KINDS:
+            for part in PARTS[1:]:
+                self.links[name, part] = self._proxies.link(f"{name}>{part}", HOST, known[part])
+        self.run("deploy", str(USE_CASE), "--partitions", str(PARTITIONS))
+        self.servers.watch()
+        self.workers = Workers({name: self._worker(name) for name in KINDS}, self._rebuild)
+        self.workers.start(ALWAYS)
+
+    def _servers_up(self) -> None:
+        """Start the servers, Kafka with a listener behind a link for each worker; with others when a port was taken
+        in between."""
+        for left in reversed(range(START_TRIES)):
+            inner = free_ports(len(KINDS))
+            for name, port in zip(KINDS, inner, strict=True):
+                self.links[name, "kafka"] = self._proxies.link(f"{name}>kafka", HOST, port)
+            doors = [self.links[name, "kafka"].port for name in KINDS]
+            try:
+                self.servers.up([f"--kafka-listener={i}:{o}" for i, o in zip(inner, doors, strict=True)])
+                return
+            except subprocess.CalledProcessError:
+                if not left:
+                    raise
+
+    def door(self, name: str) -> Path:
+        """A worker's own way to the model store."""
+        return self.folder / "doors" / name
+
+    def open_door(self, name: str) -> None:
+        """Let a worker see the model store."""
+        door = self.door(name)
+        if not door.is_symlink():
+            door.symlink_to(self.folder / "models", target_is_directory=True)
+
+    def _worker(self, name: str) -> Worker:
+        own = {
+            "TIDECAST_KAFKA": self.links[name, "kafka"].address,
+            "TIDECAST_REDIS_URL": f"redis://{self.links[name, 'redis'].address}/0",
+            "TIDECAST_CLICKHOUSE_URL": f"http://{self.links[name, 'clickhouse'].address}",
+            "TIDECAST_REGISTRY": f"http://{self.links[name, 'registry'].address}/apis/ccompat/v7",
+            "TIDECAST_MODEL_STORE": self.door(name).as_uri(),
+            "TIDECAST_FAIL_POINTS": str(self.points),
+            **self._settings,
+        }
+        if self._without:
+            own |= guards.without(self._without)
+        return Worker(name, environment(self.folder, own), self.folder / "logs" / f"{quote(name)}.log")
+
+    def run(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+        """A command of tidecast, straight to the servers, to its end."""
+        done = subprocess.run(
+            tidecast(*arguments),
+            env=environment(self.folder, {"TIDECAST_USE_CASE": str(USE_CASE), **self._settings}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode:
+            raise RuntimeError(f"tidecast {' '.join(arguments)}: {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def status(self) -> dict[str, Any]:
+        """`tidecast status --json`."""
+        found: dict[str, Any] = json.loads(self.run("status", "--json").stdout)
+        return found
+
+    def wait_ready(self) -> None:
+        """Until every worker that always runs says that it works, or one has failed."""
+        until = time.monotonic() + READY_S
+        while time.monotonic() < until and not self.workers.failures:
+            files = list((self.folder / "run").glob("*.health"))
+            if len(files) == len(ALWAYS) and all(map(_is_ready, files)):
+                return
+            time.sleep(0.3)
+        raise RuntimeError(f"the workers were not ready after {READY_S:.0f} s")
+
+    def versions(self, target: str, arm: str) -> int:
+        """How many snapshots an arm has."""
+        return len(list((self.folder / "models").glob(f"*/{target}/{arm}/**/*.snapshot")))
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but not beyond the end of all faults."""
+        self.lifted.wait(seconds)
+
+    def lift(self) -> None:
+        """End all faults: every link heals, every server and worker runs."""
+        self.lifted.set()
+        for link in self.links.values():
+            link.heal()
+        for name in KINDS:
+            self.open_door(name)
+        for armed in self.points.glob("*.*"):
+            armed.unlink(missing_ok=True)
+        with self.servers.lock:
+            self.servers.up()
+
+    def stops(self) -> list[Stop]:
+        """All fail points of all stages, as the code under test lists them."""
+        command = [sys.executable, "-m", "sinks.failpoints"]
+        points = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        runs = {verb: name for name in reversed(ALWAYS) for verb in KINDS[name]}
+        learners = [f"learning-{target}-{arm}" for target, arms in TARGETS.items() for arm in arms]
+        found = []
+        for point in points:
+            for verb in point["verbs"]:
+                stages = learners[:2] if verb == "learning" else [verb]
+                found += [Stop(runs[verb], stage, point["name"]) for stage in stages]
+        return found
+
+    def _rebuild(self) -> None:
+        """`tidecast rebuild`, again while a server is away."""
+        for _ in range(REBUILD_TRIES):
+            done = self.run("rebuild", "--yes", check=False)
+            with (self.folder / "rebuild.log").open("a") as log:
+                log.write(done.stdout + done.stderr)
+            if done.returncode == 0:
+                return
+            time.sleep(1.0)
+        self.workers.failures.append(f"rebuild did not succeed:\n{done.stdout}{done.stderr}")
+
+    def abandon(self) -> None:
+        """Kill the workers, end the servers."""
+        self.lifted.set()
+        if hasattr(self, "workers"):
+            self.workers.kill()
+        self.servers.down(wipe=True)
+
+    def end(self, wipe: bool) -> None:
+        """End whatever runs."""
+        if hasattr(self, "workers"):
+            self.workers.end()
+        self._proxies.__exit__(None, None, None)
+        self.servers.down(wipe)
+
+
+def _is_ready(file: Path) -> bool:
+    """Whether the worker whose address is in this file is ready."""
+    try:
+        with urllib.request.urlopen(file.read_text().strip() + "/readyz", timeout=2):
+            return True
+    except (OSError, ValueError):
+        return False

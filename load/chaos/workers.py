@@ -1,0 +1,175 @@
+"""Worker processes of a chaos run, each with its own links to the servers, started again when they die."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "scoring-a": ("scoring",),
+    "scoring-b": ("scoring",),
+    "scoring-c": ("scoring",),
+    "learning": ("learning",),
+    "learning-b": ("learning",),
+    "watching": ("judging", "monitoring"),
+    "history": ("history",),
+}
+"""Name → verbs."""
+VISITORS = ("scoring-c", "learning-b")
+"""They join and leave."""
+ALWAYS = tuple(name for name in KINDS if name not in VISITORS)
+LOST = "tidecast rebuild"
+"""What a worker says when its state is gone."""
+STOP_PATIENCE_S = 40.0
+
+
+def tidecast(*arguments: str) -> list[str]:
+    """The command line of tidecast in this environment."""
+    return [sys.executable, "-c", "from agents.cli import main; main()", *arguments]
+
+
+@dataclass
+class Worker:
+    """One process and how often it was started. `wanted`: whether it is to live."""
+
+    name: str
+    environment: Mapping[str, str]
+    log: Path
+    process: "subprocess.Popen[bytes] | None" = None
+    wanted: bool = False
+    starts: int = 0
+    faulted: float = 0.0
+    """When a fault last hit it (monotonic seconds)."""
+
+    def start(self) -> None:
+        """A process of its own session, its output appended to the log."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                # as a child of the supervisor, which is this: it waits for servers without end
+                tidecast("worker", *KINDS[self.name], "--single", "--supervised"),
+                env=dict(self.environment),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.starts += 1
+
+    def signal(self, number: int) -> None:
+        """Send it a signal, if it lives."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(number)
+
+    def limit_files(self, size: int) -> None:
+        """No file that it writes may grow beyond `size` bytes: writing fails, as on a full disk."""
+        if self.process is not None and self.process.poll() is None:
+            psutil.Process(self.process.pid).rlimit(psutil.RLIMIT_FSIZE, (size, psutil.RLIM_INFINITY))
+
+    def last_lines(self, count: int = 5) -> str:
+        """The end of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
+
+
+@dataclass
+class Workers:
+    """All of them, watched by a thread. `failures`: what ended by itself with an error, and its last words."""
+
+    all: dict[str, Worker]
+    rebuild: Callable[[], None]
+    failures: list[str] = field(default_factory=list)
+    rebuilds: int = 0
+    _ended: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def start(self, names: Sequence[str]) -> None:
+        """Start these, and keep them alive from now on."""
+        for name in names:
+            self.want(name, True)
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def want(self, name: str, wanted: bool) -> None:
+        """Start one, or end it gracefully."""
+        worker = self.all[name]
+        with self._lock:
+            worker.wanted = wanted
+            if wanted and (worker.process is None or worker.process.poll() is not None):
+                worker.start()
+        if not wanted:
+            self._end(worker)
+
+    def end(self) -> None:
+        """End all gracefully; those that do not are killed and told as failures."""
+        self._ended.set()
+        for worker in self.all.values():
+            worker.wanted = False
+            worker.signal(signal.SIGCONT)
+            worker.signal(signal.SIGTERM)
+        for worker in self.all.values():
+            self._end(worker)
+
+    def kill(self) -> None:
+        """End all at once."""
+        self._ended.set()
+        for worker in self.all.values():
+            worker.signal(signal.SIGKILL)
+
+    def recoveries(self) -> int:
+        """How often a worker was started again."""
+        return sum(max(0, worker.starts - 1) for worker in self.all.values())
+
+    def _end(self, worker: Worker) -> None:
+        if worker.process is None:
+            return
+        worker.signal(signal.SIGTERM)
+        try:
+            worker.process.wait(STOP_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.failures.append(f"{worker.name} did not stop within {STOP_PATIENCE_S:.0f} s:\n{worker.last_lines()}")
+            worker.process.kill()
+            worker.process.wait()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.05):
+            for worker in self.all.values():
+                self._look(worker)
+
+    def _look(self, worker: Worker) -> None:
+        with self._lock:
+            process = worker.process
+            if not worker.wanted or process is None or process.poll() is None or self._ended.is_set():
+                return
+            if process.returncode > 0:
+                self._ended_by_itself(worker)
+            worker.start()
+
+    def _ended_by_itself(self, worker: Worker) -> None:
+        """Its state is lost: rebuild, as it says. Anything else is a failure of the run."""
+        said = worker.last_lines()
+        if LOST not in said:
+            self.failures.append(
+                f"{worker.name} ended with code {worker.process and worker.process.returncode}:\n{said}"
+            )
+            time.sleep(0.5)
+            return
+        others = [other for other in self.all.values() if other is not worker and other.wanted]
+        for other in others:
+            self._end(other)
+        self.rebuild()
+        self.rebuilds += 1
+        for other in others:
+            other.start()
+
+
+def environment(folder: Path, own: Mapping[str, str]) -> dict[str, str]:
+    """This process' environment without any TIDECAST_ variable but the cache, and `own`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TIDECAST_")}
+    if "TIDECAST_CACHE" in os.environ:
+        kept["TIDECAST_CACHE"] = os.environ["TIDECAST_CACHE"]
+    return {**kept, "TIDECAST_DATA": str(folder), "PYTHONHASHSEED": "0", **own}

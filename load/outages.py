@@ -1,0 +1,192 @@
+"""Each server away for a while under load: what the workers do meanwhile, and how soon they have caught up.
+
+The chaos run's system without its faults; in the end the logs are replayed calmly and compared."""
+
+import json
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+import psutil
+
+from load.chaos.publisher import Publisher
+from load.chaos.reader import Reader
+from load.chaos.run import Order, Report, conclude, settle
+from load.chaos.servers import PARTS
+from load.chaos.system import PARTITIONS, TARGETS, System
+
+CALM_S = 12.0
+"""Load without an outage before the first one and after each."""
+CAUGHT_UP_S = 1.0
+"""Predictions no later than this behind their events: caught up."""
+DAY_SECONDS = 20.0
+
+
+@dataclass
+class Outage:
+    """One server away for `seconds`. predictions_per_s: median before, and while it was away (first 5 s left out).
+    memory_mb: most of any worker, before and until caught up. red, green: seconds from the kill and from the restart
+    until /healthz said so (None: never). caught_up: seconds
+    from the restart; backlog: records that no stage had worked off then, all topics; speed: of working them off."""
+
+    server: str
+    seconds: float
+    predictions_before_per_s: float = 0.0
+    predictions_away_per_s: float = 0.0
+    memory_before_mb: float = 0.0
+    memory_most_mb: float = 0.0
+    red: float | None = None
+    green: float | None = None
+    started: float = 0.0
+    caught_up: float = 0.0
+    backlog: int = 0
+    speed_records_per_s: float = 0.0
+    said: list[str] = field(default_factory=list)
+
+
+class Watch:
+    """What can be seen of a running system from outside."""
+
+    def __init__(self, system: System, reader: Reader, publisher: Publisher) -> None:
+        self._system = system
+        self._reader = reader
+        self._publisher = publisher
+
+    def memory_mb(self) -> float:
+        """Resident memory of the largest worker."""
+        found = [w.process.pid for w in self._system.workers.all.values() if w.process and w.process.poll() is None]
+        return float(max(psutil.Process(pid).memory_info().rss for pid in found)) / 1e6
+
+    def red(self) -> list[str]:
+        """Problems of the stages whose /healthz is not green; a worker that does not answer counts."""
+        problems = []
+        for file in (self._system.folder / "run").glob("*.health"):
+            problems += _problems(file.read_text().strip() + "/healthz")
+        return problems
+
+    def answered(self) -> int:
+        """Predictions read so far."""
+        return self._reader.predictions
+
+    def published(self) -> int:
+        """Messages acked so far."""
+        return self._publisher.published
+
+    def behind(self) -> int:
+        """Records that the workers have not worked off."""
+        done = self._system.run("status", "--json", check=False)
+        if done.returncode:
+            return sys.maxsize
+        places = json.loads(done.stdout)["places"]
+        return sum(place["lag"] for place in places if not place["stage"].startswith("learning"))
+
+
+def _problems(url: str) -> list[str]:
+    try:
+        with urllib.request.urlopen(url, timeout=2):
+            return []
+    except urllib.error.HTTPError as error:
+        return [stage["problem"] for stage in json.load(error) if stage["problem"]]
+    except OSError as error:
+        return [f"{url}: {error}"]
+
+
+def away(system: System, watch: Watch, server: str, seconds: float, rate: float) -> Outage:
+    """Take a server away for so long, then wait until all is caught up."""
+    outage = Outage(server, seconds, memory_before_mb=watch.memory_mb())
+    outage.predictions_before_per_s = _pace(watch, CALM_S)
+    system.servers.kill(server)
+    killed = time.monotonic()
+    answered = 0
+    while (now := time.monotonic() - killed) < seconds:
+        _note(outage, watch, now)
+        answered = answered or (watch.answered() if now > 5 else 0)
+        time.sleep(0.5)
+    outage.predictions_away_per_s = round((watch.answered() - answered) / (seconds - 5), 1)
+    begun = time.monotonic()
+    system.servers.up()
+    outage.started = round(time.monotonic() - begun, 1)
+    outage.backlog = watch.behind()
+    while watch.red() or watch.behind() > rate * CAUGHT_UP_S * 4:
+        outage.memory_most_mb = max(outage.memory_most_mb, watch.memory_mb())
+        time.sleep(0.2)
+    outage.green = outage.caught_up = round(time.monotonic() - begun, 1)
+    outage.speed_records_per_s = round(outage.backlog / max(outage.caught_up - outage.started, 0.1))
+    return outage
+
+
+def _note(outage: Outage, watch: Watch, now: float) -> None:
+    outage.memory_most_mb = max(outage.memory_most_mb, watch.memory_mb())
+    problems = watch.red()
+    if problems and outage.red is None:
+        outage.red = round(now, 1)
+    outage.said += [problem for problem in problems if problem not in outage.said][: 8 - len(outage.said)]
+
+
+def _pace(watch: Watch, seconds: float) -> float:
+    before = watch.answered()
+    time.sleep(seconds)
+    return round((watch.answered() - before) / seconds, 1)
+
+
+@contextmanager
+def _system() -> Iterator[System]:
+    with tempfile.TemporaryDirectory(prefix="tidecast-outages-", ignore_cleanup_errors=True) as folder:
+        system = System(Path(folder), {})
+        try:
+            system.start()
+            yield system
+        finally:
+            system.end(wipe=True)
+
+
+def measure(servers: list[str], seconds: float, rate: float) -> dict[str, Any]:
+    """All outages in turn, then the comparison with a calm replay."""
+    total = len(servers) * (seconds + 4 * CALM_S) + 3 * CALM_S
+    order = Order(0, total, rate)
+    report = Report(0)
+    with _system() as system:
+        place = system.servers.place
+        reader = Reader(place, PARTITIONS, len(TARGETS))
+        publisher = Publisher(place, PARTITIONS, 0, rate, order.seconds, DAY_SECONDS)
+        watch = Watch(system, reader, publisher)
+        reader.start()
+        publisher.start()
+        while not watch.answered() or watch.red():
+            time.sleep(0.2)
+        outages = []
+        for server in servers:
+            outages.append(away(system, watch, server, seconds, rate))
+            click.echo(json.dumps(asdict(outages[-1])), err=True)
+        publisher.join()
+        report.catch_up = settle(system, reader, report)
+        conclude(system, publisher, reader, report)
+    return {"outages": [asdict(outage) for outage in outages], "run": asdict(report)}
+
+
+@click.command()
+@click.argument("servers", nargs=-1, type=click.Choice(PARTS))
+@click.option("--seconds", type=click.FloatRange(10), default=60.0, show_default=True, help="How long each is away.")
+@click.option("--rate", type=click.FloatRange(1), default=200.0, show_default=True, help="Messages per second.")
+def main(servers: tuple[str, ...], seconds: float, rate: float) -> None:
+    """Take SERVERS (all by default) away under load, one after the other, each with kill -9; print what was seen.
+
+    \b
+    python -m load.outages
+    python -m load.outages clickhouse --seconds 600
+    """
+    found = measure(list(servers or PARTS), seconds, rate)
+    click.echo(json.dumps(found, indent=1))
+    sys.exit(1 if found["run"]["differences"] else 0)
+
+
+if __name__ == "__main__":
+    main()

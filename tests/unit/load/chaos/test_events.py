@@ -1,0 +1,20 @@
+from load.chaos.events import DAY_MS, ORDER, OUTCOME, START_MS, VISIT, messages
+
+
+def test_the_same_seed_gives_the_same_messages_in_order() -> None:
+    first, second = list(messages(3, 10, 2000)), list(messages(3, 10, 2000))
+    assert [message._replace(record=repr(message.record)) for message in first] == [
+        message._replace(record=repr(message.record)) for message in second
+    ], "NaN is not equal to itself"
+    assert [message.time for message in first] == sorted(message.time for message in first)
+
+
+def test_all_that_can_be_wrong_with_a_message_occurs() -> None:
+    found = list(messages(1, 20, 5000))
+    assert {message.name for message in found} == {VISIT, ORDER, OUTCOME, ""}
+    good = [message for message in found if message.name in (VISIT, ORDER) and message.key is None]
+    assert all(START_MS <= message.record["occurred_at"] <= message.time for message in good)
+    assert any(message.time - message.record["occurred_at"] > 2 * DAY_MS for message in good), "late"
+    ids = [message.record["event_id"] for message in good]
+    assert len(set(ids)) < len(ids), "twice"
+    assert sum(message.key is not None for message in found) > 5, "broken"

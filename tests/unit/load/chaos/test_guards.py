@@ -1,0 +1,119 @@
+"""Guards can be switched off: each patch finds its place, and what is not there ends the process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from load.chaos.guards import GUARDS, sabotage, without
+from sinks import model_store
+from sinks.clickhouse.history import HistorySlice
+from sinks.redis import script
+from streams.log import TopicPartition
+
+PATCHED = [patch for guard in GUARDS.values() for patch in guard.patches]
+
+
+def run(program: str, *names: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **without(*names), **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def made_up(tmp_path: Path) -> dict[str, str]:
+    """A table of guards of our own, beside the real sitecustomize."""
+    here = Path(sabotage.__file__).parent
+    (tmp_path / "sitecustomize.py").write_text((here / "sitecustomize.py").read_text())
+    (tmp_path / "sabotage.py").write_text(
+        "from types import SimpleNamespace as N\n"
+        "GUARDS = {'moved': N(patches=[N(module='colorsys', attribute='nowhere', make=str)]),\n"
+        "          'changed': N(patches=[N(module='colorsys', attribute='ONE_SIXTH', make=lambda _: 1 / 0)]),\n"
+        "          'sixth': N(patches=[N(module='colorsys', attribute='ONE_SIXTH', make=lambda x: x + 1)])}\n"
+    )
+    return {"PYTHONPATH": str(tmp_path)}
+
+
+def test_every_patch_finds_its_place() -> None:
+    program = f"import importlib; [importlib.import_module(m) for m in {sorted({p.module for p in PATCHED})}]"
+    done = run(program, *GUARDS)
+    assert done.returncode == 0, done.stderr
+    said = [line.rpartition(" ")[2] for line in done.stderr.splitlines() if line.startswith("TIDECAST_WITHOUT: ")]
+    assert sorted(said) == sorted(f"{patch.module}.{patch.attribute}" for patch in PATCHED)
+
+
+def test_a_module_is_patched_before_anybody_gets_its_names(made_up: dict[str, str]) -> None:
+    program = "from colorsys import ONE_SIXTH; print(ONE_SIXTH > 1)"
+    assert run(program, **made_up, TIDECAST_WITHOUT="sixth").stdout == "True\n"
+    assert run(program, **made_up, TIDECAST_WITHOUT="").stdout == "False\n"
+
+
+@pytest.mark.parametrize("guard", ["moved", "changed", "unknown"])
+def test_what_is_not_there_ends_the_process(made_up: dict[str, str], guard: str) -> None:
+    done = run("import colorsys; print('went on')", **made_up, TIDECAST_WITHOUT=guard)
+    assert done.returncode == 3
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"TIDECAST_WITHOUT: {'there is no guard ' if guard == 'unknown' else guard}")
+
+
+def test_nothing_is_imported_at_the_start() -> None:
+    heavy = "('sinks', 'streams', 'agents', 'faust', 'redis', 'asyncio')"
+    done = run(f"import sys; print([name for name in {heavy} if name in sys.modules])", *GUARDS)
+    assert done.stdout == "[]\n"
+
+
+def test_an_unknown_guard_is_refused() -> None:
+    with pytest.raises(KeyError, match="nope"):
+        without("nope")
+
+
+def test_the_script_compares_no_more() -> None:
+    loose = sabotage._not_compared(script.SOURCE)
+    assert b"ARGV[1] then return 0" in script.SOURCE
+    assert b"return 0" not in loose
+    with pytest.raises(LookupError):
+        sabotage._not_compared(loose)
+
+
+def test_a_snapshot_in_place_can_be_torn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(point: str) -> None:
+        raise OSError(point)
+
+    monkeypatch.setattr("sinks.failpoints.hit", full)
+    place = tmp_path / "models" / "one.snapshot"
+    with pytest.raises(OSError):
+        sabotage._in_place(model_store._write_durably)(str(place), b"12345678")
+    assert place.read_bytes() == b"1234"
+
+
+def test_history_swaps_rows_and_positions() -> None:
+    done: list[str] = []
+
+    class Writer:
+        def write(self, rows: object) -> None:
+            if rows:
+                done.append("rows")
+
+        def write_positions(self, rows: object) -> None:
+            done.append("positions")
+
+    at = TopicPartition("predictions", 0)
+    part = HistorySlice(1, Writer(), {"events": [(1,)]}, {at: 5}, {at: 7})  # type: ignore[arg-type]
+    part.commit()
+    sabotage._positions_first(HistorySlice.commit)(part)
+    assert done == ["rows", "positions", "positions", "rows"]
+
+
+def test_only_the_mark_of_what_was_seen_is_forgotten() -> None:
+    marks: dict[int, tuple[int, int, int]] = {0: (1, 50, 0), 1: (1, 50, 0)}
+    sabotage._forget_mark(marks, 0, {"epoch": 1, "offset": 51, "ordinal": 0})
+    sabotage._forget_mark(marks, 1, {"epoch": 1, "offset": 50, "ordinal": 0})
+    sabotage._forget_mark(marks, 2, {"epoch": 1, "offset": 50, "ordinal": 0})
+    assert marks == {0: (1, 50, 0), 1: sabotage.BELOW_ALL}

@@ -1,0 +1,31 @@
+from load.chaos.guards.sabotage import GUARDS
+from load.chaos.plan import ROUND, Stop, plan
+from load.chaos.shown import SHOWN, plan_without
+
+STOPS = [Stop("scoring-a", "scoring", f"point{number}") for number in range(40)]
+
+
+def test_a_seed_has_one_schedule() -> None:
+    assert plan(7, 120, STOPS) == plan(7, 120, STOPS)
+    assert plan(7, 120, STOPS) != plan(8, 120, STOPS)
+
+
+def test_two_minutes_have_every_kind_of_fault_and_at_least_ten() -> None:
+    for seed in range(50):
+        faults = plan(seed, 120, STOPS)
+        assert len(faults) == 16
+        assert {fault.kind for fault in faults} == set(ROUND)
+        assert all(0 < fault.at < 120 for fault in faults)
+
+
+def test_fifty_seeds_come_by_every_fail_point_several_times() -> None:
+    armed = [fault.on for seed in range(50) for fault in plan(seed, 120, STOPS) if fault.kind == "point"]
+    assert min(armed.count(f"{stop.stage}.{stop.point}") for stop in STOPS) >= 5
+
+
+def test_every_guard_that_a_run_can_show_has_its_faults() -> None:
+    assert set(SHOWN) <= set(GUARDS)
+    assert plan_without("event-digests", 60) == []
+    faults = plan_without("position-cas", 60)
+    assert {fault.on for fault in faults} == {"scoring.acked"}
+    assert len(faults) >= 5
