@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
@@ -67,17 +68,17 @@ class _Leave(Request[_LeaveStruct]):  # type: ignore[misc]
         return request_struct_class(*self._fields)
 
 
-def _patient(connect: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """aiokafka's way to a connection (None when there is none), tried less and less often while it fails: its many
-    loops would try hundreds of times a second for ever."""
-    failures = 0
+def patient(connect: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """aiokafka's way to a node's connection (None when there is none), tried less and less often while that node does
+    not answer: its many loops would try hundreds of times a second for ever."""
+    failures: Counter[Any] = Counter()
 
-    async def get(*args: Any, **named: Any) -> Any:
-        nonlocal failures
-        if failures:
-            await asyncio.sleep(min(SLOWEST_TRY_S, FIRST_TRY_S * 2.0 ** min(failures, 16)) * random.uniform(0.1, 1.0))
-        found = await connect(*args, **named)
-        failures = failures + 1 if found is None else 0
+    async def get(node: Any, *args: Any, **named: Any) -> Any:
+        failed = failures[node]
+        if failed:
+            await asyncio.sleep(min(SLOWEST_TRY_S, FIRST_TRY_S * 2.0 ** min(failed, 16)) * random.uniform(0.1, 1.0))
+        found = await connect(node, *args, **named)
+        failures[node] = failed + 1 if found is None else 0
         return found
 
     return get
@@ -97,7 +98,7 @@ class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         await self._connect()
         coordinator = self._ensure_consumer()._coordinator
         client = self._ensure_consumer()._client
-        client._get_conn = _patient(client._get_conn)
+        client._get_conn = patient(client._get_conn)
         instance = self.app.conf.consumer_group_instance_id
         if instance:
 
@@ -121,6 +122,7 @@ class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                 return
             except KafkaConnectionError:
                 self.app.unreached()
+                # half-started, it may fail in any way at its end; all of it is made anew
                 with contextlib.suppress(Exception):
                     await self._ensure_consumer().stop()
             wait = min(SLOWEST_TRY_S, 2 * wait)

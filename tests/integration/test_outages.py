@@ -60,6 +60,17 @@ def test_a_stop_does_not_wait_for_a_server_that_is_away(system: World, stack: St
     system.check()
 
 
+def test_a_worker_that_is_started_without_kafka_waits_for_it(system: World, stack: Stack) -> None:
+    system.send(400)
+    kill(stack, "kafka")
+    worker = system.start("a")
+    until(lambda: "Kafka does not answer" in system.health("a", "healthz")[1])
+    up(stack.folder, print)
+    until(system.done)
+    system.check()
+    assert ended(worker) == 0
+
+
 def test_an_idle_worker_notices_that_kafka_is_away(system: World, stack: Stack) -> None:
     system.start("a")
     until(lambda: system.ready("a"))
