@@ -3,8 +3,8 @@
 from collections import Counter, deque
 
 from schemas.topics import CUSTOMER_EVENTS
-from streams.aside import DeadRecord, SetAside
 from streams.errors import TidecastError
+from streams.log import DeadRecord, SetAside
 
 WINDOW = 20_000
 """Records of a worker over which the share is taken."""

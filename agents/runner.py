@@ -29,9 +29,8 @@ from agents.metrics import (
 from agents.starting import starts_of
 from agents.transport import BatchApp, BatchConsumer, Fetched
 from sinks.failpoints import ACKED, COMMITTED, COMPUTED, hit
-from streams.aside import SetAside
 from streams.errors import DeadReason, PositionConflict, TidecastError, Unavailable
-from streams.log import Emitter, Slice, Stage, TopicPartition
+from streams.log import Emitter, SetAside, Slice, Stage, TopicPartition
 
 log = logging.getLogger(__name__)
 FIRST_WAIT = 0.2
@@ -72,8 +71,6 @@ class Runner:
         self._attempt = 0
         self._profile = Profile() if profile_folder else None
         self._profile_folder = profile_folder
-        self._linger: float = getattr(stage, "linger_seconds", 0.0)
-        self._stateless: bool = getattr(stage, "stateless", False)
         self._last_batch = 0.0
         self._limits = limits or DeadLetterLimits(0, 0.0)
 
@@ -133,7 +130,7 @@ class Runner:
                 found = await self.in_thread(self.stage.assign, places)
                 kept = await self._consumer.kept(places)
                 self._consumer.stored(found)
-                starts = starts_of(self.name, places, found, kept, self._stateless)
+                starts = starts_of(self.name, places, found, kept, self.stage.stateless)
             except (Unavailable, KafkaError) as away:
                 self._wait_for(away)
                 await asyncio.sleep(backoff(attempt))
@@ -156,7 +153,7 @@ class Runner:
         """A stage with `linger_seconds` gets small batches that far apart at least, so that more records gather
         behind each; full ones come at once."""
         consumer = self._consumer
-        pause = self._last_batch + self._linger - time.monotonic()
+        pause = self._last_batch + self.stage.linger_seconds - time.monotonic()
         few = sum(map(len, batch.records.values())) < self.app.batch_records // 2
         if few and pause > 0:
             await consumer.wait_first(asyncio.sleep(pause), consumer.suspend_flow.wait())
@@ -223,9 +220,8 @@ class Runner:
             counts[output.topic] = counts.get(output.topic, 0) + 1
         for topic, count in counts.items():
             OUTPUTS.labels(self.name, topic).inc(count)
-        set_aside = getattr(piece, "set_aside", None)
-        if set_aside is not None:
-            self._set_aside(set_aside)
+        if piece.set_aside is not None:
+            self._set_aside(piece.set_aside)
 
     def _set_aside(self, aside: SetAside) -> None:
         """Count what a committed slice set aside; TooManyDeadLetters when a limit is passed."""

@@ -1,40 +1,14 @@
 """What cannot or must not change state is set aside, whole: dead letters and late events."""
 
-from dataclasses import dataclass, field
-from typing import NamedTuple
-
 from schemas.topics import DEAD_LETTERS, LATE_EVENTS
 from streams.codec import Codec
 from streams.errors import DeadReason
 from streams.intake import Taken, is_too_large
-from streams.log import LogRecord, Output
+from streams.log import DeadRecord, LogRecord, Output, SetAside
 from streams.state.working import PartitionWork
 
 MAX_DETAIL = 500
 """Characters of a reason: it may quote what was sent."""
-
-
-class DeadRecord(NamedTuple):
-    """A record that became a dead letter; `behind`: fine ones before it in the same slice and partition."""
-
-    partition: int
-    offset: int
-    reason: DeadReason
-    detail: str
-    behind: int
-
-
-@dataclass(slots=True)
-class SetAside:
-    """What one slice set aside, for whoever counts.
-
-    dead: in log order per partition. failed_timers: customers whose timers raised an error. late: late events.
-    fine: events and outcomes that are no dead letters, per partition."""
-
-    dead: list[DeadRecord] = field(default_factory=list)
-    failed_timers: int = 0
-    late: int = 0
-    fine: dict[int, int] = field(default_factory=dict)
 
 
 class Aside:

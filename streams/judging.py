@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from math import isfinite
-from typing import Any
+from typing import Any, ClassVar
 
 from schemas.topics import DRIFT_ALERTS, LABELLED_EXAMPLES, MODEL_METRICS
 from streams.codec import Codec
@@ -17,7 +17,7 @@ from streams.drift.loss import CALM, AlertStep
 from streams.errors import DeploymentMismatch, Undecodable
 from streams.identity import Coordinate, Position
 from streams.judged import Judged, JudgedArm
-from streams.log import Batch, LogRecord, Output, TopicPartition
+from streams.log import Batch, LogRecord, Output, Stage, TopicPartition
 from streams.state.store import StageStore
 from streams.usecases.declaration import UseCase
 
@@ -40,12 +40,14 @@ class JudgingSlice:
     position: Position
     blob: bytes
 
+    set_aside: ClassVar[None] = None
+
     def commit(self) -> None:
         """Write state and position together."""
         self.judging.commit(self.partition, self.position, self.blob)
 
 
-class Judging:
+class Judging(Stage):
     """streams.log.Stage on the partitions of labelled-examples that hold a target's examples.
 
     A record that is no example of its partition's target is skipped and counted. Definitions other than ours

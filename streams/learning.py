@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from math import isfinite, nan
-from typing import Any
+from typing import Any, ClassVar
 
 from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES
 from streams.codec import Codec
@@ -18,7 +18,7 @@ from streams.control import check, sign
 from streams.deployment import Deployment, is_replayed, number_of
 from streams.errors import DeploymentMismatch, LogGap, Unavailable, Undecodable
 from streams.identity import Position
-from streams.log import Batch, LogRecord, Output, TopicPartition
+from streams.log import Batch, LogRecord, Output, Stage, TopicPartition
 from streams.models.arms import Arm, build_model
 from streams.models.snapshot import LIMIT, BadSnapshot, Mark, Served, Snapshot, dump_snapshot, load_snapshot
 from streams.models.store import ModelStore
@@ -40,11 +40,13 @@ class LearningSlice:
     outputs: Sequence[Output]
     positions: Mapping[TopicPartition, int]
 
+    set_aside: ClassVar[None] = None
+
     def commit(self) -> None:
         """Nothing is left to write."""
 
 
-class Learning:
+class Learning(Stage):
     """streams.log.Stage on the partition of labelled-examples of one target, for one arm of it.
 
     A record that is no example of this target is skipped and counted: only scorers write there. An example

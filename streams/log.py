@@ -1,7 +1,10 @@
 """The contract between a stage and whoever runs it: records in, outputs out, one slice at a time."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
+
+from streams.errors import DeadReason
 
 
 class LogRecord(Protocol):
@@ -59,12 +62,35 @@ class Output(NamedTuple):
     source: Mapping[str, Any] | None = None
 
 
+class DeadRecord(NamedTuple):
+    """A record that became a dead letter; `behind`: fine ones before it in the same slice and partition."""
+
+    partition: int
+    offset: int
+    reason: DeadReason
+    detail: str
+    behind: int
+
+
+@dataclass(slots=True)
+class SetAside:
+    """What one slice set aside, for whoever counts.
+
+    dead: in log order per partition. failed_timers: customers whose timers raised an error. late: late events.
+    fine: events and outcomes that are no dead letters, per partition."""
+
+    dead: list[DeadRecord] = field(default_factory=list)
+    failed_timers: int = 0
+    late: int = 0
+    fine: dict[int, int] = field(default_factory=dict)
+
+
 class Slice(Protocol):
     """A bounded part of a batch's work: produce `outputs`, wait for all acks, then call `commit` once.
 
     `commit` writes state and positions together by compare-and-set. It raises PositionConflict when
     another owner was there, Unavailable when the store is away. `positions` are the next offsets to
-    tell Kafka after the commit. A slice that sets records aside says so in `set_aside` (streams.aside.SetAside)."""
+    tell Kafka after the commit. `set_aside`: None from a stage that sets nothing aside."""
 
     @property
     def outputs(self) -> Sequence[Output]:
@@ -74,6 +100,11 @@ class Slice(Protocol):
     @property
     def positions(self) -> Mapping[TopicPartition, int]:
         """Next offset per partition, for Kafka's group."""
+        ...
+
+    @property
+    def set_aside(self) -> SetAside | None:
+        """For whoever counts, once it is committed."""
         ...
 
     def commit(self) -> None:
@@ -90,6 +121,10 @@ class Stage(Protocol):
     seeks and goes on, so nothing of a failed slice may linger. Any other exception stops the worker."""
 
     topics: Sequence[str]
+    linger_seconds: float = 0.0
+    """How far apart small batches should be at least, so that more records gather behind each."""
+    stateless: bool = False
+    """Whether it may begin afresh where its positions are lost: its outputs depend on nothing before them."""
 
     def wants(self, partition: TopicPartition) -> bool:
         """Whether this stage reads that partition at all (a learner reads one of labelled-examples)."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.topics import CUSTOMER_EVENTS
-from streams.aside import Aside, SetAside
+from streams.aside import Aside
 from streams.codec import Codec
 from streams.deployment import Deployment, is_replayed, number_of
 from streams.errors import DeadReason, DeploymentMismatch, TidecastError, Undecodable
@@ -16,7 +16,7 @@ from streams.features.plan import FeaturePlan
 from streams.features.window import duration_ms
 from streams.identity import Position
 from streams.intake import MAX_CUSTOMER_BYTES, OUTCOME, Intake, Taken, check_outcome, digest
-from streams.log import Batch, LogRecord, Output, TopicPartition
+from streams.log import Batch, LogRecord, Output, SetAside, Stage, TopicPartition
 from streams.models.serving import ServedModels
 from streams.models.store import ModelStore
 from streams.models.version import Version
@@ -53,7 +53,7 @@ class ScoringSlice:
         self.scoring.commit(self.commits)
 
 
-class Scoring:
+class Scoring(Stage):
     """streams.log.Stage for customer-events."""
 
     topics: Sequence[str] = (CUSTOMER_EVENTS,)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from schemas.topics import (
     CUSTOMER_EVENTS,
@@ -21,7 +21,7 @@ from sinks.clickhouse.writer import Writer
 from sinks.failpoints import ROWS, hit
 from streams.codec import Codec
 from streams.errors import Undecodable
-from streams.log import Batch, LogRecord, Output, TopicPartition
+from streams.log import Batch, LogRecord, Output, Stage, TopicPartition
 
 STAGE = "history"
 SLICE_RECORDS = 50_000
@@ -48,6 +48,8 @@ class HistorySlice:
         self.recorded[partition] = place.placed[-1]
         self.records += 1
 
+    set_aside: ClassVar[None] = None
+
     def commit(self) -> None:
         """One insert per table, then one for the positions. Unavailable while ClickHouse is away."""
         self.writer.write(self.rows)
@@ -60,7 +62,7 @@ class HistorySlice:
         )
 
 
-class History:
+class History(Stage):
     """The stage on all topics. It never stops at a record: what cannot be read is counted in `skipped`."""
 
     topics: Sequence[str] = (
@@ -73,10 +75,8 @@ class History:
         LATE_EVENTS,
         DEAD_LETTERS,
     )
-    linger_seconds = 1.0
-    """How long the shell should gather records before a batch: many tiny inserts wear ClickHouse out."""
-    stateless = True
-    """Where ClickHouse was emptied it begins again with what is kept: rows depend on nothing before them."""
+    linger_seconds = 1.0  # many tiny inserts wear ClickHouse out
+    stateless = True  # where ClickHouse was emptied it begins again with what is kept
 
     def __init__(
         self, client_factory: Callable[[], Any], codec: Codec, epoch: int, slice_records: int = SLICE_RECORDS

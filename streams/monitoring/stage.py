@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import msgpack
 
@@ -12,7 +12,7 @@ from streams.deployment import Deployment
 from streams.errors import DeploymentMismatch, Undecodable
 from streams.features.window import duration_ms
 from streams.identity import Coordinate, Position
-from streams.log import Batch, LogRecord, Output, TopicPartition
+from streams.log import Batch, LogRecord, Output, Stage, TopicPartition
 from streams.monitoring.layout import Layout
 from streams.monitoring.merger import Merger, profile_record
 from streams.monitoring.partial import PartialProfiles
@@ -31,13 +31,15 @@ class MonitoringSlice:
     positions: Mapping[TopicPartition, int]
     changed: Sequence["_Source"]
 
+    set_aside: ClassVar[None] = None
+
     def commit(self) -> None:
         """streams.log.Slice.commit."""
         for source in self.changed:
             source.commit()
 
 
-class Monitoring:
+class Monitoring(Stage):
     """streams.log.Stage on predictions (partial profiles per source partition) and on feature-profiles (the merger).
 
     Records that are none of ours are skipped and counted; predictions of other definitions than this worker's raise

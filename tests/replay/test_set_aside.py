@@ -5,8 +5,7 @@ import random
 import pytest
 
 from schemas.topics import CUSTOMER_EVENTS
-from streams.aside import SetAside
-from streams.log import TopicPartition
+from streams.log import SetAside, TopicPartition
 from streams.state.memory import MemoryScoringStore
 from streams.timeline import PartitionHeader
 from tests.replay.world import PARTITIONS, Log, decoded, random_log, scoring

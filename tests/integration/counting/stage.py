@@ -5,9 +5,10 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from streams.identity import Position
-from streams.log import Batch, LogRecord, Output, TopicPartition
+from streams.log import Batch, LogRecord, Output, Stage, TopicPartition
 from streams.state.store import StageStore
 
 SOURCE = "customer-events"
@@ -49,13 +50,15 @@ class Piece:
     def positions(self) -> Mapping[TopicPartition, int]:
         return {self.place: self.records[-1].offset + 1}
 
+    set_aside: ClassVar[None] = None
+
     def commit(self) -> None:
         position = Position(self.records[-1].offset + 1)
         self.stage.store.commit(STAGE, *self.place, self.expected, position, self.blob)
         self.stage.known[self.place] = (position, self.blob)
 
 
-class Counting:
+class Counting(Stage):
     """Counts records per partition and puts each one's offset out. `pause` seconds are slept per slice."""
 
     topics = (SOURCE,)

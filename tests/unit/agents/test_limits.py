@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from agents.limits import WINDOW, DeadLetterLimits, TooManyDeadLetters
-from streams.aside import DeadRecord, SetAside
 from streams.errors import DeadReason
+from streams.log import DeadRecord, SetAside
 
 
 def aside(*pattern: str, partition: int = 0) -> SetAside:
