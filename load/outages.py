@@ -27,6 +27,8 @@ CALM_S = 12.0
 """Load without an outage before the first one and after each."""
 CAUGHT_UP_S = 1.0
 """Predictions no later than this behind their events: caught up."""
+STAGES = 4
+"""That each record passes: scoring, judging or monitoring, and history for what it was and what it became."""
 DAY_SECONDS = 20.0
 
 
@@ -34,8 +36,8 @@ DAY_SECONDS = 20.0
 class Outage:
     """One server away for `seconds`. predictions_per_s: median before, and while it was away (first 5 s left out).
     memory_mb: most of any worker, before and until caught up. red, green: seconds from the kill and from the restart
-    until /healthz said so (None: never). caught_up: seconds
-    from the restart; backlog: records that no stage had worked off then, all topics; speed: of working them off."""
+    until /healthz said so (None: never). caught_up: seconds from the restart; backlog: records that no stage had worked
+    off when the server had started, all topics; speed: of working them off."""
 
     server: str
     seconds: float
@@ -115,10 +117,15 @@ def away(system: System, watch: Watch, server: str, seconds: float, rate: float)
     system.servers.up()
     outage.started = round(time.monotonic() - begun, 1)
     outage.backlog = watch.behind()
-    while watch.red() or watch.behind() > rate * CAUGHT_UP_S * 4:
+    behind = outage.backlog
+    while outage.green is None or behind > rate * CAUGHT_UP_S * STAGES:
         outage.memory_most_mb = max(outage.memory_most_mb, watch.memory_mb())
+        if outage.green is None and not watch.red():
+            outage.green = round(time.monotonic() - begun, 1)
+        else:
+            behind = watch.behind()
         time.sleep(0.2)
-    outage.green = outage.caught_up = round(time.monotonic() - begun, 1)
+    outage.caught_up = round(time.monotonic() - begun, 1)
     outage.speed_records_per_s = round(outage.backlog / max(outage.caught_up - outage.started, 0.1))
     return outage
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import redis
 
+from load.chaos import disk
 from load.chaos.plan import Fault
 from load.chaos.system import System
 
@@ -93,7 +94,6 @@ def _redis(system: System, fault: Fault) -> str:
     if fault.how == "wipe":
         with servers.lock:
             redis.Redis(port=servers.place["ports"]["redis"]).flushall()
-        system.wiped = True
         return "wiped"
     if fault.how == "backup":
         servers.back_up()
@@ -110,6 +110,11 @@ def _redis(system: System, fault: Fault) -> str:
 
 
 def _full_disk(system: System, fault: Fault) -> str:
+    """The model store's disk; where it has none of its own, the worker may write no files."""
+    if disk.fill(system.models):
+        system.pause(fault.seconds)
+        disk.clear(system.models)
+        return f"the model store's disk was full for {fault.seconds:.1f} s"
     worker = system.workers.all[fault.on]
     process = worker.process
     worker.limit_files(0)

@@ -53,16 +53,9 @@ class Fault(NamedTuple):
     seconds: float = 0.0
 
 
-class Stop(NamedTuple):
-    """A fail point of a stage; `worker` runs it."""
-
-    worker: str
-    stage: str
-    point: str
-
-
-def plan(seed: int, seconds: float, stops: Sequence[Stop]) -> list[Fault]:
-    """All faults of a run, in order of time. `stops`: the fail points, taken in turn from seed to seed."""
+def plan(seed: int, seconds: float, stops: Sequence[str]) -> list[Fault]:
+    """All faults of a run, in order of time. `stops`: the fail points, STAGE.POINT, taken in turn from seed to
+    seed."""
     r = random.Random(f"chaos {seed}")
     count = max(1, int((seconds - FIRST_S - LAST_S) / SPACING_S))
     kinds = [ROUND[number % len(ROUND)] for number in range(count)]
@@ -73,9 +66,7 @@ def plan(seed: int, seconds: float, stops: Sequence[Stop]) -> list[Fault]:
     for number, kind in enumerate(kinds):
         at = FIRST_S + (number + r.random()) * SPACING_S
         if kind == "point":
-            stop = next(turn)
-            how = r.choice(("kill", "kill", "stop"))
-            faults.append(Fault(at, kind, f"{stop.stage}.{stop.point}", how, LONG_S))
+            faults.append(Fault(at, kind, next(turn), r.choice(("kill", "kill", "stop")), LONG_S))
         else:
             faults.append(_other(r, seed, at, kind))
     return sorted(faults)

@@ -48,7 +48,6 @@ class Publisher(threading.Thread):
         )
         self.published = 0
         self.lost = 0
-        self.stopped = threading.Event()
 
     def run(self) -> None:
         """All of it, then the ticks behind which nothing is open; returns when all is acked."""

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from load.chaos import guards
-from load.chaos.plan import Stop
+from load.chaos import disk, guards
 from load.chaos.proxy import HOST, Link, Proxies
 from load.chaos.servers import PARTS, Servers, free_ports
 from load.chaos.workers import ALWAYS, KINDS, Worker, Workers, environment, tidecast
@@ -34,8 +33,8 @@ class System:
         self.servers = Servers(folder)
         self.lifted = threading.Event()
         self.points = folder / "points"
+        self.models = folder / "models"
         self.hits: list[str] = []
-        self.wiped = False
         self.links: dict[tuple[str, str], Link] = {}
         self._settings = settings
         self._without = without
@@ -45,6 +44,7 @@ class System:
         """Servers, links, topics, workers."""
         (self.points / "hits").mkdir(parents=True)
         (self.folder / "doors").mkdir()
+        disk.mount(self.models)
         for name in KINDS:
             self.open_door(name)
         self._proxies.__enter__()
@@ -81,7 +81,7 @@ class System:
         """Let a worker see the model store."""
         door = self.door(name)
         if not door.is_symlink():
-            door.symlink_to(self.folder / "models", target_is_directory=True)
+            door.symlink_to(self.models, target_is_directory=True)
 
     def _worker(self, name: str) -> Worker:
         own = {
@@ -124,11 +124,13 @@ class System:
             if len(files) == len(ALWAYS) and all(map(_is_ready, files)):
                 return
             time.sleep(0.3)
+        if self.workers.failures:
+            raise RuntimeError(f"a worker ended before it was ready: {self.workers.failures[0]}")
         raise RuntimeError(f"the workers were not ready after {READY_S:.0f} s")
 
     def versions(self, target: str, arm: str) -> int:
         """How many snapshots an arm has."""
-        return len(list((self.folder / "models").glob(f"*/{target}/{arm}/**/*.snapshot")))
+        return len(list(self.models.glob(f"*/{target}/{arm}/**/*.snapshot")))
 
     def pause(self, seconds: float) -> None:
         """Wait, but not beyond the end of all faults."""
@@ -146,17 +148,16 @@ class System:
         with self.servers.lock:
             self.servers.up()
 
-    def stops(self) -> list[Stop]:
-        """All fail points of all stages, as the code under test lists them."""
+    def stops(self) -> list[str]:
+        """All fail points of all stages as STAGE.POINT, as the code under test lists them."""
         command = [sys.executable, "-m", "sinks.failpoints"]
         points = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-        runs = {verb: name for name in reversed(ALWAYS) for verb in KINDS[name]}
         learners = [f"learning-{target}-{arm}" for target, arms in TARGETS.items() for arm in arms]
         found = []
         for point in points:
             for verb in point["verbs"]:
                 stages = learners[:2] if verb == "learning" else [verb]
-                found += [Stop(runs[verb], stage, point["name"]) for stage in stages]
+                found += [f"{stage}.{point['name']}" for stage in stages]
         return found
 
     def _rebuild(self) -> None:
@@ -176,12 +177,14 @@ class System:
         if hasattr(self, "workers"):
             self.workers.kill()
         self.servers.down(wipe=True)
+        disk.unmount(self.models)
 
     def end(self, wipe: bool) -> None:
         """End whatever runs."""
         if hasattr(self, "workers"):
             self.workers.end()
         self._proxies.__exit__(None, None, None)
+        disk.unmount(self.models)
         self.servers.down(wipe)
 
 

@@ -45,8 +45,6 @@ class Worker:
     process: "subprocess.Popen[bytes] | None" = None
     wanted: bool = False
     starts: int = 0
-    faulted: float = 0.0
-    """When a fault last hit it (monotonic seconds)."""
 
     def start(self) -> None:
         """A process of its own session, its output appended to the log."""

@@ -90,7 +90,7 @@ def _not_read_again(void: Any) -> Any:
 
 
 def _group_is_believed(_: Any) -> Any:
-    return lambda group, place, position, kept: max(position, kept.group, kept.first)
+    return lambda group, place, position, kept, stateless=False: max(position, kept.group, kept.first)
 
 
 # -- Kafka

@@ -1,8 +1,11 @@
 """Guards can be switched off: each patch finds its place, and what is not there ends the process."""
 
+import importlib
+import inspect
 import os
 import subprocess
 import sys
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -47,6 +50,15 @@ def test_every_patch_finds_its_place() -> None:
     assert done.returncode == 0, done.stderr
     said = [line.rpartition(" ")[2] for line in done.stderr.splitlines() if line.startswith("TIDECAST_WITHOUT: ")]
     assert sorted(said) == sorted(f"{patch.module}.{patch.attribute}" for patch in PATCHED)
+
+
+@pytest.mark.parametrize("patch", PATCHED, ids=lambda patch: patch.attribute)
+def test_what_takes_the_place_of_a_function_can_be_called_like_it(patch: sabotage.Patch) -> None:
+    there = reduce(getattr, patch.attribute.split("."), importlib.import_module(patch.module))
+    if inspect.isfunction(there):
+        parameters = inspect.signature(there).parameters.values()
+        named = {p.name: None for p in parameters if p.kind is p.KEYWORD_ONLY}
+        inspect.signature(patch.make(there)).bind(*[None] * (len(parameters) - len(named)), **named)
 
 
 def test_a_module_is_patched_before_anybody_gets_its_names(made_up: dict[str, str]) -> None:
