@@ -87,7 +87,7 @@ def _lz4(data: bytes) -> Iterator[bytes]:
 
 def _zstd(data: bytes) -> Iterator[bytes]:
     room = bytearray(min(USUAL, 32 * len(data)))
-    with contextlib.suppress(Exception):  # it is larger, or cut: piece by piece
+    with contextlib.suppress(cramjam.DecompressionError):  # it is larger, or cut: piece by piece
         size = cramjam.zstd.decompress_into(data, room)
         yield bytes(memoryview(room)[:size])
         return

@@ -90,10 +90,6 @@ class KafkaEmitter:
             raise too_large(error)
         raise Unavailable(f"Kafka does not take records ({error.str() if error else 'time-out'}): tried again.")
 
-    def close(self) -> None:
-        """Let go of the connection; nothing is queued after `emit`."""
-        self._producer = None
-
 
 def too_large(error: KafkaError) -> TidecastError:
     """What to do about one of TOO_LARGE."""

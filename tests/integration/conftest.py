@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,20 @@ Tidecast = Callable[..., "subprocess.CompletedProcess[str]"]
 def tidecast_command(*arguments: str) -> list[str]:
     """The command line of `tidecast ARGUMENTS` with this Python, installed as a script or not."""
     return [sys.executable, "-c", "from agents.cli import main; main()", *arguments]
+
+
+@contextmanager
+def retail_deployed(stack: Stack, name: str) -> Iterator[None]:
+    """Retail deployed under a topic prefix of its own, which this process and `stack.env` use meanwhile."""
+    prefix = f"{name}-{os.getpid()}-"
+    stack.env["TIDECAST_TOPIC_PREFIX"] = prefix
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TIDECAST_DATA", str(stack.folder))
+        patch.setenv("TIDECAST_TOPIC_PREFIX", prefix)
+        done = subprocess.run(tidecast_command("deploy", "retail"), env=stack.env, check=False, capture_output=True)
+        assert done.returncode == 0, done.stderr
+        yield
+    del stack.env["TIDECAST_TOPIC_PREFIX"]
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ from streams.partitioner import partition_of
 from streams.timeline import PartitionHeader
 from streams.usecases import load_use_case
 from tests.fuzz.targets.snapshot import Bomb
-from tests.integration.conftest import Stack, tidecast_command
+from tests.integration.conftest import Stack, retail_deployed, tidecast_command
 from tests.integration.counting.world import until
 
 pytestmark = pytest.mark.integration
@@ -141,18 +141,11 @@ class System:
 
 @pytest.fixture(scope="module")
 def system(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    prefix = f"hostile-{os.getpid()}-"
-    stack.env["TIDECAST_TOPIC_PREFIX"] = prefix
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TIDECAST_DATA", str(stack.folder))
-        patch.setenv("TIDECAST_TOPIC_PREFIX", prefix)
-        done = subprocess.run(tidecast_command("deploy", "retail"), env=stack.env, check=False, capture_output=True)
-        assert done.returncode == 0, done.stderr
+    with retail_deployed(stack, "hostile"):
         made = System(stack, load_settings(), tmp_path_factory.mktemp("hostile"))
         made.start()
         with contextlib.closing(made):
             yield made
-    del stack.env["TIDECAST_TOPIC_PREFIX"]
 
 
 def settled(system: System, **more: int) -> None:

@@ -2,6 +2,7 @@
 
 import pickle
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import msgpack
@@ -37,7 +38,7 @@ def made(declared: Any) -> bytes:
 
 
 GOOD = [made(Logistic()), made(HoeffdingTree())]
-BOMB = pickle.dumps(Bomb(Path("/tmp/tidecast-fuzz-bomb")))
+BOMB = pickle.dumps(Bomb(Path(gettempdir()) / "tidecast-fuzz-bomb"))
 
 
 class Tripwire:
