@@ -18,11 +18,17 @@ def visit(worker: str) -> Fault:
     return Fault(0.0, "visitor", worker, "leave", LONG_S)
 
 
+STILL_S = 4.5
+"""Shorter than the group's session: who is still so long goes on as if nothing had happened."""
 BACK = (Fault(0.0, "redis", "redis", "second"), Fault(0.0, "redis", "redis", "backup"))
 CUT = tuple(Fault(0.0, "link", f"{worker}>redis", "cut", 2.0) for worker in ("scoring-a", "scoring-b", "watching"))
 SHOWN: dict[str, tuple[Fault, ...]] = {
     "position-cas": (point("scoring.acked", STOP),),
-    "position-read": (point("scoring.committed", STOP), *BACK),
+    "position-read": (
+        Fault(-0.5, "freeze", "scoring-a", "", STILL_S),
+        Fault(-7.5, "freeze", "scoring-b", "", STILL_S),
+        Fault(-14.4, "redis", "redis", "second"),
+    ),
     "one-script": (point("scoring.committed", KILL),),
     "cache-clear": (visit("scoring-c"),),
     "event-digests": (),
@@ -46,7 +52,8 @@ SHOWN: dict[str, tuple[Fault, ...]] = {
     "switch-order": (visit("learning-b"), point("learning-buys-logistic.acked", STOP)),
     "history-order": (point("history.rows.partly", KILL), Fault(0.0, "link", "history>clickhouse", "cut", 1.0)),
 }
-"""Guard → faults, again and again; none where the events themselves show it."""
+"""Guard → faults, again and again, SPACING_S apart but for what their `at` adds; none where the events themselves show
+it."""
 
 
 def plan_without(guard: str, seconds: float) -> list[Fault]:
@@ -55,6 +62,6 @@ def plan_without(guard: str, seconds: float) -> list[Fault]:
     for fault in cycle(SHOWN.get(guard, ())):
         if at > seconds - LAST_S:
             break
-        faults.append(fault._replace(at=at))
+        faults.append(fault._replace(at=at + fault.at))
         at += SPACING_S
-    return faults
+    return sorted(faults)

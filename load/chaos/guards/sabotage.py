@@ -286,7 +286,7 @@ GUARDS = {
     ),
     "position-read": Guard(
         "A slice is computed only from customers and timers read at the position that this worker committed.",
-        "scoring.committed stop, until another worker has the partition, then SIGCONT; together with position-cas",
+        "scorers without a cache stopped for less than their session, in which Redis loses its last second",
         (Patch("streams.state.rules", "check_positions", _nothing),),
     ),
     "one-script": Guard(
