@@ -26,7 +26,7 @@ class Place:
     topic: str
     partition: int
     next_offset: int
-    lag: int
+    lag: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +78,15 @@ class Observer:
         """How it stands now; with `history` also how far the history has come."""
         deployment = self._wiring.deployment
         standing = Standing(deployment.use_case, deployment.deployment_id, deployment.epoch)
-        topics = (CUSTOMER_EVENTS, LABELLED_EXAMPLES, PREDICTIONS, FEATURE_PROFILES)
-        ends = {topic: {p: high for p, (_, high) in self._follower.bounds(topic).items()} for topic in topics}
-        self._scoring(standing, ends[CUSTOMER_EVENTS])
-        self._learning(standing, ends[LABELLED_EXAMPLES])
+        self._scoring(standing)
+        self._learning(standing)
         examples = [TopicPartition(LABELLED_EXAMPLES, p) for p in sorted(deployment.target_partitions.values())]
-        self._stage(standing, "judging", examples, ends)
-        watched = [TopicPartition(PREDICTIONS, p) for p in ends[PREDICTIONS]]
-        self._stage(standing, "monitoring", [*watched, TopicPartition(FEATURE_PROFILES, 0)], ends)
+        self._stage(standing, "judging", examples)
+        watched = [TopicPartition(PREDICTIONS, p) for p in self._follower.bounds(PREDICTIONS)]
+        self._stage(standing, "monitoring", [*watched, TopicPartition(FEATURE_PROFILES, 0)])
         if history:
             self._history(standing)
+        self._measure(standing)
         self._pass_over(standing)
         return standing
 
@@ -95,8 +94,16 @@ class Observer:
         """How scoring alone stands: quicker."""
         deployment = self._wiring.deployment
         standing = Standing(deployment.use_case, deployment.deployment_id, deployment.epoch)
-        self._scoring(standing, {p: high for p, (_, high) in self._follower.bounds(CUSTOMER_EVENTS).items()})
+        self._scoring(standing)
+        self._measure(standing)
         return standing
+
+    def _measure(self, standing: Standing) -> None:
+        """Lags, by ends that are asked for after all positions: what came in between must not be overlooked."""
+        bounds = {topic: self._follower.bounds(topic) for topic in {place.topic for place in standing.places}}
+        for number, place in enumerate(standing.places):
+            _, end = bounds[place.topic].get(place.partition, (0, 0))
+            standing.places[number] = replace(place, lag=end - place.next_offset)
 
     def _pass_over(self, standing: Standing) -> None:
         """What is behind a stage's position and no record is no lag. (Learners report by snapshots: never all.)"""
@@ -121,14 +128,15 @@ class Observer:
                     found.pop(alert.record["alert_id"], None)
         return list(found.values())
 
-    def _scoring(self, standing: Standing, ends: dict[int, int]) -> None:
-        stored = self._wiring.scoring_store.positions(list(ends))
+    def _scoring(self, standing: Standing) -> None:
+        partitions = list(self._follower.bounds(CUSTOMER_EVENTS))
+        stored = self._wiring.scoring_store.positions(partitions)
         arms: dict[tuple[str, str], tuple[int, int | None]] = {}
-        for partition, end in ends.items():
+        for partition in partitions:
             position, packed = stored.get(partition, (None, PartitionHeader().pack()))
             header = PartitionHeader.unpack(packed)
             reached = position.offset if position else 0
-            standing.places.append(Place("scoring", CUSTOMER_EVENTS, partition, reached, end - reached))
+            standing.places.append(Place("scoring", CUSTOMER_EVENTS, partition, reached))
             standing.ticks[partition] = header.last_tick
             for name, count in header.counters.items():
                 standing.counters[name] = standing.counters.get(name, 0) + count
@@ -146,13 +154,13 @@ class Observer:
             target, _, name = arm.partition("/")
             standing.serving.append(ServedArm(target, name, version, age, count))
 
-    def _learning(self, standing: Standing, ends: dict[int, int]) -> None:
+    def _learning(self, standing: Standing) -> None:
         for target in self._wiring.use_case.targets:
             partition = self._wiring.deployment.target_partitions[target.name]
             for arm in target.arms:
                 reached = self._learnt(target.name, arm.name)
                 stage = f"learning {target.name}/{arm.name}"
-                standing.places.append(Place(stage, LABELLED_EXAMPLES, partition, reached, ends[partition] - reached))
+                standing.places.append(Place(stage, LABELLED_EXAMPLES, partition, reached))
 
     def _learnt(self, target: str, arm: str) -> int:
         """Next offset after the newest snapshot of an arm; 0 before the first."""
@@ -160,14 +168,11 @@ class Observer:
         offsets = [int(path.rsplit("/", 1)[-1].removesuffix(".snapshot")) for path in paths]
         return max(offsets, default=-1) + 1
 
-    def _stage(
-        self, standing: Standing, stage: str, places: list[TopicPartition], ends: dict[str, dict[int, int]]
-    ) -> None:
+    def _stage(self, standing: Standing, stage: str, places: list[TopicPartition]) -> None:
         for topic, partition in places:
             stored = self._wiring.stage_store.read(stage, topic, partition)
             reached = stored[0].offset if stored else 0
-            end = ends[topic].get(partition, 0)
-            standing.places.append(Place(stage, topic, partition, reached, end - reached))
+            standing.places.append(Place(stage, topic, partition, reached))
 
     def _history(self, standing: Standing) -> None:
         from sinks.clickhouse.client import READING, clear_errors, connect
@@ -183,6 +188,5 @@ class Observer:
             return
         reached = {(topic, partition): offset for topic, partition, offset in rows}
         for topic in sorted({topic for topic, _ in reached}):
-            for partition, (_, end) in self._follower.bounds(topic).items():
-                offset = reached.get((topic, partition), 0)
-                standing.places.append(Place("history", topic, partition, offset, end - offset))
+            for partition in self._follower.bounds(topic):
+                standing.places.append(Place("history", topic, partition, reached.get((topic, partition), 0)))
