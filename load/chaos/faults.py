@@ -15,6 +15,9 @@ from load.chaos.system import System
 ARMED_S = 20.0
 """How long a fail point waits for somebody to come by."""
 
+JOINING_S = 40.0
+"""How long a visitor may take until it owns partitions."""
+
 
 def strike(system: System, fault: Fault) -> str:
     """Do it, and lift it."""
@@ -133,7 +136,11 @@ def _models(system: System, fault: Fault) -> str:
 
 
 def _visitor(system: System, fault: Fault) -> str:
+    before = system.ready()
     system.workers.want(fault.on, True)
+    until = time.monotonic() + JOINING_S
+    while not system.ready() - before and time.monotonic() < until and not system.lifted.is_set():
+        system.pause(0.3)
     system.pause(fault.seconds)
     if fault.how == "kill":
         worker = system.workers.all[fault.on]

@@ -120,13 +120,16 @@ class System:
         """Until every worker that always runs says that it works, or one has failed."""
         until = time.monotonic() + READY_S
         while time.monotonic() < until and not self.workers.failures:
-            files = list((self.folder / "run").glob("*.health"))
-            if len(files) == len(ALWAYS) and all(map(_is_ready, files)):
+            if len(self.ready()) == len(ALWAYS):
                 return
             time.sleep(0.3)
         if self.workers.failures:
             raise RuntimeError(f"a worker ended before it was ready: {self.workers.failures[0]}")
         raise RuntimeError(f"the workers were not ready after {READY_S:.0f} s")
+
+    def ready(self) -> set[Path]:
+        """The health files of the workers that say that they work."""
+        return {file for file in (self.folder / "run").glob("*.health") if _is_ready(file)}
 
     def versions(self, target: str, arm: str) -> int:
         """How many snapshots an arm has."""
