@@ -223,7 +223,8 @@ class LabelledExample(Record):
     outcome_at: int
     """(ms since 1970 UTC) Event time at which the outcome became known."""
     settled_by: str
-    """event, absence, amount, outcome or default."""
+    """event, absence, amount, outcome or default; correction when the question was settled otherwise
+    before."""
     deployment_id: str
     """Definitions that were in force at the settlement."""
     previous: str | None = None

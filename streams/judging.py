@@ -19,6 +19,7 @@ from streams.identity import Coordinate, Position
 from streams.judged import Judged, JudgedArm
 from streams.log import Batch, LogRecord, Output, Stage, TopicPartition
 from streams.state.store import StageStore
+from streams.targets.questions import CORRECTION
 from streams.usecases.declaration import UseCase
 
 STAGE = "judging"
@@ -179,6 +180,8 @@ class Judging(Stage):
             raise self._mismatch(judged.deployment_id)
         if not self._is_new(judged, example["source"]):
             return []
+        if example["settled_by"] == CORRECTION:
+            return []  # the question is judged already, with the delay that was true
         given = {answer["arm"]: answer["value"] for answer in example["answers"]}
         answers = [given.get(judged_arm.arm.name) for judged_arm in judged.arms]
         if any(answer is None or not isfinite(answer) for answer in answers):

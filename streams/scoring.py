@@ -83,7 +83,9 @@ class Scoring(Stage):
         for plan in self._targets:
             for arm_index in range(len(plan.arms)):
                 self._models.untrained(plan, arm_index)  # made now: an import must not stall the first batch
-        self._questions = Questions(codec, self._models, deployment.deployment_id, deployment.target_partitions)
+        places = deployment.target_partitions
+        correctable = {p.name: p.correctable for p in self._targets if p.correctable is not None}
+        self._questions = Questions(codec, self._models, deployment.deployment_id, places, correctable)
         self._cache = CustomerCache(store, self._features, self._lateness, cache_customers)
         self._aside = Aside(codec)
         self._timers = Timers(
@@ -341,7 +343,8 @@ class Scoring(Stage):
         target, wanted, moment = record["target"], record["prediction_id"], record["occurred_at"]
         named = [o for o in customer.observations.waiting if o.is_named(target, wanted) and o.spans(moment)]
         watermark = header.watermark(self._lateness)
-        early = not named and (watermark is None or moment > watermark)
+        settled = None if named else customer.observations.settled_as(target, wanted, moment)
+        early = not named and settled is None and (watermark is None or moment > watermark)
         if early:
             customer.observations.check_room_for_early()
         customer.state.digests.remember(seen)
@@ -349,12 +352,12 @@ class Scoring(Stage):
         header.counters["accepted"] += 1
         for observation in named:
             self._questions.settle(work, customer, observation, record["value"], moment, "outcome")
-        if named:
-            return
-        if early:
+        if settled is not None:
+            self._questions.correct(work, customer, settled, record["value"], moment)
+        elif early:
             customer.observations.early.append(EarlyOutcome(target, wanted, moment, record["value"]))
             customer.observations_changed = True
-        else:
+        elif not named:
             header.counters["unmatched"] += 1
 
 

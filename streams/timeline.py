@@ -23,10 +23,10 @@ class Serving:
 
 COUNTERS = (
     *("accepted", "duplicate", "late", "dead", "controls", "predictions", "examples", "unmatched"),
-    *("unobserved", "unasked"),
+    *("unobserved", "unasked", "corrections"),
 )
 """unobserved: questions beyond the open observations that a customer may have. unasked: questions of schedules that
-time leapt over by more than a schedule asks at once."""
+time leapt over by more than a schedule asks at once. corrections: examples that correct an earlier one."""
 
 
 def _zeros() -> dict[str, int]:

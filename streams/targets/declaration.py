@@ -82,7 +82,9 @@ class Target:
 
     kind: "binary" (probability of 1) or "regression" (an amount). features: names of those it sees, None for
     all in declared order. observe: share of the questions, 0 to 1, whose outcome is waited for. serve_every:
-    labelled examples from one served version to the next. alert_delta: ADWIN's confidence for loss alerts."""
+    labelled examples from one served version to the next. alert_delta: ADWIN's confidence for loss alerts.
+    learn_corrections: how long after its outcome a question may be corrected, such as "30d"; what a later outcome
+    that names its prediction says otherwise is then learnt as one more example. None: it is only kept."""
 
     name: str
     ask: Ask
@@ -93,3 +95,4 @@ class Target:
     observe: float = 1.0
     serve_every: int = 100
     alert_delta: float = 0.002
+    learn_corrections: str | None = None

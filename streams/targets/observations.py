@@ -13,6 +13,8 @@ MOST_OPEN = 1000
 """Observations that one customer may have open per target: a question beyond them is answered, and not observed."""
 MOST_EARLY = 1000
 """Outcomes of one customer that may wait for their questions."""
+MOST_SETTLED = 1000
+"""Settled questions of one customer that may still be corrected: the oldest go first."""
 
 Answers = list[tuple[str, str, float, bool]]
 """Per arm, in the target's order: (arm, version, value, fallback)."""
@@ -54,6 +56,15 @@ class Observation:
 
 
 @dataclass(slots=True)
+class Settled:
+    """A question with its outcome, for which a correction may come until event time `until`, ms."""
+
+    observation: Observation
+    label: float
+    until: int
+
+
+@dataclass(slots=True)
 class EarlyOutcome:
     """An outcome record that came before its question."""
 
@@ -65,10 +76,11 @@ class EarlyOutcome:
 
 @dataclass(slots=True)
 class Observations:
-    """All that waits for one customer, in the order in which it was asked."""
+    """All that waits for one customer, in the order in which it was asked, and what may still be corrected."""
 
     waiting: list[Observation] = field(default_factory=list)
     early: list[EarlyOutcome] = field(default_factory=list)
+    settled: list[Settled] = field(default_factory=list)
 
     def has_room(self, target: str) -> bool:
         """Whether one more question of that target may wait."""
@@ -84,31 +96,50 @@ class Observations:
                 "target and prediction_id, and times after the question's",
             )
 
+    def settled_as(self, target: str, prediction_id: str | None, moment: int) -> Settled | None:
+        """The settled question of which an outcome at that moment says that it is its own; None when it names none."""
+        if prediction_id is None:
+            return None
+        fitting = (s for s in self.settled if s.observation.is_named(target, prediction_id))
+        return next((s for s in fitting if s.observation.spans(moment)), None)
+
+    def keep_settled(self, settled: Settled) -> None:
+        """Let it be corrected from now on."""
+        self.settled.append(settled)
+        del self.settled[:-MOST_SETTLED]
+
     def pack(self) -> bytes:
         """The stored form; empty when nothing waits, which deletes the key."""
-        if not self.waiting and not self.early:
+        if not self.waiting and not self.early and not self.settled:
             return b""
-        waiting = [
-            (o.target, o.prediction_id, o.asked_at, o.end, o.vector, o.answers, o.amount, o.happened_at)
-            for o in self.waiting
+        parts: list[Any] = [
+            [_fields(o) for o in self.waiting],
+            [(e.target, e.prediction_id, e.occurred_at, e.value) for e in self.early],
         ]
-        early = [(e.target, e.prediction_id, e.occurred_at, e.value) for e in self.early]
-        return msgpack.packb((waiting, early))  # type: ignore[no-any-return]
+        if self.settled:
+            parts.append([(_fields(s.observation), s.label, s.until) for s in self.settled])
+        return msgpack.packb(parts)  # type: ignore[no-any-return]
 
     @classmethod
     def unpack(cls, data: bytes | None) -> "Observations":
         """What `pack` wrote; nothing stored is nothing waiting."""
         if not data:
             return cls()
-        waiting, early = msgpack.unpackb(data)
-        return cls([_observation(*o) for o in waiting], [EarlyOutcome(*e) for e in early])
+        waiting, early, *more = msgpack.unpackb(data)
+        settled = [Settled(_observation(*o), label, until) for o, label, until in (more[0] if more else ())]
+        return cls([_observation(*o) for o in waiting], [EarlyOutcome(*e) for e in early], settled)
 
     def next_close(self, lateness: int) -> int | None:
-        """Tick time at which the next of them is settled by time alone: when the watermark has passed it,
-        so that an event at the very end of a horizon still counts."""
+        """Tick time at which the next of them is settled or forgotten by time alone: when the watermark has passed
+        it, so that an event at the very end of a horizon still counts."""
         ends = [o.end for o in self.waiting if o.end is not None]
         ends += [e.occurred_at for e in self.early]
+        ends += [s.until for s in self.settled]
         return min(ends) + lateness + 1 if ends else None
+
+
+def _fields(o: Observation) -> tuple[Any, ...]:
+    return (o.target, o.prediction_id, o.asked_at, o.end, o.vector, o.answers, o.amount, o.happened_at)
 
 
 def _observation(

@@ -38,6 +38,7 @@ class TargetPlan:
         self.period = duration_ms(ask.every) if ask.every else None
         self.while_active = duration_ms(ask.while_active) if ask.while_active else None
         self._observed_below = round(target.observe * 2**64)
+        self.correctable = duration_ms(target.learn_corrections) if target.learn_corrections else None
         self.outcome = target.outcome
         over = target.outcome.within if isinstance(target.outcome, ExplicitOutcome) else target.outcome.over
         self.horizon = duration_ms(over) if over else None

@@ -9,9 +9,11 @@ from streams.codec import Codec
 from streams.log import Output
 from streams.models.serving import ServedModels
 from streams.state.working import CustomerWork, PartitionWork
-from streams.targets.observations import Answers, Observation, pack_vector, unpack_vector
+from streams.targets.observations import Answers, Observation, Settled, pack_vector, unpack_vector
 from streams.targets.plan import TargetPlan
 
+CORRECTION = "correction"
+"""How an example was settled whose question was settled otherwise before."""
 REASONS = 3
 """Top contributions told with a prediction."""
 
@@ -20,12 +22,19 @@ class Questions:
     """Asks and settles: writes Prediction and LabelledExample records into a partition's work."""
 
     def __init__(
-        self, codec: Codec, models: ServedModels, deployment_id: str, target_partitions: Mapping[str, int]
+        self,
+        codec: Codec,
+        models: ServedModels,
+        deployment_id: str,
+        target_partitions: Mapping[str, int],
+        correctable: Mapping[str, int],
     ) -> None:
+        """`correctable`: per target that learns corrections, how long after the outcome one may come, in ms."""
         self._codec = codec
         self._models = models
         self._deployment_id = deployment_id
         self._target_partitions = target_partitions
+        self._correctable = correctable
 
     def ask(
         self,
@@ -101,9 +110,35 @@ class Questions:
         settled_by: str,
     ) -> None:
         """Close the observation with its labelled example."""
-        waiting = customer.observations.waiting
+        waiting, target = customer.observations.waiting, observation.target
         waiting[:] = [other for other in waiting if other is not observation]
         customer.observations_changed = True
+        if target in self._correctable:
+            until = outcome_at + self._correctable[target]
+            customer.observations.keep_settled(Settled(observation, label, until))
+        self._example(work, customer, observation, label, outcome_at, settled_by)
+        work.header.settled[target] = work.header.settled.get(target, 0) + 1
+
+    def correct(
+        self, work: PartitionWork, customer: CustomerWork, settled: Settled, label: float, outcome_at: int
+    ) -> None:
+        """A later outcome of a settled question: one more example, if it says otherwise."""
+        if label == settled.label:
+            return
+        settled.label = label
+        customer.observations_changed = True
+        self._example(work, customer, settled.observation, label, outcome_at, CORRECTION)
+        work.header.counters["corrections"] += 1
+
+    def _example(
+        self,
+        work: PartitionWork,
+        customer: CustomerWork,
+        observation: Observation,
+        label: float,
+        outcome_at: int,
+        settled_by: str,
+    ) -> None:
         header, target = work.header, observation.target
         source = work.next_source()
         example_id = work.id_of(source)
@@ -125,7 +160,6 @@ class Questions:
         value = self._codec.encode("tidecast.LabelledExample", record)
         work.outputs.append(Output(LABELLED_EXAMPLES, self._target_partitions[target], target.encode(), value, source))
         header.last_example[target] = example_id
-        header.settled[target] = header.settled.get(target, 0) + 1
         header.counters["examples"] += 1
 
     def progress(self, work: PartitionWork, lateness: int) -> None:

@@ -137,6 +137,10 @@ class Timers:
             early[:] = [e for e in early if e.occurred_at + self._lateness >= due]
             work.header.counters["unmatched"] += expired
             customer.observations_changed = True
+        settled = customer.observations.settled
+        if any(s.until + self._lateness < due for s in settled):
+            settled[:] = [s for s in settled if s.until + self._lateness >= due]
+            customer.observations_changed = True
 
     def _forget_removed_targets(self, customer: CustomerWork, closing: Sequence[Observation]) -> None:
         """What a former deployment's target left behind would be due for ever."""

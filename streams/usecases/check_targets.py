@@ -130,6 +130,9 @@ def _explicit_problems(place: str, outcome: ExplicitOutcome, kind: str) -> Itera
 
 
 def _number_problems(place: str, target: Target) -> Iterator[Problem]:
+    wrong = None if target.learn_corrections is None else duration_problem(target.learn_corrections)
+    if wrong:
+        yield Problem(place, "learn_corrections", wrong)
     limits = (
         ("observe", target.observe, 1e-9, 1.0, False),
         ("serve_every", target.serve_every, 1, 10**9, True),

@@ -95,6 +95,7 @@ USE_CASE = UseCase(
             ask=Ask(on=("Visit",)),
             outcome=ExplicitOutcome(within="2d", default=0.0),
             arms=(Arm("logistic", Logistic(), role="champion"),),
+            learn_corrections="4d",
         ),
     ),
     clock="external",

@@ -1,4 +1,5 @@
--- Outcomes that came after their prediction was settled and say otherwise. They are kept; no model has learnt them.
+-- Outcomes that came after their prediction was settled and say otherwise. Models learn them only where the target
+-- says so (learn_corrections): as one more example, settled by "correction".
 -- Only outcomes that name their prediction can be told to correct it.
 
 CREATE OR REPLACE VIEW corrections AS

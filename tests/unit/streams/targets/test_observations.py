@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.targets.observations import EarlyOutcome, Observation, Observations, pack_vector, unpack_vector
+from streams.targets.observations import EarlyOutcome, Observation, Observations, Settled, pack_vector, unpack_vector
 
 moments = st.integers(-(1 << 50), 1 << 50)
 texts = st.text(max_size=5)
@@ -14,9 +14,14 @@ observations = st.builds(
 early = st.builds(EarlyOutcome, texts, st.none() | texts, moments, st.floats(allow_nan=False))
 
 
-@given(st.lists(observations, max_size=4), st.lists(early, max_size=3))
-def test_what_waits_comes_back_as_it_was(waiting: list[Observation], outcomes: list[EarlyOutcome]) -> None:
-    kept = Observations(waiting, outcomes)
+settled = st.builds(Settled, observations, st.floats(allow_nan=False), moments)
+
+
+@given(st.lists(observations, max_size=4), st.lists(early, max_size=3), st.lists(settled, max_size=3))
+def test_what_waits_comes_back_as_it_was(
+    waiting: list[Observation], outcomes: list[EarlyOutcome], done: list[Settled]
+) -> None:
+    kept = Observations(waiting, outcomes, done)
     assert Observations.unpack(kept.pack()) == kept
     assert kept.pack() == Observations.unpack(kept.pack()).pack()
 

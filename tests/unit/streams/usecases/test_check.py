@@ -136,6 +136,7 @@ def test_a_wrong_feature(feature, problem):
         ({"outcome": ExplicitOutcome("30d", default=7)}, "outcome.default: 7 is not a number from 0 to 1"),
         ({"observe": 0}, "observe: 0 is not a number from 1e-09 to 1"),
         ({"serve_every": 0}, "serve_every: 0 is not a whole number from 1"),
+        ({"learn_corrections": "soon"}, "learn_corrections: "),
         ({"features": ("spent",)}, "features: no feature 'spent' is declared; did you mean 'spend'?"),
         ({"features": ("spend", "spend")}, "features: write a tuple of feature names, none twice"),
         ({"arms": ()}, "arms: no arm is champion; give exactly one arm role='champion'."),
