@@ -162,7 +162,7 @@ def measure(servers: list[str], seconds: float, rate: float) -> dict[str, Any]:
     report = Report(0)
     with _system() as system:
         place = system.servers.place
-        reader = Reader(place, PARTITIONS, len(TARGETS))
+        reader = Reader(place, system.models, PARTITIONS, len(TARGETS))
         publisher = Publisher(place, PARTITIONS, 0, rate, order.seconds, DAY_SECONDS)
         watch = Watch(system, reader, publisher)
         reader.start()

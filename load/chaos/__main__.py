@@ -21,7 +21,7 @@ from load.chaos.run import Order, Report, abandon, run
 @click.option("--jobs", type=click.IntRange(1, 32), default=1, show_default=True, help="Runs at the same time.")
 @click.option("--rate", type=click.FloatRange(1), default=50.0, show_default=True, help="Messages per second.")
 @click.option("--transactions", is_flag=True, help="With transactions, and a reader that keeps no marks.")
-@click.option("--without", default="", metavar="GUARD", help="Switch a guard off: the run should then fail.")
+@click.option("--without", default="", metavar="GUARD[,GUARD]", help="Switch guards off: the run should then fail.")
 @click.option("--keep", is_flag=True, help="Keep the folder of a run that went well, too.")
 @click.option("--quiet", is_flag=True, help="One line per run only.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Append each run's report there, a line each.")
@@ -55,7 +55,9 @@ def main(
             click.echo(text, err=True)
 
     def one(number: int) -> Report:
-        report = run(Order(number, 60 * minutes, rate, without, transactions, keep), say)
+        report = run(
+            Order(number, 60 * minutes, rate, tuple(filter(None, without.split(","))), transactions, keep), say
+        )
         with lock:
             click.echo(report.line)
             for difference in report.differences:

@@ -4,21 +4,23 @@ import threading
 import time
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
 from load.wire import Wire
 
-PREDICTIONS, EXAMPLES = "predictions", "labelled-examples"
+PREDICTIONS, EXAMPLES, CONTROLS = "predictions", "labelled-examples", "customer-events"
 
 
 class Reader(threading.Thread):
     """`predictions`: new by their marks; `repeated`: dropped by them; `twice`: taken twice in spite of them;
-    `examples`: labelled examples per target."""
+    `examples`: labelled examples per target; `unsaved`: switches that came before their snapshots were there."""
 
-    def __init__(self, place: dict[str, Any], partitions: int, targets: int, marks: bool = True) -> None:
-        """`marks` False: a reader that keeps none, for which every prediction must come once (transactions)."""
+    def __init__(self, place: dict[str, Any], models: Path, partitions: int, targets: int, marks: bool = True) -> None:
+        """`models`: folder of the model store; `marks` False: a reader that keeps none, for which every prediction
+        must come once (transactions)."""
         super().__init__(daemon=True, name="reader")
         self._wire = Wire(place["registry"])
         self._consumer = Consumer(
@@ -32,13 +34,16 @@ class Reader(threading.Thread):
         )
         places = [(PREDICTIONS, partition) for partition in range(partitions)]
         places += [(EXAMPLES, partition) for partition in range(targets)]
+        places += [(CONTROLS, partition) for partition in range(partitions)]
         self._consumer.assign([TopicPartition(*place, OFFSET_BEGINNING) for place in places])
+        self._models = models
         self._keeps_marks = marks
         self._marks: dict[tuple[str, int, int], tuple[int, int]] = {}
         self._seen: set[tuple[int, int, int]] = set()
         self.predictions = 0
         self.repeated = 0
         self.twice = 0
+        self.unsaved = 0
         self.examples: Counter[str] = Counter()
         self._stamps: list[float] = []
         self._ended = threading.Event()
@@ -64,7 +69,11 @@ class Reader(threading.Thread):
 
     def _take(self, message: Message) -> None:
         topic, partition = message.topic(), message.partition()
+        if topic == CONTROLS and message.key() is not None:
+            return  # an event, or what pretends to be one
         name, record = self._decoded(message.value())
+        if name == "tidecast.Switch":
+            self.unsaved += not list(self._models.glob(f"*/{record['snapshot']}"))
         if name not in ("tidecast.Prediction", "tidecast.LabelledExample"):
             return
         source = record["source"]

@@ -63,12 +63,13 @@ class Report:
 
 @dataclass(frozen=True)
 class Order:
-    """What to run. seconds: of events under faults; rate: messages per second; without: a guard to switch off."""
+    """What to run. seconds: of events under faults; rate: messages per second; without: guards to switch off; the
+    first one's faults are done."""
 
     seed: int
     seconds: float = 120.0
     rate: float = 50.0
-    without: str = ""
+    without: tuple[str, ...] = ()
     transactions: bool = False
     keep: bool = False
 
@@ -77,7 +78,7 @@ def run(order: Order, say: Say) -> Report:
     """The whole run in a folder of its own, which is kept when something differs. Odd seeds have no cache."""
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix=f"tidecast-chaos-{order.seed}-"))
-    report = Report(order.seed, order.without, order.transactions, folder=str(folder))
+    report = Report(order.seed, ",".join(order.without), order.transactions, folder=str(folder))
     settings = {"TIDECAST_TRANSACTIONS": "true"} if order.transactions else {}
     if order.seed % 2:
         settings["TIDECAST_CACHE_CUSTOMERS"] = "0"
@@ -109,9 +110,10 @@ def abandon() -> None:
 
 def _flow(system: System, order: Order, report: Report, say: Say) -> None:
     place = system.servers.place
-    reader = Reader(place, PARTITIONS, len(TARGETS), marks=not order.transactions and order.without != "reader-marks")
+    marks = not order.transactions and "reader-marks" not in order.without
+    reader = Reader(place, system.models, PARTITIONS, len(TARGETS), marks)
     publisher = Publisher(place, PARTITIONS, order.seed, order.rate, order.seconds)
-    faults = plan_without(order.without, order.seconds) if order.without else None
+    faults = plan_without(order.without[0], order.seconds) if order.without else None
     faults = plan(order.seed, order.seconds, system.stops()) if faults is None else faults
     reader.start()
     system.wait_ready()
@@ -215,6 +217,8 @@ def _account(report: Report, publisher: Publisher, reader: Reader, told: dict[st
         report.differences.append(f"{publisher.published} published, {told['published']} accounted for: {counters}")
     if reader.twice:
         report.differences.append(f"{reader.twice} predictions were read twice")
+    if reader.unsaved:
+        report.differences.append(f"{reader.unsaved} switches were sent before their snapshots were there")
     if reader.predictions != counters["predictions"]:
         report.differences.append(f"{reader.predictions} predictions read, {counters['predictions']} made")
 

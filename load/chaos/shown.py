@@ -32,6 +32,7 @@ SHOWN: dict[str, tuple[Fault, ...]] = {
     "one-script": (point("scoring.committed", KILL),),
     "cache-clear": (visit("scoring-c"),),
     "event-digests": (),
+    "tick-steps": (),
     "acks": (point("scoring.committed", KILL), Fault(0.0, "kafka", "kafka")),
     "idempotence": tuple(Fault(0.0, "link", f"scoring-{which}>kafka", "cut", 0.2) for which in "abab"),
     "purge": tuple(Fault(0.0, "link", f"scoring-{which}>kafka", "stall", 36.0) for which in "ab"),

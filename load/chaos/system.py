@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +18,7 @@ from load.chaos.workers import ALWAYS, KINDS, Worker, Workers, environment, tide
 
 USE_CASE = Path(__file__).parent / "use_case"
 PARTITIONS = 12
-TARGETS = {"buys": ("logistic", "tree"), "spend": ("linear",), "leaves": ("prior",), "likes": ("logistic",)}
+TARGETS = {"buys": ("logistic", "tree"), "spend": ("linear",), "leaves": ("prior",), "likes": ("logistic", "forest")}
 SERVE_EVERY = {"buys": 200, "spend": 100, "leaves": 100, "likes": 50}
 REBUILD_TRIES = 20
 READY_S = 180.0
@@ -27,8 +28,8 @@ START_TRIES = 3
 class System:
     """Everything of a run in one folder. `lifted` is set when no fault may last any longer."""
 
-    def __init__(self, folder: Path, settings: dict[str, str], without: str = "") -> None:
-        """`settings`: TIDECAST_ variables of the workers; `without`: a guard that is switched off."""
+    def __init__(self, folder: Path, settings: dict[str, str], without: Sequence[str] = ()) -> None:
+        """`settings`: TIDECAST_ variables of the workers; `without`: guards that are switched off."""
         self.folder = folder
         self.servers = Servers(folder)
         self.lifted = threading.Event()
@@ -94,7 +95,7 @@ class System:
             **self._settings,
         }
         if self._without:
-            own |= guards.without(self._without)
+            own |= guards.without(*self._without)
         return Worker(name, environment(self.folder, own), self.folder / "logs" / f"{quote(name)}.log")
 
     def run(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":

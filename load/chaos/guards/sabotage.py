@@ -301,8 +301,8 @@ GUARDS = {
     ),
     "tick-steps": Guard(
         "A tick half done goes on at its step.",
-        "a tick with more timers in a partition than a slice takes (1000); no fault",
-        (Patch("streams.scoring", "Scoring._open", _no_steps),),
+        "a tick with more timers in a partition than a slice takes (here 5); no fault",
+        (Patch("streams.targets.timers", "SLICE", lambda _: 5), Patch("streams.scoring", "Scoring._open", _no_steps)),
     ),
     "event-digests": Guard(
         "An event or outcome published twice counts once.",
@@ -365,7 +365,7 @@ GUARDS = {
     ),
     "predecessors": Guard(
         "An example that is missing before another is an error.",
-        "with acks off as well, examples are lost without a word",
+        "with acks off as well (--without acks,predecessors) examples are lost without a word",
         (Patch(LEARNING, "Learning._check_previous", _nothing),),
     ),
     "judging-marks": Guard(

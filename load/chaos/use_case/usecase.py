@@ -2,6 +2,7 @@
 
 from streams.usecases import (
     AbsenceOf,
+    AdaptiveForest,
     AmountOver,
     Arm,
     Ask,
@@ -61,7 +62,7 @@ LIKES = Target(
     "likes",
     ask=Ask(on=("Order",)),
     outcome=ExplicitOutcome(within="2d", default=0.0),
-    arms=(Arm("logistic", Logistic(), role="champion"),),
+    arms=(Arm("logistic", Logistic(), role="champion"), Arm("forest", AdaptiveForest(trees=3))),
     serve_every=50,
 )
 
