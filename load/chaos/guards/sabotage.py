@@ -66,7 +66,8 @@ def _state_first(write: Any) -> Any:
 def _commit_first(finish: Any) -> Any:
     def swapped(self: Any, piece: Any, began: float) -> None:
         piece.commit()
-        finish(self, SimpleNamespace(outputs=piece.outputs, positions=piece.positions, commit=lambda: None), began)
+        parts = {name: getattr(piece, name) for name in ("outputs", "positions", "set_aside")}
+        finish(self, SimpleNamespace(**parts, commit=lambda: None), began)
 
     return swapped
 
