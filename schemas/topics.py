@@ -60,7 +60,7 @@ TOPICS: dict[str, Topic] = {
         ),
         Topic(MODEL_METRICS, "target", ("tidecast.ModelMetric",), 1, 365 * DAY_MS),
         Topic(DRIFT_ALERTS, "alert id", ("tidecast.DriftAlert",), 1),
-        Topic(FEATURE_PROFILES, "source partition", ("tidecast.FeatureProfile",), 1, 365 * DAY_MS),
+        Topic(FEATURE_PROFILES, "source partition", ("tidecast.FeatureProfile",), 1),
         Topic(LATE_EVENTS, "customer id", ("tidecast.LateEvent",), None, 90 * DAY_MS),
         Topic(DEAD_LETTERS, "the original key", ("tidecast.DeadLetter",), None, 90 * DAY_MS),
         Topic(DEPLOYMENTS, "current", ("tidecast.Deployment",), 1, compact=True),
