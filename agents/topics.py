@@ -34,6 +34,8 @@ from streams.log import Output
 
 TIMEOUT = 10.0
 """Seconds after which the broker counts as away."""
+MAKING_S = 60.0
+"""Seconds for which a broker may make partitions; a busy one needs more than TIMEOUT for a hundred."""
 DEPLOYMENT = "tidecast.Deployment"
 CURRENT = b"current"
 """Key of the record in `deployments` that says what is in force."""
@@ -90,7 +92,7 @@ class Logs:
             consumer.close()
 
     def _bounds(self, consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
-        end = time.monotonic() + TIMEOUT
+        end = time.monotonic() + MAKING_S
         while True:
             try:
                 low, high = consumer.get_watermark_offsets(place, timeout=TIMEOUT)
