@@ -13,7 +13,7 @@ from load.ticks import signed_tick
 from load.wire import Wire
 
 TOPIC = "customer-events"
-TICKS_PER_DAY = 12
+TICKS_PER_DAY = 4
 SETTLED_DAYS = 6
 """Event time after the last event: every question closes in it."""
 
