@@ -50,7 +50,10 @@ SHOWN: dict[str, tuple[Fault, ...]] = {
     "learner-resend": (point("learning-buys-logistic.snapshot.put", KILL),),
     "loaded-copy": (Fault(0.0, "kill", "learning"),),
     "last-version": (Fault(0.0, "models", "scoring-a", "", 5.0), Fault(0.0, "kill", "scoring-a")),
-    "switch-order": (visit("learning-b"), point("learning-buys-logistic.acked", STOP)),
+    "switch-order": (
+        visit("learning-b")._replace(seconds=30.0),
+        point("learning-leaves-prior.computed", STOP)._replace(seconds=20.0),
+    ),
     "history-order": (point("history.rows.partly", KILL), Fault(0.0, "link", "history>clickhouse", "cut", 1.0)),
 }
 """Guard → faults, again and again, SPACING_S apart but for what their `at` adds; none where the events themselves show

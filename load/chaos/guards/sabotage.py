@@ -417,7 +417,7 @@ GUARDS = {
     ),
     "switch-order": Guard(
         "A switch that is not above the one in force changes nothing.",
-        "learning.acked stop, another learner goes on, then SIGCONT",
+        "learning.computed stop, another learner goes on to later versions, then SIGCONT",
         (Patch("streams.scoring", "Scoring._switch", _any_switch),),
     ),
     "history-order": Guard(
