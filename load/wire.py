@@ -11,7 +11,7 @@ from typing import Any
 
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
 
-_HEADER = struct.Struct(">bI")
+HEADER = struct.Struct(">bI")
 
 
 def addresses() -> dict[str, Any]:
@@ -34,7 +34,7 @@ class Wire:
         """A record by the latest schema of the subject `name`."""
         if name not in self._writers:
             found = self._get(f"/subjects/{name}/versions/latest")
-            self._writers[name] = (_HEADER.pack(0, found["id"]), parse_schema(_plain(json.loads(found["schema"]))))
+            self._writers[name] = (HEADER.pack(0, found["id"]), parse_schema(plain(json.loads(found["schema"]))))
         header, schema = self._writers[name]
         out = BytesIO()
         out.write(header)
@@ -43,11 +43,11 @@ class Wire:
 
     def decode(self, value: bytes) -> tuple[str, dict[str, Any]]:
         """(full name, record)."""
-        _, number = _HEADER.unpack_from(value)
+        _, number = HEADER.unpack_from(value)
         if number not in self._readers:
             schema = json.loads(self._get(f"/schemas/ids/{number}")["schema"])
             name = f"{schema['namespace']}.{schema['name']}"
-            self._readers[number] = (name, parse_schema(_plain(schema)))
+            self._readers[number] = (name, parse_schema(plain(schema)))
         name, parsed = self._readers[number]
         return name, schemaless_reader(BytesIO(value[5:]), parsed, None)
 
@@ -57,10 +57,10 @@ class Wire:
         return found
 
 
-def _plain(schema: Any) -> Any:
+def plain(schema: Any) -> Any:
     """The schema without logical types."""
     if isinstance(schema, dict):
-        return {key: _plain(value) for key, value in schema.items() if key != "logicalType"}
+        return {key: plain(value) for key, value in schema.items() if key != "logicalType"}
     if isinstance(schema, list):
-        return [_plain(item) for item in schema]
+        return [plain(item) for item in schema]
     return schema

@@ -1,0 +1,1 @@
+"""The load generator: customers with lives, scenarios as data, events at a rate that no slow system can slow down."""

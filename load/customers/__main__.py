@@ -1,0 +1,72 @@
+"""`python -m load.customers`: publish a scenario to a running system, or only make it, to see how fast that goes."""
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from load.customers.encoding import MOST_CUSTOMERS
+from load.customers.lives import Lives
+from load.customers.pace import Pace
+from load.customers.publishing import Publisher
+from load.customers.scenarios import SCENARIOS
+from load.customers.schema import layouts
+from load.customers.stream import Stream
+from load.ticks import NAME as TICK
+from load.ticks import signed_tick
+from load.wire import Wire, addresses
+
+
+@click.command()
+@click.argument("scenario", type=click.Choice(list(SCENARIOS)), default="steady")
+@click.option("--customers", type=click.IntRange(1000, MOST_CUSTOMERS), default=48_000, show_default=True)
+@click.option("--rate", type=click.FloatRange(1), default=1000.0, show_default=True, help="Records per second.")
+@click.option("--seconds", type=click.FloatRange(1), default=60.0, show_default=True, help="How long.")
+@click.option("--days", type=click.FloatRange(1), default=30.0, show_default=True, help="Event time of the whole run.")
+@click.option("--seed", type=click.IntRange(0, 1023), default=1, show_default=True)
+@click.option("--partitions", type=click.IntRange(1), default=4, show_default=True, help="Of customer-events.")
+@click.option("--dry", is_flag=True, help="Make the records as fast as that goes, and throw them away.")
+def main(
+    scenario: str, customers: int, rate: float, seconds: float, days: float, seed: int, partitions: int, dry: bool
+) -> None:
+    """Publish events of simulated customers (schema reference.Activity) at a rate that no slow system can slow down.
+
+    The same seed gives the same records. Prints what was published, and the best AUC that a model could have for
+    "silent for the next 24 hours", as JSON.
+
+    \b
+    python -m load.customers flash-sale --rate 5000 --seconds 120
+    python -m load.customers steady --customers 1000000 --rate 150000 --dry
+    """
+    chosen = SCENARIOS[scenario]
+    pace = Pace(rate, seconds, chosen.load, chosen.outage)
+    lives = Lives(customers, seed, pace.events / days, chosen.skew, chosen.rings)
+    if dry:
+        stream = Stream(lives, chosen, pace.events, seed, ((bytes(5), b""), (bytes(5), b"\0")))
+        began, made = time.process_time(), 0
+        for chunk in stream:
+            made += len(chunk.keys)
+        told: dict[str, Any] = {"records": made, "per_cpu_second": round(made / (time.process_time() - began))}
+    else:
+        place = addresses()
+        stream = Stream(lives, chosen, pace.events, seed, layouts(place["registry"], chosen.new_schema_at is not None))
+        told = asdict(Publisher(place["kafka"], _ticks(place, partitions)).run(stream, pace))
+    click.echo(json.dumps({"scenario": scenario, "best_auc": round(stream.best.auc, 4), **told}))
+    sys.exit(1 if told.get("lost") else 0)
+
+
+def _ticks(place: dict[str, Any], partitions: int) -> Any:
+    wire, key = Wire(place["registry"]), place["signing_key"]
+
+    def tick(moment: int) -> list[tuple[int, bytes]]:
+        ticks = [signed_tick(moment, "load.customers", key, partition) for partition in range(partitions)]
+        return [(partition, wire.encode(TICK, record)) for partition, record in enumerate(ticks)]
+
+    return tick
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""A scenario's records in the order in which they are published."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from load.customers.encoding import customer_ids, encoded, split
+from load.customers.lives import DAY_MS, HOUR_MS, START_MS, Events, Lives
+from load.customers.scenarios import Scenario, turned
+
+DISORDER_MS = 600_000
+LATE_DAYS = (3, 10)
+APART = 1000
+"""Within so many records a duplicate follows the first one."""
+HOT = 0
+"""Number of the customer who does so much in `hot-customer`."""
+
+
+class Chunk(NamedTuple):
+    """An hour of event time: the tick that ends it, and what is published before it. `good`: how many of the records
+    are events (others are no Avro), `repeated`: how many of them are repetitions."""
+
+    tick: int
+    keys: list[bytes]
+    values: list[bytes]
+    good: int
+    repeated: int
+
+
+class Stream:
+    """Chunks until `total` records are there. `headers`: (zero byte and schema id, bytes after the fields) of the
+    schema of the beginning and of the newer one."""
+
+    def __init__(
+        self, lives: Lives, scenario: Scenario, total: int, seed: int, headers: tuple[tuple[bytes, bytes], ...]
+    ) -> None:
+        self.best = Best(lives.customers)
+        self._lives = lives
+        self._scenario = scenario
+        self._total = total
+        self._rng = np.random.default_rng([seed, 1])
+        self._headers = headers
+        self._numbers = seed << 40
+        self._published = 0
+
+    def __iter__(self) -> Iterator[Chunk]:
+        day = 0
+        while True:
+            at = self._published / self._total
+            for hour, events in enumerate(self._lives.day(turned(self._scenario.drift, at))):
+                self.best.take(events, self._lives.silence(events))
+                yield self._chunk(events, START_MS + day * DAY_MS + (hour + 1) * HOUR_MS)
+                if self._published >= self._total:
+                    return
+            day += 1
+
+    def _chunk(self, events: Events, tick: int) -> Chunk:
+        scenario, rng, count = self._scenario, self._rng, len(events.moment)
+        if scenario.hot:
+            events = events._replace(customer=np.where(rng.random(count) < scenario.hot, HOT, events.customer))
+        events = events._replace(moment=np.maximum(events.moment - self._lag(count), START_MS))
+        new = scenario.new_schema_at is not None and self._published >= scenario.new_schema_at * self._total
+        header, tail = self._headers[-1 if new else 0]
+        values = encoded(header, self._numbers + np.arange(count), events, tail)
+        self._numbers += count
+        keys = split(customer_ids(events.customer))
+        order = self._order(count)[: self._total - self._published]
+        self._published += len(order)
+        keys, values = [keys[i] for i in order], [values[i] for i in order]
+        bad = np.flatnonzero(rng.random(len(order)) < scenario.malformed) if scenario.malformed else ()
+        for i in bad:
+            values[i] = b"\x01" + rng.bytes(20)
+        good = np.delete(order, bad)
+        return Chunk(tick, keys, values, len(good), len(good) - len(np.unique(good)))
+
+    def _lag(self, count: int) -> Any:
+        """Milliseconds by which each event trails its publication."""
+        scenario, draws = self._scenario, self._rng.random(count)
+        minutes = self._rng.integers(0, DISORDER_MS, count)
+        days = self._rng.integers(LATE_DAYS[0] * DAY_MS, LATE_DAYS[1] * DAY_MS, count)
+        lag = np.where(draws < scenario.late + scenario.disordered, minutes, 0)
+        return np.where(draws < scenario.late, days, lag)
+
+    def _order(self, count: int) -> Any:
+        """Which event is published when: all in turn, some once more a little later."""
+        if not self._scenario.duplicates:
+            return np.arange(count)
+        again = np.flatnonzero(self._rng.random(count) < self._scenario.duplicates)
+        places = np.concatenate([np.arange(count), again + self._rng.integers(1, APART, len(again))])
+        return np.concatenate([np.arange(count), again])[np.argsort(places, kind="stable")]
+
+
+class Best:
+    """How well anybody could say at each event whether its customer will be silent for the next 24 hours: the AUC of
+    the true chances, which the simulation knows, against what came. 12 bytes a customer.
+
+    Of a question without a next event in the run nothing is known; those are left out, and so are fraud rings'
+    events."""
+
+    BINS = 1000
+
+    def __init__(self, customers: int) -> None:
+        self._last = np.zeros(customers, dtype=np.int64)
+        self._chance = np.zeros(customers, dtype=np.float32)
+        self._counts = np.zeros((2, self.BINS), dtype=np.int64)
+
+    def take(self, events: Events, chances: Any) -> None:
+        """More events in event-time order, and the chance of silence after each."""
+        at = np.flatnonzero(~events.fraud)
+        order = at[np.argsort(events.customer[at], kind="stable")]
+        who, moment, chance = events.customer[order], events.moment[order], chances[order]
+        first = np.concatenate([[True], who[1:] != who[:-1]])[: len(who)]
+        before = np.where(first, self._last[who], np.roll(moment, 1))
+        said = np.where(first, self._chance[who], np.roll(chance, 1))
+        known = before > 0
+        silent = (moment - before > DAY_MS)[known].astype(int)
+        bins = np.minimum((said[known] * self.BINS).astype(int), self.BINS - 1)
+        np.add.at(self._counts, (silent, bins), 1)
+        last = np.concatenate([who[1:] != who[:-1], [True]])[: len(who)]
+        self._last[who[last]], self._chance[who[last]] = moment[last], chance[last]
+
+    @property
+    def auc(self) -> float:
+        """Chance that a silent customer had the higher chance; NaN before both have been seen."""
+        talks, silent = self._counts
+        pairs = talks.sum() * silent.sum()
+        below = np.cumsum(talks) - talks
+        return float((silent * (below + talks / 2)).sum() / pairs) if pairs else float("nan")
