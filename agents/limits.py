@@ -33,21 +33,23 @@ class DeadLetterLimits:
         self._window: deque[tuple[int, Counter[str]]] = deque()
         self._records = 0
         self._reasons: Counter[str] = Counter()
-        self._examples: dict[str, DeadRecord] = {}
+        self._examples: dict[tuple[int | None, str], DeadRecord] = {}
 
     def add(self, aside: SetAside) -> None:
         """Count a committed slice; TooManyDeadLetters when a limit is passed with it."""
-        self._examples.update((dead.reason.value, dead) for dead in aside.dead)
+        for letter in aside.dead:
+            for partition in (None, letter.partition):
+                self._examples[partition, letter.reason.value] = letter
         longest = self._count_runs(aside)
         self._count_share(aside)
         if longest is not None:
             dead = self._runs[longest].total()
             what = f"{dead:,} records in a row in {CUSTOMER_EVENTS}[{longest}] are dead letters"
-            raise self._error(what, self._runs[longest], "TIDECAST_DEAD_LETTER_RUN", self._most_run)
+            raise self._error(what, longest, self._runs[longest], "TIDECAST_DEAD_LETTER_RUN", self._most_run)
         dead = self._reasons.total()
         if self._most_share and self._records >= WINDOW and dead > self._most_share * self._records:
             what = f"{dead:,} of the last {self._records:,} records are dead letters"
-            raise self._error(what, self._reasons, "TIDECAST_DEAD_LETTER_SHARE", self._most_share)
+            raise self._error(what, None, self._reasons, "TIDECAST_DEAD_LETTER_SHARE", self._most_share)
 
     def _count_runs(self, aside: SetAside) -> int | None:
         """The partition whose run passed the limit in this slice, even where the run has ended since."""
@@ -79,9 +81,12 @@ class DeadLetterLimits:
             self._records -= gone
             self._reasons -= old
 
-    def _error(self, what: str, reasons: Counter[str], setting: str, now: float) -> TooManyDeadLetters:
+    def _error(
+        self, what: str, partition: int | None, reasons: Counter[str], setting: str, now: float
+    ) -> TooManyDeadLetters:
+        """`partition`: the one it is about; None for all."""
         (reason, count), *_ = reasons.most_common(1)
-        example = self._examples[reason]
+        example = self._examples[partition, reason]
         return TooManyDeadLetters(
             f"{what}, {count:,} of them {reason}, such as offset {example.offset} of partition {example.partition}: "
             f'"{example.detail}" They are kept and committed: look at them with `tidecast dead-letters list`, mend the '

@@ -140,7 +140,8 @@ class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         try:
             await self.call_thread(self._report, tps)
         except Exception as error:
-            self.log.warning("Group offsets were not reported: %r", error)
+            told = " ".join(str(error).split()) or type(error).__name__
+            self.log.warning("Kafka's group was not told the positions (only a hint, told again soon): %s", told)
             return False
         return True
 

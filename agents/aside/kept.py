@@ -40,7 +40,7 @@ class Kept(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """What is asked for. kinds: reasons or event types, by their last name; since, until: set aside then (ms,
-    exclusive of `until`); empty and None take all."""
+    exclusive of `until`); customer: as `key_text` shows a key; empty and None take all."""
 
     kinds: tuple[str, ...] = ()
     since: int | None = None
@@ -57,12 +57,22 @@ class Chosen:
             return False
         if self.kinds and kind_of(kept) not in self.kinds:
             return False
-        return self.customer is None or key == self.customer.encode()
+        return self.customer is None or key_text(key) == self.customer
 
     def reads(self, partition: int) -> bool:
         """Whether a partition can hold what is asked for: what is set aside lies in its original's partition."""
         wanted = {int(id.split(".")[1]) for id in self.ids}
         return self.partition in (None, partition) and (not wanted or partition in wanted)
+
+
+def key_text(key: bytes | None) -> str:
+    """A key as text where it is one, else in hex."""
+    if key is None:
+        return "-"
+    try:
+        return key.decode()
+    except UnicodeDecodeError:
+        return f"0x{key.hex()}"
 
 
 def kind_of(kept: Kept) -> str:

@@ -1,5 +1,6 @@
 """The `tidecast` command: one module per subcommand, imported only when it is called."""
 
+import errno
 import importlib
 import sys
 from typing import Any
@@ -26,6 +27,9 @@ COMMANDS = {
     "chaos": "Break a system of its own on purpose and compare it with a calm replay.",
     "demo": "A simulated telecom, live in the terminal.",
 }
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class LazyGroup(click.Group):
@@ -68,4 +72,8 @@ def main(argv: list[str] | None = None) -> Any:
         return tidecast.main(args=argv, prog_name="tidecast")
     except TidecastError as error:
         click.echo(f"tidecast: {error}", err=True)
-        sys.exit(1)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        click.echo(f"tidecast: what was to be written found no room ({error.strerror}): make some.", err=True)
+    sys.exit(1)

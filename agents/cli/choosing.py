@@ -1,6 +1,7 @@
 """What `dead-letters` and `late-events` have in common: options that choose, and how one record is shown whole."""
 
 import base64
+import os
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -10,13 +11,13 @@ from typing import Any
 
 import click
 
-from agents.aside.kept import Kept
+from agents.aside.kept import Kept, key_text
 from agents.importing.convert import Misfit, time_converter
 from agents.showing import as_json, moment
 from streams.errors import DeclarationError, SettingError, Undecodable
 from streams.features.window import duration_ms
 
-ID = re.compile(r"\d+\.\d+\.\d+\.\d+")
+ID = re.compile(r"[0-9]{1,19}(\.[0-9]{1,19}){3}")
 DUMPED = 4096
 """Bytes of a value shown as hex; base64 and --json show all."""
 
@@ -36,6 +37,11 @@ def _time(_context: click.Context, _option: click.Parameter, value: str | None) 
     return found
 
 
+def _customer(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """As a key is shown: what the shell gave as bytes that are no text, in hex."""
+    return None if value is None else key_text(os.fsencode(value))
+
+
 def _id(_context: click.Context, _argument: click.Parameter, value: Any) -> Any:
     """One id or several."""
     for id in (value,) if isinstance(value, str) else value:
@@ -50,7 +56,7 @@ def choosing(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--since", callback=_time, metavar="TIME", help="Set aside since then: 2h, 7d, or ISO 8601."),
         click.option("--until", callback=_time, metavar="TIME", help="Set aside before then."),
         click.option("--partition", type=click.IntRange(0), metavar="N", help="Only of this partition."),
-        click.option("--customer", metavar="ID", help="Only with this key."),
+        click.option("--customer", callback=_customer, metavar="ID", help="Only with this key (0x… for no text)."),
     )
     for option in reversed(options):
         command = option(command)
@@ -81,16 +87,6 @@ def decoded(decode: Callable[[bytes | None], tuple[str, dict[str, Any]]], value:
     except Undecodable as refused:
         return {"why": refused.detail}
     return {"name": name, "record": record}
-
-
-def key_text(key: bytes | None) -> str:
-    """A key as text where it is one."""
-    if key is None:
-        return "-"
-    try:
-        return key.decode()
-    except UnicodeDecodeError:
-        return f"0x{key.hex()}"
 
 
 def told(kept: Kept, today: dict[str, Any]) -> dict[str, Any]:

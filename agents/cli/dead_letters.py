@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from agents.aside.kept import Chosen, Kept, KeptReader, kind_of
+from agents.aside.kept import Chosen, Kept, KeptReader, key_text, kind_of
 from agents.aside.prospects import Fate, Foresight
 from agents.aside.requeueing import FORCED, SENDABLE, Requeuer, judged
 from agents.cli.bars import bar
-from agents.cli.choosing import choosing, decoded, key_text, newest, one_id, only, several_ids, show_value, told
+from agents.cli.choosing import choosing, decoded, newest, one_id, only, several_ids, show_value, told
 from agents.importing.publisher import required_deployment
 from agents.reading import LogReader
 from agents.registry import HttpRegistry
@@ -150,6 +150,8 @@ def requeue(
     tidecast dead-letters requeue --reason unknown_schema --since 1d
     tidecast dead-letters requeue 1767225600.3.81233.0 1767225600.3.81240.0 --yes
     """
+    if ids and limit is not None:
+        raise click.UsageError("give ids, or --limit with what chooses them: --reason, --since, --customer …")
     settings = load_settings()
     chosen = Chosen(kinds, ids=frozenset(ids), **where)
     with _letters(settings) as letters, HttpRegistry(settings) as registry:

@@ -55,6 +55,17 @@ def test_a_healthy_partition_does_not_hide_a_broken_one() -> None:
     assert passed(limits, *slices) == 2
 
 
+def test_the_example_is_of_the_partition_that_it_is_about() -> None:
+    limits = DeadLetterLimits(3, 0)
+    with pytest.raises(TooManyDeadLetters, match=r"events\[2\] .* such as offset 2 of partition 2"):
+        limits.add(aside("xxx", partition=2))
+    limits = DeadLetterLimits(3, 0)
+    limits.add(aside("xx", partition=2))
+    limits.add(aside("..x", partition=1))
+    with pytest.raises(TooManyDeadLetters, match="offset 0 of partition 2"):
+        limits.add(aside("x", partition=2))
+
+
 def test_two_partitions_do_not_add_up_to_one_run() -> None:
     assert passed(DeadLetterLimits(5, 0), aside("xxx", partition=1), aside("xxx", partition=2)) is None
 

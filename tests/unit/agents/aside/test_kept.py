@@ -57,6 +57,7 @@ LETTERS = (
         (Chosen(("wrong_key",)), ["7.0.6.0", "7.1.5.0"]),
         (Chosen(("wrong_key", "failed"), partition=1), ["7.1.5.0"]),
         (Chosen(customer="c"), ["7.0.5.0", "7.1.5.0"]),
+        (Chosen(customer="-"), ["7.0.9.0"]),
         (Chosen(since=2000), ["7.0.6.0", "7.0.9.0"]),
         (Chosen(until=2000), ["7.0.5.0", "7.1.5.0"]),
         (Chosen(ids=frozenset(("7.0.9.0", "7.1.6.0"))), ["7.0.9.0"]),
