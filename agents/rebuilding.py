@@ -136,7 +136,10 @@ class Rebuilder:
                 f"({str(other).rstrip('.')}); restore the store from its backup, or deploy into new topics."
             ) from None
         except PositionConflict as conflict:
-            raise TidecastError(f"{conflict} A worker was started meanwhile: stop it and rebuild again.") from None
+            raise TidecastError(
+                f"Somebody else wrote the state of {lost.name} meanwhile ({conflict}): stop the workers, and other "
+                "rebuilds, and run `tidecast rebuild` again."
+            ) from None
 
     def _work(self, lost: Lost, batch: Sequence[LogRecord]) -> None:
         for piece in lost.stage.process({lost.place: batch}):

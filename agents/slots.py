@@ -2,8 +2,12 @@
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+
+from streams.errors import TidecastError
 
 MOST = 1000
 
@@ -34,3 +38,16 @@ class Slot:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self._file)
+
+
+@contextmanager
+def alone(folder: Path, what: str) -> Iterator[None]:
+    """While this process does something of which there may be only one on this machine; TidecastError when another
+    does it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{what}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TidecastError(f"Another {what} is at work here: wait until it has ended, then try again.") from None
+        yield

@@ -23,6 +23,10 @@ class Unavailable(TidecastError):
     """A server or store does not answer now: wait and try again, nothing is lost."""
 
 
+class NoSnapshot(Unavailable):
+    """The model store answers, but a snapshot that a switch names is not there, or is not the one."""
+
+
 class PositionConflict(TidecastError):
     """Another owner committed in between: drop what is cached and pending, reload, go on if still assigned."""
 

@@ -40,12 +40,13 @@ def command(stages: tuple[str, ...], use_case: str | None, yes: bool) -> None:
     from agents.groups import refuse_members
     from agents.reading import LogReader
     from agents.rebuilding import Rebuilder
+    from agents.slots import alone
     from agents.wiring import connect_system
 
     settings = load_settings()
     wiring = connect_system(settings, use_case)
     wiring.check(VERBS)
-    with LogReader(settings) as reader:
+    with alone(settings.data / "run", "rebuild"), LogReader(settings) as reader:
         rebuilder = Rebuilder(wiring, reader, wiring.emitter())
         found = rebuilder.find(stages or VERBS, all_snapshots="learning" in stages)
         if not found:

@@ -60,6 +60,11 @@ def command(stages: tuple[str, ...], use_case: str | None, as_json: bool) -> Non
     wrong = sum(bool(finding.differing) for finding in findings)
     if wrong:
         progress.print(f"{wrong} of {len(findings)} comparisons differ")
+        if any(finding.behind for finding in findings):
+            progress.print(
+                "Workers are behind their logs, so this says nothing yet: start them, wait until `tidecast status` "
+                "shows no lag, and verify again."
+            )
         sys.exit(1)
     if not as_json:
         out.print("a calm replay of the logs gives the same, byte for byte")

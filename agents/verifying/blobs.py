@@ -16,5 +16,9 @@ def compare_blobs(
         live, calm = (store.read(stage, topic, partition) for store in (ours, theirs))
         if live != calm:
             at = [str(kept[0]) if kept else "the beginning" for kept in (live, calm)]
-            finding.differs(f"{stage} of {topic}[{partition}]: state at {at[0]}, a calm replay's at {at[1]}, differs")
+            where = f"{stage} of {topic}[{partition}]"
+            if calm is not None and (live is None or live[0] < calm[0]):
+                finding.lags(f"{where} stands at {at[0]}, records up to {at[1]} lie behind it")
+            else:
+                finding.differs(f"{where}: state at {at[0]}, a calm replay's at {at[1]}, differs")
     return finding

@@ -21,6 +21,8 @@ class Finding:
     differing: int = 0
     repetition: str = "sent again"
     """What the repeated ones are, for people."""
+    behind: bool = False
+    """Whether a worker has not worked off all there is, so that differences mean nothing yet."""
 
     def differs(self, sentence: str) -> None:
         """One more difference; only the first are kept."""
@@ -28,11 +30,17 @@ class Finding:
         if self.differing <= SHOWN:
             self.differences.append(sentence if len(sentence) <= LENGTH else sentence[:LENGTH] + "…")
 
+    def lags(self, sentence: str) -> None:
+        """A difference that only says that a worker has not caught up."""
+        self.behind = True
+        self.differs(sentence)
+
     def as_json(self) -> dict[str, object]:
         """For `--json`."""
         return {
             "compared": self.compared,
             "repeated": self.repeated,
             "differing": self.differing,
+            "behind": self.behind,
             "differences": self.differences,
         }

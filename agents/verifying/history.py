@@ -115,7 +115,7 @@ class HistoryCheck:
         self._reached.compared += 1
         if self._waiting:
             where = f"{place.topic}[{place.partition}]: history stands at {position}"
-            self._reached.differs(f"{where}, {self._waiting} records lie behind it")
+            self._reached.lags(f"{where}, {self._waiting} records lie behind it")
         self._chunks[place.topic].end(place, position if self._waiting else BEHIND)
         self._waiting = 0
 

@@ -8,7 +8,7 @@ from agents.verifying.live import Live
 from agents.verifying.outputs import Outputs
 from schemas.topics import CUSTOMER_EVENTS, DEAD_LETTERS, LABELLED_EXAMPLES, LATE_EVENTS, PREDICTIONS
 from streams.control import check
-from streams.errors import Undecodable
+from streams.errors import NoSnapshot, Undecodable
 from streams.intake import CONTROLS
 from streams.log import Record, TopicPartition
 from streams.scoring import Scoring
@@ -32,6 +32,7 @@ class Replayed:
     published: int = 0
     controls: int = 0
     waiting: int = 0
+    broken: bool = False
 
 
 @dataclass
@@ -73,15 +74,23 @@ class ScoringCheck:
             else:
                 part.published += 1
         part.waiting += sum(record.key is not None for record in records if record.offset >= part.end)
-        for piece in part.stage.process({place: read}):
-            self._outputs.expect(place, piece.outputs)
-            piece.commit()
+        if part.broken:
+            return
+        try:
+            for piece in part.stage.process({place: read}):
+                self._outputs.expect(place, piece.outputs)
+                piece.commit()
+        except NoSnapshot as error:
+            part.broken = True
+            self.state.differs(f"partition {place.partition} cannot be replayed any further: {error}")
 
     def end(self, place: TopicPartition) -> None:
         """See Check."""
         if place.topic != CUSTOMER_EVENTS:
             return
         part = self._part(place)
+        if part.broken:
+            return
         if self._customers is None:  # when scoring's logs are read: one walk through Redis for all partitions
             self._customers = self.live.scoring.customers(range(self.live.deployment.partitions))
         self.state.compared += len(part.store.customers([place.partition])[place.partition])
@@ -90,7 +99,7 @@ class ScoringCheck:
             self.state.differs(difference)
         if part.waiting:  # of customers; time may have gone on since scoring stopped
             where = f"partition {place.partition}: scoring stands at {part.end}"
-            self.state.differs(f"{where}, {part.waiting} events lie behind it")
+            self.state.lags(f"{where}, {part.waiting} records of customers lie behind it")
         self._account(place.partition, part)
         del self._replayed[place.partition]
 

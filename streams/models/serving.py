@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 
-from streams.errors import Unavailable
+from streams.errors import NoSnapshot
 from streams.models.arms import Model, build_model
 from streams.models.snapshot import BadSnapshot, load_snapshot
 from streams.models.store import ModelStore
@@ -23,7 +23,7 @@ class ServedModels:
         self._untrained: dict[tuple[str, str], tuple[str, Model]] = {}
 
     def prepare(self, serving: Serving) -> None:
-        """Make the version and its predecessor ready. Raises Unavailable while a snapshot cannot be had:
+        """Make the version and its predecessor ready. Raises Unavailable while a snapshot cannot be had (NoSnapshot):
         the scorer waits, since answering with another version would not be what the log says."""
         self._load(serving.snapshot, serving.digest)
         if serving.previous is not None:
@@ -54,17 +54,20 @@ class ServedModels:
         try:
             blob = self._store.get(snapshot)
         except BadSnapshot as error:
-            raise Unavailable(f"snapshot {snapshot!r}: {error}") from error
+            raise NoSnapshot(f"snapshot {snapshot!r}: {error}") from error
         except KeyError:
-            raise Unavailable(
+            raise NoSnapshot(
                 f"the model store has no snapshot {snapshot!r} yet: check that workers share one model store"
             ) from None
         if sha256(blob).digest() != digest:
-            raise Unavailable(f"snapshot {snapshot!r} is not the one that the switch names: restore it from a backup")
+            raise NoSnapshot(
+                f"snapshot {snapshot!r} is not the one that the switch names: stop the learners and run `tidecast "
+                "rebuild learning`, which makes it again"
+            )
         try:
             model = load_snapshot(blob, self._key).model
         except BadSnapshot as error:
-            raise Unavailable(f"snapshot {snapshot!r}: {error}") from error
+            raise NoSnapshot(f"snapshot {snapshot!r}: {error}") from error
         if model is None:
-            raise Unavailable(f"snapshot {snapshot!r} holds no model although a switch names it: roll back to another")
+            raise NoSnapshot(f"snapshot {snapshot!r} holds no model although a switch names it: roll back to another")
         self._models[snapshot] = model

@@ -19,7 +19,7 @@ from agents.cli import tidecast as group
 from agents.reading import LogReader
 from agents.settings import load_settings
 from agents.wiring import Wiring, connect_system
-from schemas.topics import PREDICTIONS
+from schemas.topics import LABELLED_EXAMPLES, PREDICTIONS
 from sinks.clickhouse.client import WRITING, connect
 from streams.log import Stage, TopicPartition
 from tests.integration.conftest import Stack
@@ -181,6 +181,31 @@ def test_a_lost_and_a_changed_model_are_named(system: System) -> None:
     last.write_bytes(kept[1])
     assert wrong["learning/spend/linear"] == [f"{paths[0]} is not in the model store", f"{paths[-1]} has other bytes"]
     assert len(wrong["learning/switches"]) == 4, "each switch to them, in both partitions"
+
+
+def test_a_damaged_model_that_serves_is_named_and_the_rest_compared(system: System) -> None:
+    models = system.wiring.models
+    place = Path(models._place(models.list("churn/logistic/")[0]))
+    kept = place.read_bytes()
+    place.write_bytes(kept[:100])
+    wrong = system.verify("scoring", "judging")
+    place.write_bytes(kept)
+    assert all("cannot be replayed any further" in said for said in wrong["scoring/state"])
+    assert any("tidecast rebuild learning" in said for said in wrong["scoring/state"])
+    assert not [name for name in wrong if name.startswith("judging")]
+
+
+def test_a_stage_that_is_behind_is_told_from_one_that_differs(system: System) -> None:
+    assert not any(finding["behind"] for finding in system.found.values())
+    store, partition = system.wiring.stage_store, system.wiring.deployment.target_partitions["churn"]
+    keys = store._keys("judging", LABELLED_EXAMPLES, partition)  # type: ignore[attr-defined]
+    kept = [system.redis.get(key) for key in keys]
+    system.redis.delete(*keys)
+    assert store.read("judging", LABELLED_EXAMPLES, partition) is None
+    done = run("verify", "judging")
+    system.redis.mset(dict(zip(keys, kept, strict=True)))
+    assert done.exit_code == 1 and "Workers are behind their logs" in done.stderr
+    assert system.verify("judging") == {}
 
 
 def test_what_is_sent_again_with_other_bytes_is_named(system: System) -> None:

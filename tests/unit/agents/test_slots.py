@@ -2,7 +2,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from agents.slots import Slot
+import pytest
+
+from agents.slots import Slot, alone
+from streams.errors import TidecastError
 
 HOLD = """
 import sys, pathlib
@@ -18,6 +21,16 @@ def test_two_living_workers_never_share_a_slot_and_kinds_do_not_meet(tmp_path: P
         assert (first.number, second.number, other.number) == (0, 1, 0)
     with Slot(tmp_path, "scoring") as again:
         assert again.number == 0
+
+
+def test_what_is_done_alone_is_not_done_twice_at_once(tmp_path: Path) -> None:
+    with alone(tmp_path / "run", "rebuild"):
+        with alone(tmp_path / "run", "something else"):
+            pass
+        with pytest.raises(TidecastError, match="Another rebuild is at work"), alone(tmp_path / "run", "rebuild"):
+            pass
+    with alone(tmp_path / "run", "rebuild"):
+        pass
 
 
 def test_a_killed_worker_leaves_its_slot_to_its_successor(tmp_path: Path) -> None:
