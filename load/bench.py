@@ -66,9 +66,11 @@ class Reader(threading.Thread):
     def run(self) -> None:
         """Until `end`."""
         while not self._ended:
-            messages = self._consumer.consume(5000, 0.05)
-            now = time.perf_counter()
-            for message in messages:
+            first = self._consumer.poll(0.05)
+            if first is None:
+                continue
+            now = time.perf_counter()  # to consume several is to wait until they are many, or for the whole time-out
+            for message in (first, *self._consumer.consume(5000, 0)):
                 if message.error() is None:
                     self._take(message, now)
         self._consumer.close()
