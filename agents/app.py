@@ -14,6 +14,8 @@ from agents.unpacking import install
 SESSION_TIMEOUT_S = 6.0
 """The least that brokers allow by default: after it a worker that is dead for good is replaced."""
 HEARTBEAT_S = 1.0
+METADATA_AGE_MS = 5_000
+"""How soon it is seen that a broker, just started, has all of its topics."""
 NO_LIMIT_S = 1e6
 """How long one batch may take: as long as the store is away. Heartbeats go on meanwhile."""
 
@@ -39,6 +41,7 @@ def build_app(settings: Settings, group: str, instance: str) -> BatchApp:
         broker_max_poll_interval=NO_LIMIT_S,
         consumer_group_instance_id=instance,
         consumer_auto_offset_reset="earliest",
+        consumer_metadata_max_age_ms=METADATA_AGE_MS,
         producer_request_timeout=10.0,
         TableManager=PromptTables,
     )

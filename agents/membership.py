@@ -24,6 +24,8 @@ SILENT_S = 5.0
 """A broker that has not said anything for so long is away: heartbeats are answered every second."""
 FIRST_TRY_S, SLOWEST_TRY_S = 0.05, 2.0
 """Between tries to reach a broker that does not answer, at first and in the end; full jitter above a tenth."""
+KNOWN_IN_S = 4.0
+"""For how long the leader of a group asks for partitions that must be there; less than a session."""
 LEAVE_PATIENCE_S = 2.0
 COMMIT_PATIENCE_S = 5.0
 ASK_PATIENCE_S = 10.0
@@ -99,6 +101,7 @@ class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         coordinator = self._ensure_consumer()._coordinator
         client = self._ensure_consumer()._client
         client._get_conn = patient(client._get_conn)
+        coordinator._perform_assignment = self._informed(coordinator._perform_assignment)
         instance = self.app.conf.consumer_group_instance_id
         if instance:
 
@@ -112,6 +115,20 @@ class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                 coordinator.reset_generation()
 
             coordinator._maybe_leave_group = leave
+
+    def _informed(self, assign: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        """The group's leader assigns when it knows the partitions: of a broker that is still starting it may hear of
+        none, and Faust would leave the topic out without a word until the metadata are renewed."""
+
+        async def informed(response: Any) -> Any:
+            consumer = self._ensure_consumer()
+            until = time.monotonic() + KNOWN_IN_S
+            while time.monotonic() < until and not all(map(consumer.partitions_for_topic, consumer.subscription())):
+                await consumer._client.force_metadata_update()
+                await asyncio.sleep(FIRST_TRY_S)
+            return await assign(response)
+
+        return informed
 
     async def _connect(self) -> None:
         """Start the consumer, as long as it takes: aiokafka gives up when no broker answers at the start."""

@@ -65,7 +65,7 @@ class System:
         for left in reversed(range(START_TRIES)):
             inner = free_ports(len(KINDS))
             for name, port in zip(KINDS, inner, strict=True):
-                self.links[name, "kafka"] = self._proxies.link(f"{name}>kafka", HOST, port)
+                self.links[name, "kafka"] = self._proxies.link(f"{name}>kafka:{port}", HOST, port)
             doors = [self.links[name, "kafka"].port for name in KINDS]
             try:
                 self.servers.up([f"--kafka-listener={i}:{o}" for i, o in zip(inner, doors, strict=True)])

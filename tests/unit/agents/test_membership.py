@@ -1,10 +1,12 @@
 import asyncio
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from agents import membership
-from agents.membership import FIRST_TRY_S, SLOWEST_TRY_S, patient
+from agents.membership import FIRST_TRY_S, SLOWEST_TRY_S, MemberThread, patient
 
 
 def test_only_a_node_that_does_not_answer_is_tried_less_and_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,3 +35,42 @@ def test_only_a_node_that_does_not_answer_is_tried_less_and_less_often(monkeypat
         assert len(pauses) == 12
 
     asyncio.run(tries())
+
+
+class Starting:
+    """A consumer whose broker tells of the topic's partitions at the third time of asking."""
+
+    def __init__(self, knows_after: float) -> None:
+        self.asked = 0
+        self._knows_after = knows_after
+        self._client = self
+
+    def subscription(self) -> frozenset[str]:
+        return frozenset({"customer-events"})
+
+    def partitions_for_topic(self, topic: str) -> set[int] | None:
+        return {0, 1} if self.asked >= self._knows_after else None
+
+    async def force_metadata_update(self) -> None:
+        self.asked += 1
+
+
+def assigned(consumer: Starting) -> int:
+    """How often the broker had been asked when the leader assigned."""
+    thread: Any = MemberThread.__new__(MemberThread)
+    thread._ensure_consumer = lambda: consumer
+
+    async def assign(response: str) -> int:
+        assert response == "members"
+        return consumer.asked
+
+    assigning: Callable[[str], Any] = thread._informed(assign)
+    return asyncio.run(assigning("members"))  # type: ignore[no-any-return]
+
+
+def test_a_leader_assigns_when_it_knows_the_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(membership, "FIRST_TRY_S", 0.0)
+    assert assigned(Starting(0)) == 0
+    assert assigned(Starting(3)) == 3
+    monkeypatch.setattr(membership, "KNOWN_IN_S", 0.0)
+    assert assigned(Starting(3)) == 0  # whoever waits longer is put out of the group
