@@ -82,13 +82,14 @@ class Watch:
         """Messages acked so far."""
         return self._publisher.published
 
-    def behind(self) -> int:
-        """Records that the workers have not worked off."""
-        done = self._system.run("status", "--json", check=False)
-        if done.returncode:
-            return sys.maxsize
-        places = json.loads(done.stdout)["places"]
-        return sum(place["lag"] for place in places if not place["stage"].startswith("learning"))
+    def backlog(self) -> int:
+        """Records that the workers have not worked off, asked until all servers answer."""
+        while True:
+            done = self._system.run("status", "--json", check=False)
+            if done.returncode == 0:
+                places = json.loads(done.stdout)["places"]
+                return sum(place["lag"] for place in places if not place["stage"].startswith("learning"))
+            time.sleep(0.2)
 
 
 def _problems(url: str) -> list[str]:
@@ -116,14 +117,13 @@ def away(system: System, watch: Watch, server: str, seconds: float, rate: float)
     begun = time.monotonic()
     system.servers.up()
     outage.started = round(time.monotonic() - begun, 1)
-    outage.backlog = watch.behind()
-    behind = outage.backlog
+    outage.backlog = behind = watch.backlog()
     while outage.green is None or behind > rate * CAUGHT_UP_S * STAGES:
         outage.memory_most_mb = max(outage.memory_most_mb, watch.memory_mb())
         if outage.green is None and not watch.red():
             outage.green = round(time.monotonic() - begun, 1)
         else:
-            behind = watch.behind()
+            behind = watch.backlog()
         time.sleep(0.2)
     outage.caught_up = round(time.monotonic() - begun, 1)
     outage.speed_records_per_s = round(outage.backlog / max(outage.caught_up - outage.started, 0.1))
