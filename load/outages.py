@@ -3,6 +3,7 @@
 The chaos run's system without its faults; in the end the logs are replayed calmly and compared."""
 
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -190,6 +191,8 @@ def main(servers: tuple[str, ...], seconds: float, rate: float) -> None:
     python -m load.outages
     python -m load.outages clickhouse --seconds 600
     """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)  # end the servers on the way out
     found = measure(list(servers or PARTS), seconds, rate)
     click.echo(json.dumps(found, indent=1))
     sys.exit(1 if found["run"]["differences"] else 0)
