@@ -24,6 +24,7 @@ SETTLE_S = 240.0
 ASK_AGAIN_S = 2.0
 Say = Callable[[str], None]
 _running: list[System] = []
+_told_to_stop = threading.Event()
 
 
 @dataclass
@@ -76,6 +77,8 @@ class Order:
 
 def run(order: Order, say: Say) -> Report:
     """The whole run in a folder of its own, which is kept when something differs. Odd seeds have no cache."""
+    if _told_to_stop.is_set():  # the next one in turn, while those before it are being ended
+        return Report(order.seed, differences=["told to stop"])
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix=f"tidecast-chaos-{order.seed}-"))
     report = Report(order.seed, ",".join(order.without), order.transactions, folder=str(folder))
@@ -103,6 +106,7 @@ def run(order: Order, say: Say) -> Report:
 
 def abandon() -> None:
     """End all that runs now at once, and remove its folders: told to stop half-way."""
+    _told_to_stop.set()
     for system in _running.copy():
         system.abandon()
         shutil.rmtree(system.folder, ignore_errors=True)
