@@ -26,8 +26,8 @@ from load.chaos.system import PARTITIONS, TARGETS, System
 
 CALM_S = 12.0
 """Load without an outage before the first one and after each."""
-CAUGHT_UP_S = 1.0
-"""Predictions no later than this behind their events: caught up."""
+CAUGHT_UP_S = 2.0
+"""Records of so long more than usual are no backlog: history gathers them for a second."""
 STAGES = 4
 """That each record passes: scoring, judging or monitoring, and history for what it was and what it became."""
 DAY_SECONDS = 20.0
@@ -107,6 +107,7 @@ def away(system: System, watch: Watch, server: str, seconds: float, rate: float)
     """Take a server away for so long, then wait until all is caught up."""
     outage = Outage(server, seconds, memory_before_mb=watch.memory_mb())
     outage.predictions_before_per_s = _pace(watch, CALM_S)
+    usual = watch.backlog()
     system.servers.kill(server)
     killed = time.monotonic()
     answered = 0
@@ -119,7 +120,7 @@ def away(system: System, watch: Watch, server: str, seconds: float, rate: float)
     system.servers.up()
     outage.started = round(time.monotonic() - begun, 1)
     outage.backlog = behind = watch.backlog()
-    while outage.green is None or behind > rate * CAUGHT_UP_S * STAGES:
+    while outage.green is None or behind > usual + rate * CAUGHT_UP_S * STAGES:
         outage.memory_most_mb = max(outage.memory_most_mb, watch.memory_mb())
         if outage.green is None and not watch.red():
             outage.green = round(time.monotonic() - begun, 1)
