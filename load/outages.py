@@ -137,7 +137,7 @@ def _note(outage: Outage, watch: Watch, now: float) -> None:
     problems = watch.red()
     if problems and outage.red is None:
         outage.red = round(now, 1)
-    outage.said += [problem for problem in problems if problem not in outage.said][: 8 - len(outage.said)]
+    outage.said = list(dict.fromkeys([*outage.said, *problems]))[:8]
 
 
 def _pace(watch: Watch, seconds: float) -> float:
