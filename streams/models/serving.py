@@ -14,11 +14,14 @@ from streams.timeline import Serving
 class ServedModels:
     """Loads snapshots as switches name them and keeps the ones in use, the least recently used goes first."""
 
-    def __init__(self, store: ModelStore, key: bytes, limit: int = 256) -> None:
-        """`key`: the signing key that sealed the snapshots; `limit`: versions kept in memory."""
+    def __init__(self, store: ModelStore, key: bytes, limit: int = 256, room: int = 32 << 20) -> None:
+        """`key`: the signing key that sealed the snapshots; `limit`, `room`: versions kept in memory, and bytes of
+        their snapshots (a model takes several times as much)."""
         self._store = store
         self._key = key
         self._limit = limit
+        self._room = room
+        self._sizes: dict[str, int] = {}
         self._models: dict[str, Model] = {}
         self._untrained: dict[tuple[str, str], tuple[str, Model]] = {}
 
@@ -44,8 +47,12 @@ class ServedModels:
 
     def trim(self) -> None:
         """Forget the versions used least recently; called between slices."""
-        for snapshot in list(self._models)[: max(0, len(self._models) - self._limit)]:
+        bytes_kept = sum(self._sizes.values())
+        for snapshot in list(self._models):
+            if len(self._models) <= self._limit and bytes_kept <= self._room:
+                return
             del self._models[snapshot]
+            bytes_kept -= self._sizes.pop(snapshot)
 
     def _load(self, snapshot: str, digest: bytes) -> None:
         if snapshot in self._models:
@@ -71,3 +78,4 @@ class ServedModels:
         if model is None:
             raise NoSnapshot(f"snapshot {snapshot!r} holds no model although a switch names it: roll back to another")
         self._models[snapshot] = model
+        self._sizes[snapshot] = len(blob)

@@ -1,6 +1,7 @@
 """Scoring with versions that learners made: what the log has switched to answers, and nothing else."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from hashlib import sha256
 from math import nan
 from typing import Any
@@ -15,12 +16,13 @@ from streams.learning import Learning
 from streams.log import Output, Record, TopicPartition
 from streams.models.arms import build_model
 from streams.models.memory import MemoryModelStore
+from streams.models.serving import ServedModels
 from streams.models.snapshot import Snapshot, dump_snapshot
 from streams.models.version import Version
 from streams.replay import replay
 from streams.scoring import Scoring
 from streams.state.memory import MemoryScoringStore
-from streams.timeline import PartitionHeader
+from streams.timeline import PartitionHeader, Serving
 from tests.replay.test_scoring import contents, seen
 from tests.replay.world import KEY, PARTITIONS, USE_CASE, Log, decoded, deployment, random_log
 
@@ -165,3 +167,39 @@ def test_replay_with_versions_equals_live_in_any_batches(seed: int, monkeypatch:
     headers = [PartitionHeader.unpack(packed) for _, packed in store.positions(range(PARTITIONS)).values()]
     assert all(header.serving for header in headers)
     assert next(iter(log.logs)).topic == CUSTOMER_EVENTS
+
+
+def served(offset: int, path: str, blob: bytes) -> Serving:
+    return Serving(str(Version("silent", "logistic", 1, offset)), 0, offset, path, sha256(blob).digest(), -1)
+
+
+def test_versions_in_memory_are_bounded_by_number_and_by_size() -> None:
+    models, made = MemoryModelStore(), [version(offset, 0.5) for offset in (9, 19, 29)]
+    for path, blob in made:
+        models.put(path, blob)
+    size = len(made[0][1])
+    for kept, bounds in ((2, {"limit": 2}), (1, {"room": 2 * size - 1}), (0, {"room": 0}), (3, {"room": 4 * size})):
+        loaded = ServedModels(models, KEY, **bounds)
+        for offset, (path, blob) in zip((9, 19, 29), made, strict=True):
+            loaded.prepare(served(offset, path, blob))
+        loaded.trim()
+        there = []
+        for path, _ in made:
+            with suppress(KeyError):
+                there.append(loaded.loaded(path))
+        assert len(there) == kept
+        loaded.prepare(served(9, *made[0]))
+        assert loaded.loaded(made[0][0]).predict([0.0] * len(NAMES)) > 0.6
+
+
+def test_a_store_with_hardly_any_room_in_memory_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    log, models = Log(), MemoryModelStore()
+    log.deploy()
+    for number, offset in enumerate((9, 19, 29)):
+        path, blob = version(offset, float(number))
+        models.put(path, blob)
+        switch(log, offset, path, blob)
+        buy(log, number)
+    roomy = answers(log, models)
+    monkeypatch.setattr(ServedModels.__init__, "__defaults__", (1, 0))
+    assert answers(log, models) == roomy and len({told[0] for told in roomy}) == 3
