@@ -64,8 +64,8 @@ def habits() -> Any:
 
 
 class Lives:
-    """So many customers, for ever: call `day` once for each day, in order. 14 bytes a customer, 8 more while a day is
-    drawn."""
+    """So many customers, for ever: call `day` once for each day, in order. 7 bytes a customer, about 30 more while a
+    day is drawn (by the types of the arrays)."""
 
     def __init__(self, customers: int, seed: int, per_day: float, skew: float = 0.8, rings: float = 0.0) -> None:
         """`per_day`: events of all customers on a usual day; `skew`: Zipf's exponent of the customers' rates; `rings`:

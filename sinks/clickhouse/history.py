@@ -39,6 +39,7 @@ class HistorySlice:
     recorded: dict[TopicPartition, int] = field(default_factory=dict)
     records: int = 0
     outputs: Sequence[Output] = ()
+    set_aside: ClassVar[None] = None
 
     def add(self, partition: TopicPartition, place: Place, rows: Sequence[tuple[str, Row]]) -> None:
         """The rows of one record, which is the last one of its partition so far."""
@@ -47,8 +48,6 @@ class HistorySlice:
         self.positions[partition] = place.offset + 1
         self.recorded[partition] = place.placed[-1]
         self.records += 1
-
-    set_aside: ClassVar[None] = None
 
     def commit(self) -> None:
         """One insert per table, then one for the positions. Unavailable while ClickHouse is away."""

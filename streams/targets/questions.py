@@ -123,8 +123,8 @@ class Questions:
         self, work: PartitionWork, customer: CustomerWork, settled: Settled, label: float, outcome_at: int
     ) -> None:
         """A later outcome of a settled question: one more example, if it says otherwise."""
-        if label == settled.label:
-            return
+        if label == settled.label or settled.observation.target not in self._correctable:
+            return  # it says the same, or the definitions in force learn no corrections any more
         settled.label = label
         customer.observations_changed = True
         self._example(work, customer, settled.observation, label, outcome_at, CORRECTION)
