@@ -176,6 +176,7 @@ class Observer:
 
     def _history(self, standing: Standing) -> None:
         from sinks.clickhouse.client import READING, clear_errors, connect
+        from sinks.clickhouse.history import History
 
         settings = self._wiring.settings
         query = "SELECT topic, log_partition, next_offset FROM positions WHERE log_epoch = {epoch:Int64}"
@@ -187,6 +188,6 @@ class Observer:
             standing.notes.append(f"history: {error}")
             return
         reached = {(topic, partition): offset for topic, partition, offset in rows}
-        for topic in sorted({topic for topic, _ in reached}):
+        for topic in History.topics:  # also those of which nothing is written yet: all of them lies behind
             for partition in self._follower.bounds(topic):
                 standing.places.append(Place("history", topic, partition, reached.get((topic, partition), 0)))

@@ -60,6 +60,8 @@ def test_status_and_customer(tidecast: Tidecast, file: Path, scorer: None) -> No
     assert set(status["ticks"].values()) == {"2024-12-31 00:00:00"} and status["watermark"] == "2024-12-30 23:00:00"
     assert status["counters"]["predictions"] > 2 * ROWS and status["counters"]["examples"] > ROWS
     assert {place["stage"] for place in status["places"]} >= {"scoring", "judging", "monitoring"}
+    history = {place["topic"]: place["lag"] for place in status["places"] if place["stage"] == "history"}
+    assert history["labelled-examples"] > 0, "of what nothing was written yet, all lies behind"
 
     shown = tidecast("status", "--use-case", "retail").stdout
     assert f"published {ROWS} = {ROWS} accepted + 0 duplicate + 0 late + 0 dead" in shown
