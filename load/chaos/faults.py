@@ -48,6 +48,8 @@ def _link(system: System, fault: Fault) -> str:
         link.stall()
     elif fault.how == "delay":
         link.delay(0.2)
+    elif fault.how == "misdirect":
+        link.misdirect(b"labelled-examples")
     else:
         link.throttle(20_000)
     system.pause(fault.seconds)

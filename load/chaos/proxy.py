@@ -5,7 +5,7 @@ import contextlib
 import socket
 import struct
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Thread
 from typing import Any
 
@@ -51,6 +51,7 @@ class _Faults:
     stalled: bool = False
     delay: float = 0.0
     rate: float | None = None
+    misdirected: bytes | None = None
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -67,7 +68,7 @@ class Link:
         self._loop = loop
         self._faults = _Faults()
         self._up, self._down = _Way(), _Way()
-        self._connections = self._refused = 0
+        self._connections = self._refused = self._mentions = 0
         self._serving: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._server: asyncio.Server | None = None
 
@@ -102,9 +103,14 @@ class Link:
             raise ValueError("bytes_per_second must be above 0; use stall() for nothing at all")
         self._call(self._change(rate=bytes_per_second))
 
+    def misdirect(self, name: bytes) -> None:
+        """In every other chunk that clients send, the first mention of a topic reads otherwise: the broker refuses that
+        request as it refuses one for a partition whose leader has moved, and takes those behind it."""
+        self._call(self._change(misdirected=name))
+
     def heal(self) -> None:
         """No fault any more: what was held back passes at once."""
-        self._call(self._change(cut=False, stalled=False, delay=0.0, rate=None))
+        self._call(self._change(cut=False, stalled=False, delay=0.0, rate=None, misdirected=None))
 
     def _call(self, command: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(command, self._loop).result(ANSWER_TIMEOUT)
@@ -122,8 +128,7 @@ class Link:
 
     async def _change(self, **now: Any) -> None:
         before = self._faults
-        kept = {"cut": before.cut, "stalled": before.stalled, "delay": before.delay, "rate": before.rate}
-        self._faults = _Faults(**{**kept, **now})
+        self._faults = replace(before, over=asyncio.Event(), **now)
         before.over.set()
 
     async def _cut(self) -> None:
@@ -198,11 +203,18 @@ class Link:
             arrived, chunk = await chunks.get()
             await self._may_pass(way, arrived)
             if chunk:
-                await self._send(chunk, target, way)
+                await self._send(self._misdirected(chunk, way), target, way)
         if chunk is None:
             raise ConnectionResetError
         with contextlib.suppress(OSError):
             target.write_eof()
+
+    def _misdirected(self, chunk: bytes, way: _Way) -> bytes:
+        name = self._faults.misdirected
+        if name is None or way is not self._up or name not in chunk:
+            return chunk
+        self._mentions += 1
+        return chunk.replace(name, name[:-1] + b"_", 1) if self._mentions % 2 else chunk
 
     async def _send(self, chunk: bytes, target: asyncio.StreamWriter, way: _Way) -> None:
         while chunk:

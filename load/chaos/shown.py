@@ -22,6 +22,7 @@ STILL_S = 4.5
 """Shorter than the group's session: who is still so long goes on as if nothing had happened."""
 BACK = (Fault(0.0, "redis", "redis", "second"), Fault(0.0, "redis", "redis", "backup"))
 CUT = tuple(Fault(0.0, "link", f"{worker}>redis", "cut", 2.0) for worker in ("scoring-a", "scoring-b", "watching"))
+MISDIRECTED = tuple(Fault(0.0, "link", f"scoring-{which}>kafka", "misdirect", 5.0) for which in "ab")
 SHOWN: dict[str, tuple[Fault, ...]] = {
     "position-cas": (point("scoring.acked", STOP),),
     "position-read": (
@@ -34,8 +35,9 @@ SHOWN: dict[str, tuple[Fault, ...]] = {
     "event-digests": (),
     "tick-steps": (),
     "acks": (point("scoring.committed", KILL), Fault(0.0, "kafka", "kafka")),
-    "idempotence": tuple(Fault(0.0, "link", f"scoring-{which}>kafka", "cut", 0.2) for which in "abab"),
-    "purge": tuple(Fault(0.0, "link", f"scoring-{which}>kafka", "stall", 36.0) for which in "ab"),
+    "idempotence": MISDIRECTED,
+    "first-alone": MISDIRECTED,
+    "gapless": tuple(Fault(0.0, "link", f"scoring-{which}>kafka", "stall", 3.0) for which in "ab"),
     "produce-then-commit": (point("scoring.computed", KILL), point("scoring.produced", KILL)),
     "void-on-failure": (*CUT, Fault(0.0, "redis", "redis", "restart")),
     "go-back": (*CUT, Fault(0.0, "redis", "redis", "restart")),

@@ -83,7 +83,7 @@ def test_too_large_a_record_is_said_so(stack: Stack, topic: str, size: int) -> N
 def test_an_outage_is_unavailable_and_what_follows_is_in_order(
     stack: Stack, topic: str, read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(producing, "TIMEOUT_MS", 3_000)
+    monkeypatch.setattr(producing, "TIMEOUT_S", 3.0)
     ours = emitter(stack, topic)
     ours.emit(outputs(range(300)))
     broker = psutil.Process(read_place(stack.folder).processes["kafka"].pid)
@@ -102,7 +102,7 @@ def test_an_outage_is_unavailable_and_what_follows_is_in_order(
 def test_a_broker_that_hangs_for_a_while_loses_and_reorders_nothing(
     stack: Stack, topic: str, read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(producing, "TIMEOUT_MS", 3_000)
+    monkeypatch.setattr(producing, "TIMEOUT_S", 3.0)
     ours = emitter(stack, topic)
     ours.emit(outputs(range(300)))
     broker = psutil.Process(read_place(stack.folder).processes["kafka"].pid)

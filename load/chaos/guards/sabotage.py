@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -113,19 +114,36 @@ def _careless(producer: Any) -> Any:
 
 
 def _reordering(producer: Any) -> Any:
-    return lambda config: producer(config | {"enable.idempotence": False, "max.in.flight.requests.per.connection": 5})
+    """A record a request, so that a request that is refused and repeated has others behind it."""
+    options = {"enable.idempotence": False, "enable.gapless.guarantee": False, "batch.num.messages": 1}
+    return lambda config: producer(config | options)
 
 
-def _keep_producer(give_up: Any) -> Any:
-    def go_on(self: Any, error: Any) -> None:
-        producer, self._producer = self._producer, None
-        try:
-            give_up(self, error)
-        finally:
-            self._producer = producer
-            self._failed.clear()
+def _one_by_one(producer: Any) -> Any:
+    return lambda config: producer(config | {"batch.num.messages": 1})
 
-    return go_on
+
+def _all_at_once(_: Any) -> Any:
+    return lambda outputs, places: ([], outputs)
+
+
+def _with_gaps(producer: Any) -> Any:
+    """The client gives up records by itself. While they wait for a broker more come one by one, so that they do not all
+    grow too old at the same moment."""
+
+    class Impatient:
+        def __init__(self, config: Any) -> None:
+            self.real = producer(config | {"delivery.timeout.ms": 2000, "enable.gapless.guarantee": False})
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.real, name)
+
+        def produce(self, *arguments: Any, **named: Any) -> None:
+            self.real.produce(*arguments, **named)
+            if len(self.real) > 20:
+                time.sleep(0.01)
+
+    return Impatient
 
 
 # -- marks
@@ -317,13 +335,18 @@ GUARDS = {
     ),
     "idempotence": Guard(
         "The client's own retries neither double nor reorder records.",
-        "Kafka's connections cut again and again while there is much output",
+        "a link to Kafka on which requests are misdirected, one by one: refused, as after a change of leader",
         (Patch(EMITTER, "Producer", _reordering),),
     ),
-    "purge": Guard(
-        "After a failed emit nothing of it comes later, out of order.",
-        "Kafka stalled beyond the delivery time-out (30 s), then healed",
-        (Patch(EMITTER, "KafkaEmitter._give_up", _keep_producer),),
+    "first-alone": Guard(
+        "The broker knows a producer before more than one of its requests is on the way.",
+        "a link to Kafka on which requests are misdirected, one by one: refused, as after a change of leader",
+        (Patch(EMITTER, "Producer", _one_by_one), Patch(EMITTER, "_firsts", _all_at_once)),
+    ),
+    "gapless": Guard(
+        "No record is written behind one that failed.",
+        "Kafka stalled for longer than the client tries (here 2 s), then healed",
+        (Patch(EMITTER, "Producer", _with_gaps),),
     ),
     "produce-then-commit": Guard(
         "Outputs are produced before state and position are committed.",
