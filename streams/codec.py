@@ -108,6 +108,10 @@ class Codec:
         except Exception:  # what the compiled writer does not take
             return _write(name, writing, record)
 
+    def header(self, name: str) -> bytes:
+        """What the framed bytes of such records begin with, for who writes the body. Unavailable."""
+        return (self._writing.get(name) or self._learn_writing(name)).header
+
     def decode(self, value: bytes | None, expected: Container[str] | None = None) -> tuple[str, dict[str, Any]]:
         """Full name and record. Undecodable for everything that is no record we can read; Unavailable when
         the registry is away (ids seen before go on being read).

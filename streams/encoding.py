@@ -10,8 +10,9 @@ from typing import Any
 
 Writer = Callable[[Mapping[str, Any]], bytes]
 
-_double = Struct("<d").pack
-_float = Struct("<f").pack
+double = Struct("<d").pack
+float32 = Struct("<f").pack
+"""Avro's double and float."""
 
 
 class Unusual(Exception):
@@ -35,7 +36,8 @@ _LENGTH = _SHORT[::2]
 """Lengths and counts up to 8191, as Avro's zigzag numbers."""
 
 
-def _long(value: int) -> bytes:
+def long(value: int) -> bytes:
+    """Avro's long: 7 bits a byte, zigzag."""
     if value.__class__ is not int or not -0x8000000000000000 <= value <= 0x7FFFFFFFFFFFFFFF:
         raise Unusual
     number = (value << 1) ^ (value >> 63)
@@ -52,10 +54,11 @@ def _long(value: int) -> bytes:
 def _int(value: int) -> bytes:
     if value.__class__ is not int or not -0x80000000 <= value <= 0x7FFFFFFF:
         raise Unusual
-    return _long(value)
+    return long(value)
 
 
-def _text(value: str) -> bytes:
+def text(value: str) -> bytes:
+    """Avro's string: its length in bytes, then UTF-8. IndexError above 8191 bytes."""
     data = value.encode()
     return _LENGTH[len(data)] + data
 
@@ -66,7 +69,8 @@ def _data(value: bytes) -> bytes:
     return _LENGTH[len(value)] + value
 
 
-def _flag(value: bool) -> bytes:
+def flag(value: bool) -> bytes:
+    """Avro's boolean."""
     if value.__class__ is not bool:
         raise Unusual
     return b"\x01" if value else b"\x00"
@@ -78,13 +82,13 @@ def _doubles(value: Sequence[float]) -> bytes:
 
 
 _PRIMITIVES: dict[str, Callable[[Any], bytes]] = {
-    "long": _long,
+    "long": long,
     "int": _int,
-    "string": _text,
+    "string": text,
     "bytes": _data,
-    "boolean": _flag,
-    "double": _double,
-    "float": _float,
+    "boolean": flag,
+    "double": double,
+    "float": float32,
 }
 
 
@@ -144,7 +148,7 @@ class _Compiler:
         inner = self.of(values, namespace)
 
         def write(value: Mapping[str, Any]) -> bytes:
-            pairs = b"".join([_text(key) + inner(item) for key, item in value.items()])
+            pairs = b"".join([text(key) + inner(item) for key, item in value.items()])
             return _LENGTH[len(value)] + pairs + b"\x00" if value else b"\x00"
 
         return write
@@ -161,7 +165,7 @@ def _record_writer(writers: Mapping[str, Callable[[Any], bytes]]) -> Callable[[A
     """One expression that joins all fields; text is written in place, being the most common."""
     parts, names = [], {"_LENGTH": _LENGTH, "Unusual": Unusual, "join": b"".join}
     for number, (name, writer) in enumerate(writers.items()):
-        if writer is _text:
+        if writer is text:
             parts.append(f"_LENGTH[len(text := record[{name!r}].encode())], text,")
         else:
             names[f"write_{number}"] = writer

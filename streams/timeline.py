@@ -1,6 +1,6 @@
 """A partition's own state: its clock, the versions that serve it, its counters."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import msgpack
@@ -54,16 +54,23 @@ class PartitionHeader:
 
     def pack(self) -> bytes:
         """The stored form."""
-        fields: dict[str, Any] = asdict(self)
-        return msgpack.packb(fields)  # type: ignore[no-any-return]
+        told: dict[str, Any] = {name: getattr(self, name) for name in _HEADER}
+        told["serving"] = {
+            arm: {name: getattr(serving, name) for name in _SERVING} for arm, serving in self.serving.items()
+        }
+        return msgpack.packb(told)  # type: ignore[no-any-return]
 
     @classmethod
     def unpack(cls, data: bytes) -> "PartitionHeader":
         """What `pack` wrote."""
-        fields = msgpack.unpackb(data)
-        fields["counters"] = _zeros() | fields["counters"]
-        fields["serving"] = {
+        told = msgpack.unpackb(data)
+        told["counters"] = _zeros() | told["counters"]
+        told["serving"] = {
             arm: Serving(**{**entry, "previous": tuple(entry["previous"]) if entry["previous"] else None})
-            for arm, entry in fields["serving"].items()
+            for arm, entry in told["serving"].items()
         }
-        return cls(**fields)
+        return cls(**told)
+
+
+_HEADER = [one.name for one in fields(PartitionHeader)]
+_SERVING = [one.name for one in fields(Serving)]

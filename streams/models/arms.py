@@ -94,9 +94,9 @@ class Model(Protocol):
         """Learn one example; `vector` stays as it is."""
         ...
 
-    def contributions(self, vector: Sequence[float], top: int) -> list[tuple[str, float]]:
-        """The `top` strongest signed contributions to the score (log-odds or value), strongest first;
-        [] where the model has none."""
+    def explain(self, vector: Sequence[float], top: int) -> tuple[float, list[tuple[str, float]]]:
+        """`predict`, and the `top` strongest signed contributions to the score (log-odds or value), strongest first;
+        none where the model has none."""
         ...
 
 

@@ -51,7 +51,11 @@ class LinearModel:
 
     def predict(self, vector: Sequence[float]) -> float:
         """See streams.models.arms.Model."""
-        return self.score(vector)
+        return self.answer(self.score(vector))
+
+    def answer(self, score: float) -> float:
+        """What is answered at a score."""
+        return score
 
     def gradient(self, score: float, label: float) -> float:
         """Derivative of the loss with respect to the score."""
@@ -95,19 +99,19 @@ class LinearModel:
             scaled.append((i, z))
         return scaled, dot
 
-    def contributions(self, vector: Sequence[float], top: int) -> list[tuple[str, float]]:
-        """See streams.models.arms.Model: weight × scaled value; features without any are left out."""
+    def explain(self, vector: Sequence[float], top: int) -> tuple[float, list[tuple[str, float]]]:
+        """See streams.models.arms.Model: weight × scaled value, in one pass; features without any are left out."""
         if self.columns is not None:
             vector = [vector[i] for i in self.columns]
-        found = [
-            (name, weight * ((x - mean) / deviation))
-            for name, x, mean, deviation, weight in zip(
-                self.features, vector, self.means, self._deviations, self.weights, strict=True
-            )
-            if deviation and weight and x == x
-        ]
-        found.sort(key=_strength, reverse=True)
-        return found[:top]
+        dot = 0.0
+        parts: list[float] = []
+        for x, mean, deviation, weight in zip(vector, self.means, self._deviations, self.weights, strict=True):
+            part = 0.0
+            if deviation and x == x:
+                part = weight * ((x - mean) / deviation)
+                dot += part
+            parts.append(part)
+        return self.answer(dot + self.intercept), _strongest(self.features, parts, top)
 
     def pack(self) -> list[Any]:
         """Everything it is, as plain values."""
@@ -138,9 +142,8 @@ class LinearModel:
 class LogisticModel(LinearModel):
     """Scaled logistic regression under log loss."""
 
-    def predict(self, vector: Sequence[float]) -> float:
-        """See streams.models.arms.Model."""
-        score = self.score(vector)
+    def answer(self, score: float) -> float:
+        """The probability of 1; River's cuts at ±30."""
         if score < -30:
             return 0.0
         if score > 30:
@@ -160,3 +163,11 @@ class LogisticModel(LinearModel):
 
 def _strength(contribution: tuple[str, float]) -> float:
     return abs(contribution[1])
+
+
+def _strongest(names: Sequence[str], parts: list[float], top: int) -> list[tuple[str, float]]:
+    """Sorts plain numbers first: only few pairs need to be made."""
+    least = sorted(map(abs, parts), reverse=True)[top - 1] if 0 < top <= len(parts) else 0.0
+    found = [(name, part) for name, part in zip(names, parts, strict=True) if part and abs(part) >= least]
+    found.sort(key=_strength, reverse=True)
+    return found[:top]

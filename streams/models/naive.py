@@ -28,9 +28,9 @@ class PriorRateModel:
         else:
             self.mean += (label - self.mean) / self.count
 
-    def contributions(self, vector: Sequence[float], top: int) -> list[tuple[str, float]]:
-        """None: it looks at no feature."""
-        return []
+    def explain(self, vector: Sequence[float], top: int) -> tuple[float, list[tuple[str, float]]]:
+        """No contributions: it looks at no feature."""
+        return self.predict(vector), []
 
     def pack(self) -> list[Any]:
         """Everything it is, as plain values."""
@@ -62,9 +62,10 @@ class LastValueModel:
     def learn(self, vector: Sequence[float], label: float) -> None:
         """Nothing to learn."""
 
-    def contributions(self, vector: Sequence[float], top: int) -> list[tuple[str, float]]:
+    def explain(self, vector: Sequence[float], top: int) -> tuple[float, list[tuple[str, float]]]:
         """Its one feature."""
-        return [(self.feature, self.predict(vector))][:top]
+        value = self.predict(vector)
+        return value, [(self.feature, value)][:top]
 
     def pack(self) -> list[Any]:
         """Everything it is, as plain values."""

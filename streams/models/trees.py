@@ -59,9 +59,9 @@ class RiverModel:
         """See streams.models.arms.Model."""
         self.estimator.learn_one(self.known(vector), label)
 
-    def contributions(self, vector: Sequence[float], top: int) -> list[tuple[str, float]]:
-        """None that would be honest: a tree's answer is no sum over features."""
-        return []
+    def explain(self, vector: Sequence[float], top: int) -> tuple[float, list[tuple[str, float]]]:
+        """No contributions that would be honest: a tree's answer is no sum over features."""
+        return self.predict(vector), []
 
     def pack(self) -> list[Any]:
         """Everything it is; the estimator pickled."""

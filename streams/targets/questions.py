@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 from math import isfinite
-from typing import Any
 
 from schemas.topics import LABELLED_EXAMPLES, PREDICTIONS
 from streams.codec import Codec
 from streams.log import Output
+from streams.models.arms import Model
 from streams.models.serving import ServedModels
 from streams.state.working import CustomerWork, PartitionWork
-from streams.targets.observations import Answers, Observation, Settled, pack_vector, unpack_vector
+from streams.targets.observations import Answers, Observation, Settled, pack_vector
 from streams.targets.plan import TargetPlan
+from streams.targets.writing import Reasons, RecordWriter
 
 CORRECTION = "correction"
 """How an example was settled whose question was settled otherwise before."""
@@ -32,7 +33,7 @@ class Questions:
         """`correctable`: per target that learns corrections, how long after the outcome one may come, in ms."""
         self._codec = codec
         self._models = models
-        self._deployment_id = deployment_id
+        self._writer = RecordWriter(codec, deployment_id)
         self._target_partitions = target_partitions
         self._correctable = correctable
 
@@ -49,54 +50,39 @@ class Questions:
         source = work.next_source()
         prediction_id = work.id_of(source)
         vector = plan.vector(features)
-        answers = [self._answer(work, plan, i, vector) for i in range(len(plan.arms))]
-        champion = answers[plan.champion]
+        packed = pack_vector(vector)
+        answers, reasons = self._answers(work, plan, vector)
         observed = plan.observes(prediction_id)
         if observed and not customer.observations.has_room(plan.name):
             observed = False
             work.header.counters["unobserved"] += 1
         end = None if plan.horizon is None else asked_at + plan.horizon
-        record = {
-            "prediction_id": prediction_id,
-            "target": plan.name,
-            "customer_id": customer.customer_id,
-            "asked_at": asked_at,
-            "asked_by": asked_by,
-            "value": champion[2],
-            "champion": champion[0],
-            "answers": _answer_records(answers),
-            "vector": vector,
-            "reasons": self._reasons(work, plan, champion[1], vector),
-            "observed": observed,
-            "horizon_end": end,
-            "deployment_id": self._deployment_id,
-            "source": source,
-        }
-        value = self._codec.encode("tidecast.Prediction", record)
+        value = self._writer.prediction(
+            prediction_id,
+            plan.name,
+            customer.customer_id,
+            asked_at,
+            asked_by,
+            answers,
+            plan.champion,
+            packed,
+            reasons,
+            observed,
+            end,
+            source,
+        )
         work.outputs.append(Output(PREDICTIONS, work.partition, customer.customer_id.encode(), value, source))
         work.header.counters["predictions"] += 1
         if observed:
-            self._open(work, customer, plan, prediction_id, asked_at, end, vector, answers)
+            self._open(work, customer, Observation(plan.name, prediction_id, asked_at, end, packed, answers))
 
-    def _open(
-        self,
-        work: PartitionWork,
-        customer: CustomerWork,
-        plan: TargetPlan,
-        prediction_id: str,
-        asked_at: int,
-        end: int | None,
-        vector: list[float],
-        answers: Answers,
-    ) -> None:
-        observation = Observation(plan.name, prediction_id, asked_at, end, pack_vector(vector), answers)
+    def _open(self, work: PartitionWork, customer: CustomerWork, observation: Observation) -> None:
         customer.observations.waiting.append(observation)
         customer.observations_changed = True
         opened = work.header.opened
-        opened[plan.name] = opened.get(plan.name, 0) + 1
+        opened[observation.target] = opened.get(observation.target, 0) + 1
         for early in customer.observations.early:
-            fits = early.target == plan.name and early.prediction_id in (None, prediction_id)
-            if fits and observation.spans(early.occurred_at):
+            if observation.is_named(early.target, early.prediction_id) and observation.spans(early.occurred_at):
                 self.settle(work, customer, observation, early.value, early.occurred_at, "outcome")
                 return
 
@@ -142,22 +128,16 @@ class Questions:
         header, target = work.header, observation.target
         source = work.next_source()
         example_id = work.id_of(source)
-        record = {
-            "example_id": example_id,
-            "prediction_id": observation.prediction_id,
-            "target": target,
-            "customer_id": customer.customer_id,
-            "asked_at": observation.asked_at,
-            "answers": _answer_records(observation.answers),
-            "vector": unpack_vector(observation.vector),
-            "label": label,
-            "outcome_at": outcome_at,
-            "settled_by": settled_by,
-            "deployment_id": self._deployment_id,
-            "previous": header.last_example.get(target),
-            "source": source,
-        }
-        value = self._codec.encode("tidecast.LabelledExample", record)
+        value = self._writer.example(
+            example_id,
+            customer.customer_id,
+            observation,
+            label,
+            outcome_at,
+            settled_by,
+            header.last_example.get(target),
+            source,
+        )
         work.outputs.append(Output(LABELLED_EXAMPLES, self._target_partitions[target], target.encode(), value, source))
         header.last_example[target] = example_id
         header.counters["examples"] += 1
@@ -180,45 +160,54 @@ class Questions:
             }
             work.outputs.append(Output(topic, partition, None, self._codec.encode("tidecast.Progress", record), source))
 
+    def _answers(self, work: PartitionWork, plan: TargetPlan, vector: list[float]) -> tuple[Answers, Reasons]:
+        """Every arm's answer, and the reasons of the champion's where the version meant to serve gave it."""
+        answers: Answers = []
+        told: Reasons = ()
+        for index in range(len(plan.arms)):
+            answer, reasons = self._answer(work, plan, index, vector)
+            answers.append(answer)
+            if index == plan.champion:
+                told = reasons
+        return answers, told
+
     def _answer(
         self, work: PartitionWork, plan: TargetPlan, arm_index: int, vector: list[float]
-    ) -> tuple[str, str, float, bool]:
+    ) -> tuple[tuple[str, str, float, bool], Reasons]:
         """The arm's answer: by the version served, else the one before it, else untrained; always finite."""
         arm = plan.arms[arm_index].name
         serving = work.header.serving.get(plan.serving_keys[arm_index])
         fallback = False
         if serving is not None:
-            versions = [(serving.version, serving.snapshot)]
+            explain = _explain if arm_index == plan.champion else _predict
+            value, reasons = explain(self._models.loaded(serving.snapshot), vector)
+            if value is not None:
+                return (arm, serving.version, value, False), reasons
+            fallback = True
             if serving.previous is not None:
-                versions.append((serving.previous[0], serving.previous[1]))
-            for version, snapshot in versions:
-                value = _predict(self._models.loaded(snapshot), vector)
+                version, snapshot, _ = serving.previous
+                value, _ = _predict(self._models.loaded(snapshot), vector)
                 if value is not None:
-                    return (arm, version, value, fallback)
-                fallback = True
+                    return (arm, version, value, True), ()
         version, model = self._models.untrained(plan, arm_index)
-        value = _predict(model, vector)
-        return (arm, version, 0.0, True) if value is None else (arm, version, value, fallback)
-
-    def _reasons(
-        self, work: PartitionWork, plan: TargetPlan, version: str, vector: list[float]
-    ) -> list[dict[str, Any]]:
-        serving = work.header.serving.get(plan.serving_keys[plan.champion])
-        if serving is None or serving.version != version:
-            return []
-        top = self._models.loaded(serving.snapshot).contributions(vector, REASONS)
-        return [{"feature": feature, "value": value} for feature, value in top if isfinite(value)]
+        value, _ = _predict(model, vector)
+        return ((arm, version, 0.0, True) if value is None else (arm, version, value, fallback)), ()
 
 
-def _answer_records(answers: Answers) -> list[dict[str, Any]]:
-    return [{"arm": a, "version": v, "value": x, "fallback": f} for a, v, x, f in answers]
-
-
-def _predict(model: Any, vector: list[float]) -> float | None:
+def _predict(model: Model, vector: list[float]) -> tuple[float | None, Reasons]:
     """The model's answer; None when it fails or is not finite, whatever the reason: a bad version must not
     stop the stream, the caller falls back and says so."""
     try:
         value = float(model.predict(vector))
     except Exception:
-        return None
-    return value if isfinite(value) else None
+        return None, ()
+    return value if isfinite(value) else None, ()
+
+
+def _explain(model: Model, vector: list[float]) -> tuple[float | None, Reasons]:
+    """`_predict`, with the reasons."""
+    try:
+        value, found = model.explain(vector, REASONS)
+    except Exception:
+        return None, ()
+    return (float(value), [reason for reason in found if isfinite(reason[1])]) if isfinite(value) else (None, ())

@@ -127,7 +127,7 @@ def test_it_pickles_and_leaves_its_input_alone(kind: str, declared: Declaration)
         before = list(map(repr, vector))
         model.predict(vector)
         model.learn(vector, label)
-        model.contributions(vector, 3)
+        model.explain(vector, 3)
         assert list(map(repr, vector)) == before
     copy = pickle.loads(pickle.dumps(model))
     vector = [1.0] * len(NAMES)
@@ -142,7 +142,7 @@ def test_answering_changes_nothing(kind: str, declared: Declaration) -> None:
     before = pack_model(model)
     for vector, _ in islice(rows(kind, 0.5), 150):
         model.predict(vector)
-        model.contributions(vector, 3)
+        model.explain(vector, 3)
     assert pack_model(model) == before
 
 
@@ -201,11 +201,12 @@ def test_contributions_add_up_to_the_score() -> None:
     for vector, label in rows("binary", 0.1):
         model.learn(vector, label)
     for vector, _ in islice(rows("binary", 0.2), 100):
-        every = model.contributions(vector, 99)
+        value, every = model.explain(vector, 99)
+        assert value == model.predict(vector)
         assert sum(value for _, value in every) + model.intercept == pytest.approx(model.score(vector))
         strengths = [abs(value) for _, value in every]
         assert strengths == sorted(strengths, reverse=True)
-        assert model.contributions(vector, 3) == every[:3]
+        assert model.explain(vector, 3) == (value, every[:3])
         known = {name for name, x in zip(NAMES, vector, strict=True) if x == x}
         assert {name for name, _ in every} <= known
 
