@@ -25,6 +25,7 @@ COMMANDS = {
     "rebuild": "Make lost state again from the logs.",
     "verify": "Replay the recorded logs and compare with the stores.",
     "chaos": "Break a system of its own on purpose and compare it with a calm replay.",
+    "bench": "Measure throughput, latency, CPU, bytes and recovery.",
     "demo": "A simulated telecom, live in the terminal.",
 }
 

@@ -1,0 +1,1 @@
+"""The benchmark: throughput, latency, CPU, bytes, memory and recovery, measured from outside."""

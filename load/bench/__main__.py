@@ -1,0 +1,153 @@
+"""`tidecast bench`: everything that docs/performance.md tells, by one command."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from load.bench import crowd, recovery, soak, stored
+from load.bench.draining import alone, together
+from load.bench.figures import Figures
+from load.bench.latency import ladder
+from load.bench.system import VERBS, System, servers
+
+
+class Bench:
+    """What all parts share."""
+
+    def __init__(
+        self, events: int, runs: int, partitions: int, rates: tuple[int, ...], seconds: int, crowds: Sequence[int]
+    ) -> None:
+        self.events = events
+        self.runs = runs
+        self.partitions = partitions
+        self.rates = rates
+        self.seconds = seconds
+        self.crowds = crowds
+        self.figures = Figures()
+
+    def drain(self) -> None:
+        """A backlog through scoring and learning, and through all stages."""
+        for _ in range(self.runs):
+            for verbs, label in ((("scoring", "learning"), "scoring + learning"), (VERBS, "all stages")):
+                system = System(self.partitions)
+                together(system, system.job.backlog(self.events), self.figures, verbs, label)
+
+    def stages(self) -> None:
+        """Each stage alone."""
+        for _ in range(self.runs):
+            system = System(self.partitions)
+            alone(system, system.job.backlog(self.events), self.figures)
+
+    def latency(self) -> None:
+        """From event to readable prediction, at a ladder of loads."""
+        system = System(self.partitions)
+        ladder(system, system.job.backlog(self.events // 4), self.rates, self.seconds, self.runs, self.figures)
+
+    def stored(self) -> None:
+        """Bytes per event in Kafka, Redis and ClickHouse."""
+        for _ in range(self.runs):
+            system = System(self.partitions)
+            stored.measure(system, system.job.backlog(self.events // 4), self.figures)
+
+    def memory(self) -> None:
+        """Memory against the number of customers."""
+        for customers in self.crowds:
+            for _ in range(self.runs if customers < MANY else 1):
+                found = crowd.measure(System(self.partitions), customers, customers)
+                label = f"{customers:,} customers"
+                self.figures.add(f"{label}: scoring's memory at most", "MiB", found.worker_peak_mib)
+                self.figures.add(f"{label}: Redis", "bytes/customer", found.redis_bytes_per_customer)
+
+    def recovery(self) -> None:
+        """kill -9 of the scorer."""
+        for customers in self.crowds:
+            recovery.measure(System(self.partitions), customers, self.runs, self.figures)
+
+    def workers(self) -> None:
+        """One scoring process against two."""
+        for _ in range(self.runs):
+            for processes in (1, 2):
+                system = System(self.partitions)
+                backlog, label = system.job.backlog(self.events), f"{processes} scoring process(es)"
+                together(system, backlog, self.figures, ("scoring",), label, processes)
+
+
+PARTS: dict[str, Callable[[Bench], None]] = {
+    "drain": Bench.drain,
+    "stages": Bench.stages,
+    "latency": Bench.latency,
+    "stored": Bench.stored,
+    "memory": Bench.memory,
+    "recovery": Bench.recovery,
+    "workers": Bench.workers,
+}
+SHORT = ("drain", "latency", "recovery")
+MANY = 500_000
+"""Customers from which one run must do."""
+
+
+@click.command()
+@click.argument("parts", nargs=-1, type=click.Choice(list(PARTS)))
+@click.option("--short", is_flag=True, help="Under three minutes: fewer events, rates and runs.")
+@click.option("--events", type=click.IntRange(1000), help="Size of a backlog.  [default: 200,000; short 50,000]")
+@click.option("--runs", type=click.IntRange(1), help="Runs of each measurement.  [default: 3; short 1]")
+@click.option("--rate", "rates", multiple=True, type=click.IntRange(1), help="Offered events/s; again for more.")
+@click.option("--seconds", type=click.IntRange(1), help="How long at each rate.  [default: 15; short 8]")
+@click.option("--soak", "minutes", type=click.FloatRange(0.5), help="Only a soak of so many minutes.")
+@click.option("--partitions", default=4, show_default=True, type=click.IntRange(1, 64))
+@click.option("--json", "file", type=click.Path(path_type=Path, dir_okay=False), help="Write all figures there.")
+def main(
+    parts: tuple[str, ...],
+    short: bool,
+    events: int | None,
+    runs: int | None,
+    rates: tuple[int, ...],
+    seconds: int | None,
+    minutes: float | None,
+    partitions: int,
+    file: Path | None,
+) -> None:
+    """Measure Tidecast on servers of its own: all PARTS, or the ones named.
+
+    The reference job (load/reference): 84-byte events of 48,000 customers, 20 features, two logistic targets asked on
+    every event, learning on, Redis with its append-only file, all acks. A table of least, median and greatest.
+
+    \b
+    tidecast bench                         # everything, under half an hour
+    tidecast bench --short                 # under three minutes
+    tidecast bench drain --runs 5 --json drain.json
+    tidecast bench latency --rate 5000 --seconds 60
+    tidecast bench --soak 20
+    """
+    bench = Bench(
+        events or (50_000 if short else 200_000),
+        runs or (1 if short else 3),
+        partitions,
+        rates or ((1000, 5000) if short else (1000, 2000, 5000, 10_000, 15_000, 20_000)),
+        seconds or (8 if short else 15),
+        (10_000,) if short else (10_000, 100_000, 1_000_000),
+    )
+    chosen = parts or (SHORT if short else tuple(PARTS))
+    sys.setswitchinterval(0.0005)  # publisher and reader are threads of one process
+    began = time.monotonic()
+    with servers():
+        if minutes is not None:
+            chosen = ("soak",)
+            soak.measure(System(partitions), minutes, bench.figures)
+        else:
+            for name in chosen:
+                click.echo(f"{name} …", err=True)
+                PARTS[name](bench)
+    for line in bench.figures.table():
+        click.echo(line)
+    click.echo(f"{time.monotonic() - began:.0f} s in all", err=True)
+    if file is not None:
+        options = {"parts": chosen, "events": bench.events, "runs": bench.runs, "partitions": partitions}
+        file.write_text(bench.figures.json(options) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""Throughput: a backlog worked off by all stages together, and by each alone."""
+
+import time
+
+from load.bench.figures import Figures
+from load.bench.job import TARGETS, Made
+from load.bench.system import VERBS, System
+
+
+def together(
+    system: System, backlog: list[Made], figures: Figures, verbs: tuple[str, ...], label: str, processes: int = 1
+) -> None:
+    """From the first to the last prediction of the backlog, with so many scoring processes and the other `verbs`."""
+    events = sum(one.partition is None for one in backlog)
+    system.publisher.all(backlog)
+    with system.reader() as reader:
+        began = time.perf_counter()
+        with system.workers(*verbs, processes=processes) as workers:
+            reader.wait_for(1)
+            first, cpu = time.perf_counter() - began, workers.cpu_s("scoring")
+            reader.wait_for(TARGETS * events)
+            cpu = workers.cpu_s("scoring") - cpu
+            span = reader.last - reader.first
+            figures.add(f"{label}: drain", "events/s", events / span)
+            figures.add(f"{label}: CPU of scoring", "µs/event", 1e6 * cpu / events)
+            figures.add(f"{label}: start to first prediction", "s", first)
+
+
+def alone(system: System, backlog: list[Made], figures: Figures) -> None:
+    """Each stage by itself on what the one before it has left, everything else stopped."""
+    system.publisher.all(backlog)
+    for verb in VERBS:
+        with system.workers(verb) as workers:
+            done = workers.drained(verb)
+        if done.records and done.seconds:
+            figures.add(f"{verb} alone: drain", "records/s", done.records / done.seconds)
+            figures.add(f"{verb} alone: CPU", "µs/record", 1e6 * done.cpu_s / done.records)

@@ -1,0 +1,79 @@
+"""The reference job's events as bytes, made before the clock starts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from load.reference.events import DAY_MS, NAME, START_MS, TYPES, activities
+from load.ticks import NAME as TICK
+from load.ticks import signed_tick
+from load.wire import Wire
+
+BACKLOG_DAYS = 30.0
+HOUR_MS = 3_600_000
+TARGETS = 2
+"""Predictions per event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An event ready to be sent; or, where `partition` is not None, a tick for that partition."""
+
+    value: bytes
+    key: bytes | None
+    partition: int | None = None
+
+
+class Job:
+    """Makes what is published. Everything is the same for the same seed."""
+
+    def __init__(self, wire: Wire, signing_key: str, partitions: int) -> None:
+        self._wire = wire
+        self._key = signing_key
+        self.partitions = partitions
+
+    def backlog(self, count: int) -> list[Made]:
+        """So many events over 30 days with a tick after each day."""
+        made: list[Made] = []
+        ticked = START_MS
+        for record in activities(count, BACKLOG_DAYS, seed=1):
+            if record["occurred_at"] >= ticked + DAY_MS:
+                ticked += DAY_MS
+                made += self.tick(ticked)
+            made.append(self._event(record))
+        return made
+
+    def spread(self, events: int, customers: int) -> Iterator[Made]:
+        """Events over so many customers in turn, a second of event time apart from first to last customer."""
+        for number in range(events):
+            yield self._event(
+                {
+                    "event_id": f"spread-{number:010d}",
+                    "customer_id": f"customer-{number % customers:08d}",
+                    "type": TYPES[number % len(TYPES)],
+                    "occurred_at": START_MS + number * 1000 // max(1, customers),
+                    "amount": 1.0 + number % 100,
+                    "props": {},
+                    "source": "",
+                }
+            )
+
+    def paced(self, rate: int, seconds: float, begun: int) -> list[Made]:
+        """Events at an even rate, an hour of event time per second after the backlog, a tick each second.
+        `begun`: seconds of such streams before this one."""
+        start = START_MS + int(BACKLOG_DAYS * DAY_MS) + begun * HOUR_MS
+        count = int(rate * seconds)
+        made: list[Made] = []
+        for number, record in enumerate(activities(count, seconds / 24, seed=2 + begun, start_ms=start)):
+            if number % rate == 0:
+                made += self.tick(start + number // rate * HOUR_MS)
+            made.append(self._event(record))
+        return made
+
+    def tick(self, time_ms: int) -> Iterator[Made]:
+        """Let time pass in all partitions."""
+        for partition in range(self.partitions):
+            value = self._wire.encode(TICK, signed_tick(time_ms, "load.bench", self._key, partition))
+            yield Made(value, None, partition)
+
+    def _event(self, record: dict[str, object]) -> Made:
+        return Made(self._wire.encode(NAME, record), str(record["customer_id"]).encode())

@@ -1,0 +1,75 @@
+"""Reading predictions as a consumer does, and noting when each could be read."""
+
+import threading
+import time
+
+import click
+from confluent_kafka import Consumer, Message, TopicPartition
+
+from load.wire import Wire
+
+PATIENCE_S = 300.0
+
+
+class Reader(threading.Thread):
+    """Reads the predictions as they come, and decodes them only when asked: that would take the workers' time."""
+
+    def __init__(self, kafka: str, wire: Wire, topic: str, partitions: int) -> None:
+        super().__init__(daemon=True)
+        self._wire = wire
+        self._consumer = Consumer({"bootstrap.servers": kafka, "group.id": "bench", "enable.auto.commit": False})
+        self._consumer.assign([TopicPartition(topic, partition, 0) for partition in range(partitions)])
+        self._ended = False
+        self._ids: dict[bytes, bool] = {}
+        self.count = 0
+        """Predictions read so far."""
+        self.first = self.last = 0.0
+        """Broker's time in s of the first and the latest prediction."""
+        self.read: list[tuple[float, bytes]] = []
+        """While `keep`: of each prediction, when it could be read (perf_counter) and its bytes."""
+        self.keep = False
+
+    def run(self) -> None:
+        """Until `end`."""
+        while not self._ended:
+            first = self._consumer.poll(0.05)
+            if first is None:
+                continue
+            now = time.perf_counter()  # to consume several is to wait until they are many, or for the whole time-out
+            for message in (first, *self._consumer.consume(5000, 0)):
+                if message.error() is None:
+                    self._take(message, now)
+        self._consumer.close()
+
+    def end(self) -> None:
+        """Stop reading."""
+        self._ended = True
+        self.join()
+
+    def _take(self, message: Message, now: float) -> None:
+        value = message.value() or b""
+        schema = value[:5]
+        if schema not in self._ids:
+            self._ids[schema] = self._wire.decode(value)[0] == "tidecast.Prediction"
+        if self._ids[schema]:
+            self.count += 1
+            self.last = message.timestamp()[1] / 1000
+            self.first = self.first or self.last
+            if self.keep:
+                self.read.append((now, value))
+
+    def wait_for(self, count: int, patience_s: float = PATIENCE_S) -> None:
+        """Until so many predictions were read."""
+        end = time.monotonic() + patience_s
+        while self.count < count:
+            if time.monotonic() > end:
+                raise click.ClickException(f"{self.count} of {count} predictions after {patience_s:.0f} s")
+            time.sleep(0.02)
+
+    def sources(self) -> dict[tuple[int, int, int], float]:
+        """(partition, offset, ordinal) of each different prediction's cause → when it could be read first."""
+        found: dict[tuple[int, int, int], float] = {}
+        for now, value in self.read:
+            source = self._wire.decode(value)[1]["source"]
+            found.setdefault((source["partition"], source["offset"], source["ordinal"]), now)
+        return found

@@ -1,0 +1,44 @@
+"""Bytes per event: what the servers keep of a backlog that all stages have worked off."""
+
+import json
+from pathlib import Path
+
+import redis
+
+from load.bench.figures import Figures
+from load.bench.job import TARGETS, Made
+from load.bench.system import VERBS, System
+
+TABLES = (
+    "SELECT table, sum(bytes_on_disk) AS bytes, sum(rows) AS rows FROM system.parts "
+    "WHERE active AND database = '{}' GROUP BY table HAVING rows > 0 ORDER BY bytes DESC"
+)
+
+
+def measure(system: System, backlog: list[Made], figures: Figures) -> None:
+    """Kafka's log, Redis' memory and ClickHouse's parts, per event of the backlog."""
+    events = sum(one.partition is None for one in backlog)
+    customers = len({one.key for one in backlog if one.key})
+    client = redis.Redis.from_url(system.place["redis"])
+    before = int(client.info("memory")["used_memory"])
+    system.publisher.all(backlog)
+    with system.reader() as reader, system.workers(*VERBS) as workers:
+        reader.wait_for(TARGETS * events)
+        workers.drained("history")
+    held = int(client.info("memory")["used_memory"]) - before
+    figures.add("Redis per customer", "bytes", held / customers)
+    for topic, size in sorted(_logs(system).items()):
+        figures.add(f"Kafka, {topic}, per event", "bytes", size / events)
+    told = json.loads(system.run("sql", TABLES.format(system.database), "--format", "json"))
+    for row in told:
+        figures.add(f"ClickHouse, {row['table']}, per event", "bytes", int(row["bytes"]) / events)
+        figures.add(f"ClickHouse, {row['table']}, per row", "bytes", int(row["bytes"]) / int(row["rows"]))
+
+
+def _logs(system: System) -> dict[str, int]:
+    """Bytes of segments by topic, one replica."""
+    found: dict[str, int] = {}
+    for file in Path(system.data).rglob(f"{system.prefix}*/*.log"):
+        topic = file.parent.name.removeprefix(system.prefix).rpartition("-")[0]
+        found[topic] = found.get(topic, 0) + file.stat().st_size
+    return found

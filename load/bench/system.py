@@ -1,0 +1,155 @@
+"""The servers, a deployed system with topics and tables of its own on them, and its workers."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import psutil
+
+from load.bench.job import Job
+from load.bench.publishing import Publisher
+from load.bench.reading import Reader
+from load.wire import Wire, addresses
+
+HERE = Path(__file__).parent.parent / "reference" / "use_case"
+PATIENCE_S = 300.0
+IDLE_S = 2.0
+"""A stage that has done nothing for so long has nothing to do: the history gathers records for a second."""
+VERBS = ("scoring", "learning", "judging", "monitoring", "history")
+
+
+def tidecast(*arguments: str) -> list[str]:
+    """The command line of tidecast in this environment."""
+    return [sys.executable, "-c", "from agents.cli import main; main()", *arguments]
+
+
+@contextmanager
+def servers() -> Iterator[Path]:
+    """A stack of its own in a folder that is deleted afterwards."""
+    with tempfile.TemporaryDirectory(prefix="tidecast-bench-") as folder:
+        os.environ["TIDECAST_DATA"] = folder
+        try:
+            subprocess.run(tidecast("stack", "up"), check=True, stdout=sys.stderr)
+            yield Path(folder)
+        finally:
+            subprocess.run(tidecast("stack", "down", "--wipe"), check=False, stdout=sys.stderr)
+            del os.environ["TIDECAST_DATA"]
+
+
+class System:
+    """The reference job, deployed anew: an empty log, empty state."""
+
+    def __init__(self, partitions: int, settings: Mapping[str, str] | None = None) -> None:
+        """`settings`: TIDECAST_* variables besides."""
+        name = uuid.uuid4().hex[:8]
+        self.prefix, self.database = f"bench-{name}.", f"bench_{name}"
+        own = {"TIDECAST_TOPIC_PREFIX": self.prefix, "TIDECAST_CLICKHOUSE_DATABASE": self.database}
+        self.env = {**os.environ, **own, **(settings or {})}
+        self.place: dict[str, Any] = addresses()
+        self.data = Path(os.environ["TIDECAST_DATA"])
+        self.partitions = partitions
+        self.run("deploy", str(HERE), "--partitions", str(partitions))
+        self.job = Job(Wire(self.place["registry"]), self.place["signing_key"], partitions)
+        self.publisher = Publisher(self.place["kafka"], self.prefix + "customer-events")
+
+    def run(self, *arguments: str) -> str:
+        """A command to its end; what it printed."""
+        done = subprocess.run(tidecast(*arguments), env=self.env, check=True, stdout=subprocess.PIPE, text=True)
+        return done.stdout
+
+    @contextmanager
+    def reader(self) -> Iterator[Reader]:
+        """Reads predictions meanwhile."""
+        reader = Reader(self.place["kafka"], Wire(self.place["registry"]), self.prefix + "predictions", self.partitions)
+        reader.start()
+        try:
+            yield reader
+        finally:
+            reader.end()
+
+    @contextmanager
+    def workers(self, *verbs: str, processes: int = 1) -> Iterator["Workers"]:
+        """Supervised workers for these verbs, ended afterwards."""
+        command = tidecast("worker", *verbs, "--use-case", str(HERE), "--processes", str(processes))
+        process = subprocess.Popen(command, env=self.env, stdout=sys.stderr)
+        try:
+            yield Workers(psutil.Process(process.pid), self.data)
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+class Workers:
+    """What the worker processes use and say of themselves."""
+
+    def __init__(self, supervisor: psutil.Process, data: Path) -> None:
+        self._supervisor = supervisor
+        self._data = data
+
+    def processes(self, verb: str) -> list[psutil.Process]:
+        """Those that work on this verb."""
+        found = []
+        for child in self._supervisor.children():
+            try:
+                if verb in child.cmdline():
+                    found.append(child)
+            except psutil.NoSuchProcess:
+                continue
+        return found
+
+    def cpu_s(self, verb: str) -> float:
+        """CPU time so far of the processes that work on this verb."""
+        times = [process.cpu_times() for process in self.processes(verb)]
+        return sum(float(one.user + one.system) for one in times)
+
+    def rss_mib(self, verb: str) -> float:
+        """Resident memory of them."""
+        return sum(float(process.memory_info().rss) for process in self.processes(verb)) / 2**20
+
+    def records(self, verb: str) -> int:
+        """Records that a verb's stages have worked off since they were started, by /metrics."""
+        total = 0.0
+        start = f'tidecast_records_total{{stage="{verb}'
+        for file in (self._data / "run").glob("*.health"):
+            try:
+                with urllib.request.urlopen(file.read_text().strip() + "/metrics", timeout=5) as answer:
+                    lines = answer.read().decode().splitlines()
+            except OSError:
+                continue
+            total += sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(start))
+        return int(total)
+
+    def drained(self, verb: str) -> "Drained":
+        """Waits until a verb has nothing more to do; what it did since its first batch."""
+        end = time.monotonic() + PATIENCE_S
+        while not (begun := self.records(verb)):
+            if time.monotonic() > end:
+                raise click.ClickException(f"{verb} has worked off nothing after {PATIENCE_S:.0f} s")
+            time.sleep(0.05)
+        began, cpu = time.perf_counter(), self.cpu_s(verb)
+        done, at, used = begun, began, cpu
+        while time.perf_counter() - at < IDLE_S and time.monotonic() < end:
+            time.sleep(0.05)
+            now = self.records(verb)
+            if now != done:
+                done, at, used = now, time.perf_counter(), self.cpu_s(verb)
+        return Drained(done - begun, at - began, used - cpu)
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What a stage did between its first batch and its last."""
+
+    records: int
+    seconds: float
+    cpu_s: float
