@@ -62,7 +62,7 @@ class Intake:
         self._max_ahead = max_ahead
         self._key = signing_key
         self._wall = wall
-        self._expected = CONTROLS | {OUTCOME} | self._events.keys()
+        self._expected = frozenset((*CONTROLS, OUTCOME, *self._events))
 
     def take(self, partition: int, raw: LogRecord, last_tick: int | None) -> Taken:
         """The record, checked as far as it can be without its customer's state."""

@@ -167,7 +167,7 @@ class FeaturePlan:
             if tiles[0][0] <= first:
                 tiles = [tile for tile in tiles if tile[0] > first]
             for place, position, scale in totals:
-                total = 0
+                total: Any = 0  # whole numbers stay exact
                 for tile in tiles:
                     total += tile[position]
                 out[place] = finite(total * scale)

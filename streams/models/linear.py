@@ -131,8 +131,8 @@ class LinearModel:
     @classmethod
     def unpack(cls, state: list[Any]) -> "LinearModel":
         """The model that `pack` described."""
-        model = cls.__new__(cls)
-        model.features, model.columns, model.l2, model.learning_rate, model.clip_gradient = state[:5]
+        model = cls(state[0], None, *state[2:5])
+        model.columns = state[1]
         model.counts, model.means, model.variances, model.weights = map(list, state[5:9])
         model.intercept = state[9]
         model._deviations = [0.0 if v <= 0.0 else v**0.5 for v in model.variances]

@@ -74,7 +74,7 @@ def _swell(data: bytes) -> None:
 def test_the_fuzzer_sees_it(
     fault: object, words: str, faulty: types.ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.fuzz.own.PATIENCE_S", 2.0)
+    monkeypatch.setattr("tests.fuzz.own.PATIENCE_S", 5.0)
     faulty.check = fault  # type: ignore[attr-defined]
     result = fuzz("faulty", 30, 1000, 1, most_defects=1)
     assert len(result.defects) == 1
