@@ -8,12 +8,10 @@ from typing import Any
 import click
 
 from agents.sizing.declared import assumptions, mixed, targets_of
-from agents.sizing.load import ArmLoad, Load, Prices, TargetLoad
+from agents.sizing.load import LEAST, MOST, ArmLoad, Load, Prices, TargetLoad
 from streams.features.window import duration_ms
 from streams.usecases import load_use_case
 
-MOST = 1e15
-"""Beyond this nothing is a load, and sums lose their digits."""
 EXAMPLES = Prices()
 SUFFIXES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 
@@ -23,9 +21,9 @@ class Number(click.ParamType):
 
     name = "number"
 
-    def __init__(self, least: float = 0, most: float = MOST, above: bool = False) -> None:
-        """From `least` (`above`: more than it) to `most`."""
-        self._least, self._most, self._above = least, most, above
+    def __init__(self, least: float = LEAST, most: float = MOST) -> None:
+        """From `least` to `most`."""
+        self._least, self._most = least, most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """As click asks."""
@@ -37,22 +35,20 @@ class Number(click.ParamType):
                 value = float("nan")
         if not isinstance(value, int | float):
             value = float("nan")
-        least = f"more than {self._least:g}" if self._above else f"{self._least:g} or more"
-        if not isfinite(value) or value < self._least or (self._above and value == self._least) or value > self._most:
-            self.fail(f"write a number, {least} and at most {self._most:g}, such as 0.5, 200 or 1.5M", param, ctx)
+        if not isfinite(value) or not self._least <= value <= self._most:
+            self.fail(f"write a number from {self._least:g} to {self._most:g}, such as 0.5, 200 or 1.5M", param, ctx)
         return float(value)
 
 
-def _some(above_zero: bool = True, least: float = 0.0) -> Number:
-    return Number(least, above=above_zero and least == 0)
-
-
+SOME = Number()
+NONE_OR_SOME = Number(0)
+ONE_OR_MORE = Number(1)
 SHARE = Number(0, 1)
 
 
 def multiples(_context: click.Context, _option: click.Parameter, value: str | None) -> list[float]:
     """`10,100` as numbers."""
-    convert = Number(0, 1e6, above=True).convert
+    convert = Number(LEAST, 1e6).convert
     return [convert(part, None, None) for part in value.split(",")] if value else []
 
 
@@ -81,15 +77,15 @@ def _options(*options: Callable[..., Any]) -> Callable[[Callable[..., None]], Ca
 
 
 COMING = _options(
-    _option("--events", _some(), "1000", "Events per second, mean."),
-    _option("--peak", _some(least=1), "3", "The busiest minutes over that mean."),
-    _option("--customers", _some(), "1M", "Customers ever seen."),
-    _option("--active", Number(0, 1, above=True), "0.5", "Share of them that is active."),
-    _option("--customer-days", _some(), "365", "Days since a customer's first event."),
-    _option("--event-bytes", _some(), "84", "Bytes of an event in Avro."),
+    _option("--events", SOME, "1000", "Events per second, mean."),
+    _option("--peak", ONE_OR_MORE, "3", "The busiest minutes over that mean."),
+    _option("--customers", SOME, "1M", "Customers ever seen."),
+    _option("--active", Number(LEAST, 1), "0.5", "Share of them that is active."),
+    _option("--customer-days", SOME, "365", "Days since a customer's first event."),
+    _option("--event-bytes", SOME, "84", "Bytes of an event in Avro."),
     _option("--hottest", SHARE, "0", "Share of the events that the busiest customer has."),
     _option("--features", click.IntRange(1, 10_000), 20, "Declared features."),
-    _option("--tick", _some(), "1", "Seconds from tick to tick of a partition."),
+    _option("--tick", Number(0.001), "1", "Seconds from tick to tick of a partition."),
 )
 ASKED = _options(
     _option("--targets", click.IntRange(1, 16), 2, "Targets, all alike."),
@@ -98,29 +94,29 @@ ASKED = _options(
     _option("--forests", click.IntRange(0, 100), 0, "Forests per target."),
     _option("--forest-trees", click.IntRange(1, 1000), 10, "Trees of a forest."),
     _option("--naive", click.IntRange(0, 100), 1, "Naive forecasts per target."),
-    _option("--questions", _some(False), "0.1", "Questions per event and target."),
-    _option("--schedule", _some(False), "0", "Questions per day, active customer and target."),
+    _option("--questions", NONE_OR_SOME, "0.1", "Questions per event and target."),
+    _option("--schedule", NONE_OR_SOME, "0", "Questions per day, active customer and target."),
     _option("--observe", SHARE, "0.1", "Share of the questions whose outcome is awaited."),
-    _option("--horizon", _some(), "14", "Days until the outcome is known."),
-    _option("--serve-every", _some(least=1), "1000", "Examples from one served version to the next."),
+    _option("--horizon", SOME, "14", "Days until the outcome is known."),
+    _option("--serve-every", ONE_OR_MORE, "1000", "Examples from one served version to the next."),
 )
 KEPT = _options(
-    _option("--kafka-days", _some(), "30", "Days of Kafka's retention."),
-    _option("--clickhouse-days", _some(), "365", "Days of history."),
+    _option("--kafka-days", SOME, "30", "Days of Kafka's retention."),
+    _option("--clickhouse-days", SOME, "365", "Days of history."),
     _option("--kafka-copies", click.IntRange(1, 10), 3, "Replication factor."),
     _option("--redis-copies", click.IntRange(1, 10), 2, "Master and replicas."),
     _option("--clickhouse-copies", click.IntRange(1, 10), 1, "Replicas."),
-    _option("--consumers", _some(False), "1", "Readers of predictions besides Tidecast's own."),
-    _option("--growth", _some(least=1), "4", "Growth that the partitions leave room for."),
+    _option("--consumers", NONE_OR_SOME, "1", "Readers of predictions besides Tidecast's own."),
+    _option("--growth", ONE_OR_MORE, "4", "Growth that the partitions leave room for."),
 )
 MACHINES = _options(
-    _option("--node-cores", _some(), "8", "Cores of a broker's or ClickHouse's machine."),
-    _option("--node-disk-tb", _some(), "4", "Its disk, 10^12 bytes."),
-    _option("--redis-shard-gib", _some(), "16", "Data in one Redis."),
+    _option("--node-cores", SOME, "8", "Cores of a broker's or ClickHouse's machine."),
+    _option("--node-disk-tb", SOME, "4", "Its disk, 10^12 bytes."),
+    _option("--redis-shard-gib", SOME, "16", "Data in one Redis."),
     _option("--cache-customers", click.IntRange(0), 50_000, "TIDECAST_CACHE_CUSTOMERS."),
-    _option("--core-hour", _some(False), EXAMPLES.core_hour, "Price, an example: put in yours."),
-    _option("--memory-gb-month", _some(False), EXAMPLES.memory_gb_month, "Price, an example: put in yours."),
-    _option("--disk-gb-month", _some(False), EXAMPLES.disk_gb_month, "Price, an example: put in yours."),
+    _option("--core-hour", NONE_OR_SOME, EXAMPLES.core_hour, "Price, an example: put in yours."),
+    _option("--memory-gb-month", NONE_OR_SOME, EXAMPLES.memory_gb_month, "Price, an example: put in yours."),
+    _option("--disk-gb-month", NONE_OR_SOME, EXAMPLES.disk_gb_month, "Price, an example: put in yours."),
 )
 BY_DECLARATION = (
     *("targets", "linear", "trees", "forests", "forest_trees", "naive", "questions", "schedule", "observe"),

@@ -10,6 +10,8 @@ from streams.errors import SettingError
 
 ArmKind = Literal["linear", "tree", "forest", "naive"]
 GIB = 1 << 30
+LEAST, MOST = 1e-6, 1e15
+"""What must be above 0 is at least this, everything at most that: beyond nothing is a load, and sums are not exact."""
 MOST_TARGETS = TOPICS[LABELLED_EXAMPLES].count(1)
 
 
@@ -127,10 +129,9 @@ def _check(given: Any, what: str, positive: tuple[str, ...], shares: tuple[str, 
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
-        if not isfinite(value) or value < 0:
-            raise SettingError(f"{what}: {name} is {value}; give a finite number, 0 or more.")
-        if name in positive and value == 0:
-            raise SettingError(f"{what}: {name} is 0; give more than 0.")
+        least = LEAST if name in positive else 0
+        if not isfinite(value) or not least <= value <= MOST:
+            raise SettingError(f"{what}: {name} is {value:g}; give a number from {least:g} to {MOST:g}.")
         if name in shares and value > 1:
             raise SettingError(f"{what}: {name} is {value}; it is a share, 1 at most.")
 

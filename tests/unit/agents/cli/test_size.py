@@ -69,6 +69,8 @@ def test_what_a_use_case_leaves_open_is_told() -> None:
         ("--events", "1e999"),
         ("--events", "many"),
         ("--events", "0"),
+        ("--events", "1e-300"),
+        ("--tick", "0.0001"),
         ("--active", "1.5"),
         ("--peak", "0.5"),
         ("--observe", "2"),
@@ -90,6 +92,19 @@ def test_absurd_input_is_wrong_usage(words: tuple[str, ...]) -> None:
     done = run(*words)
     assert done.exit_code == 2, done.output
     assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize("events", ["0.000001", "1e15"])
+@pytest.mark.parametrize("customers", ["0.000001", "1e15"])
+def test_extremes_have_an_answer(events: str, customers: str) -> None:
+    words = ("--events", events, "--customers", customers, "--schedule", "1000", "--horizon", "10000")
+    done = run(*words, "--serve-every", "1", "--forests", "100")
+    assert done.exit_code == 0, done.output
+
+
+def test_multiples_beyond_all_loads_are_one_sentence() -> None:
+    done = run("--events", "1e15", "--times", "10")
+    assert isinstance(done.exception, SettingError) and "from 1e-06 to 1e+15" in str(done.exception)
 
 
 def test_what_is_not_there_is_one_sentence() -> None:
