@@ -229,6 +229,8 @@ def test_what_changes() -> None:
         {"customers": -1},
         {"events_per_s": float("nan")},
         {"events_per_s": float("inf")},
+        {"events_per_s": 1e16},
+        {"tick_seconds": 1e-300},
         {"active_share": 1.5},
         {"peak_factor": 0.5},
         {"kafka_copies": 0},
