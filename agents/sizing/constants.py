@@ -119,7 +119,7 @@ class Constants:
     kafka_bytes_per_feature: float
     """One double of the vector in either. By layout."""
     kafka_bytes_per_control: float
-    """Value of a tick, progress or switch record; for one target."""
+    """Value of a progress record, for one target; a tick or switch counts as much."""
     # -- bytes in ClickHouse, compressed, one copy, parts merged
     clickhouse_bytes_per_row_records: float
     """Row of records_raw."""
