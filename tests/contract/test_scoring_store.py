@@ -16,11 +16,11 @@ EPOCHS = count(1_700_000_000)
 P0, P1, P2 = Position(10), Position(20), Position(20, 3)
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", "redis_cluster"])
 def store(request: pytest.FixtureRequest) -> ScoringStore:
     if request.param == "memory":
         return MemoryScoringStore()
-    client = request.getfixturevalue("redis_client")
+    client = request.getfixturevalue(f"{request.param}_client")
     client.flushdb()  # customers() walks the whole database
     return RedisScoringStore(client, next(EPOCHS), "te[s]t*.")
 

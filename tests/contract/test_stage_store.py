@@ -14,11 +14,11 @@ EPOCHS = count(1_800_000_000)
 PLACE = ("judging", "labelled-examples", 2)
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", "redis_cluster"])
 def store(request: pytest.FixtureRequest) -> StageStore:
     if request.param == "memory":
         return MemoryStageStore()
-    return RedisStageStore(request.getfixturevalue("redis_client"), next(EPOCHS), "test.")
+    return RedisStageStore(request.getfixturevalue(f"{request.param}_client"), next(EPOCHS), "test.")
 
 
 def test_nothing_at_first(store: StageStore) -> None:

@@ -1,0 +1,1 @@
+"""What a load needs: cores, memory, partitions, bytes and money, from measured constants. Pure."""

@@ -1,0 +1,107 @@
+"""Cores: microseconds of CPU per second, over a million."""
+
+from agents.sizing.constants import Constants
+from agents.sizing.load import ArmLoad, Load
+from agents.sizing.rates import Rates, TargetRates
+
+US = 1e6
+
+
+def per_kind(c: Constants, what: str, arm: ArmLoad) -> float:
+    """The constant `what` for this kind of arm, times the trees of a forest."""
+    if arm.kind == "forest":
+        return arm.trees * float(getattr(c, f"{what}_forest_tree"))
+    return float(getattr(c, f"{what}_{arm.kind}"))
+
+
+def scoring_cores(load: Load, r: Rates, c: Constants) -> float:
+    """What is divided among the scoring workers: everything per event, question, example and customer."""
+    vectors = r.events + sum(t.by_schedule for t in r.targets)
+    total = r.events * c.scoring_cpu_us_per_event + vectors * load.features * c.scoring_cpu_us_per_feature
+    total += r.touches * c.scoring_cpu_us_per_customer + r.examples * c.scoring_cpu_us_per_example
+    for t in r.targets:
+        answers = sum(per_kind(c, "scoring_cpu_us_per_answer", arm) for arm in t.target.arms)
+        total += t.questions * (c.scoring_cpu_us_per_prediction + answers)
+    return total / US
+
+
+def control_cores(load: Load, r: Rates, c: Constants, partitions: int) -> float:
+    """What more partitions cost the scorers: ticks, and a switch to each for every version."""
+    ticks = len(load.targets) * c.scoring_cpu_us_per_tick / load.tick_seconds
+    return partitions * (ticks + r.versions * c.scoring_cpu_us_per_switch) / US
+
+
+def version_cores(r: Rates, c: Constants) -> float:
+    """What every scoring worker spends on loading the versions served, however many workers there are."""
+    return sum(t.versions * per_kind(c, "model_load_cpu_us", arm) for t in r.targets for arm in t.target.arms) / US
+
+
+def learner_cores(t: TargetRates, arm: ArmLoad, load: Load, c: Constants, partitions: int) -> float:
+    """Of one arm's learner; it cannot have more than one core."""
+    each = c.learning_cpu_us_per_example + per_kind(c, "learning_cpu_us_per_learn", arm)
+    version = per_kind(c, "model_dump_cpu_us", arm) + per_kind(c, "model_load_cpu_us", arm)
+    return (t.examples * each + t.versions * version + _progress(load, c, partitions)) / US
+
+
+def judging_cores(load: Load, r: Rates, c: Constants, partitions: int) -> float:
+    """All targets."""
+    total = sum(_judging(t, c) + _progress(load, c, partitions) for t in r.targets)
+    return total / US
+
+
+def _judging(t: TargetRates, c: Constants) -> float:
+    return t.examples * (c.judging_cpu_us_per_example + len(t.target.arms) * c.judging_cpu_us_per_answer)
+
+
+def monitoring_cores(load: Load, r: Rates, c: Constants, partitions: int) -> float:
+    """All source partitions."""
+    total = sum(
+        t.questions * (c.monitoring_cpu_us_per_prediction + t.target.features * c.monitoring_cpu_us_per_feature)
+        for t in r.targets
+    )
+    return (total + _progress(load, c, partitions)) / US
+
+
+def history_cores(load: Load, r: Rates, c: Constants, partitions: int) -> float:
+    """All topics."""
+    total = r.events * c.history_cpu_us_per_event + r.questions * c.history_cpu_us_per_prediction
+    total += r.examples * c.history_cpu_us_per_example
+    return (total + controls(load, r, partitions) * c.reader_cpu_us_per_control) / US
+
+
+def _progress(load: Load, c: Constants, partitions: int) -> float:
+    """Microseconds per second for the progress of all source partitions in one topic."""
+    return partitions / load.tick_seconds * c.reader_cpu_us_per_control
+
+
+def controls(load: Load, r: Rates, partitions: int) -> float:
+    """Control records per second: a tick, a progress record for predictions and one per target, and the switches."""
+    return partitions * ((2 + len(load.targets)) / load.tick_seconds + r.versions)
+
+
+def redis_cores(r: Rates, c: Constants) -> float:
+    """Of all shards; each has one core."""
+    return r.touches * c.redis_cpu_us_per_customer / US
+
+
+def kafka_cores(load: Load, r: Rates, c: Constants, partitions: int) -> float:
+    """Of all brokers."""
+    told = controls(load, r, partitions)
+    written = r.events + r.questions + r.examples + told
+    # read: events by scoring and history; predictions by monitoring, history and others; examples by judging, history
+    # and each arm's learner
+    by_arms = sum(t.examples * len(t.target.arms) for t in r.targets)
+    read = 2 * r.events + (2 + load.consumers) * r.questions + 2 * r.examples + by_arms + 2 * told
+    return (
+        written * load.kafka_copies * c.kafka_cpu_us_per_record_written + read * c.kafka_cpu_us_per_record_read
+    ) / US
+
+
+def clickhouse_cores(load: Load, r: Rates, c: Constants, partitions: int) -> float:
+    """Of all copies: each inserts and merges for itself."""
+    return rows(load, r, partitions) * load.clickhouse_copies * c.clickhouse_cpu_us_per_row / US
+
+
+def rows(load: Load, r: Rates, partitions: int) -> float:
+    """Rows per second: an event has one in `events` and one in `records`, a control record one."""
+    return 2 * r.events + r.questions + r.examples + controls(load, r, partitions)

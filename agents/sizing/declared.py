@@ -1,0 +1,75 @@
+"""The targets of a use case as a load: what its definitions say, and what they cannot say."""
+
+from collections.abc import Mapping
+
+from agents.sizing.load import ArmKind, ArmLoad, TargetLoad
+from streams.errors import SettingError
+from streams.features.window import UNITS, duration_ms
+from streams.models.arms import AdaptiveForest, Arm, HoeffdingTree, LastValue, PriorRate
+from streams.targets.declaration import ExplicitOutcome, Target
+from streams.usecases import UseCase
+
+DEFAULT_HORIZON_DAYS = 30.0
+"""Of an outcome that is awaited for ever."""
+DAY_MS = UNITS["d"]
+
+
+def mixed(use_case: UseCase, given: Mapping[str, float]) -> dict[str, float]:
+    """Share of each event type: those given, the others equally from the rest. SettingError when they do not fit."""
+    unknown = [event for event in given if event not in use_case.events]
+    if unknown:
+        known = ", ".join(use_case.events)
+        raise SettingError(f"{use_case.name} has no event {unknown[0]!r}; it has {known}.")
+    total = sum(given.values())
+    rest = [event for event in use_case.events if event not in given]
+    if total > 1 + 1e-9 or (not rest and total < 1 - 1e-9):
+        raise SettingError(f"The shares of the events sum to {total:g}; they must sum to 1.")
+    return {**dict.fromkeys(rest, max(0.0, 1 - total) / max(len(rest), 1)), **given}
+
+
+def targets_of(use_case: UseCase, mix: Mapping[str, float]) -> tuple[TargetLoad, ...]:
+    """As declared, with events in the shares of `mix`."""
+    return tuple(_target(use_case, target, mix) for target in use_case.targets)
+
+
+def _target(use_case: UseCase, target: Target, mix: Mapping[str, float]) -> TargetLoad:
+    ask, outcome = target.ask, target.outcome
+    over = outcome.within if isinstance(outcome, ExplicitOutcome) else outcome.over
+    return TargetLoad(
+        name=target.name,
+        arms=tuple(_arm(arm) for arm in target.arms),
+        questions_per_event=sum(mix[event] for event in ask.on),
+        questions_per_customer_day=DAY_MS / duration_ms(ask.every) if ask.every else 0.0,
+        only_active=ask.while_active is not None,
+        observe=target.observe,
+        horizon_days=duration_ms(over) / DAY_MS if over else DEFAULT_HORIZON_DAYS,
+        features=len(target.features if target.features is not None else use_case.features),
+        serve_every=target.serve_every,
+    )
+
+
+def _arm(arm: Arm) -> ArmLoad:
+    kinds: dict[type, ArmKind] = {
+        HoeffdingTree: "tree",
+        AdaptiveForest: "forest",
+        PriorRate: "naive",
+        LastValue: "naive",
+    }
+    trees = arm.model.trees if isinstance(arm.model, AdaptiveForest) else 10
+    return ArmLoad(arm.name, kinds.get(type(arm.model), "linear"), trees)
+
+
+def assumptions(use_case: UseCase, given: Mapping[str, float]) -> list[str]:
+    """What the definitions do not say and the estimate rests on, one sentence each."""
+    told = []
+    asking = {event for target in use_case.targets for event in target.ask.on}
+    guessed = sorted(asking - set(given)) if asking != set(use_case.events) else []
+    if guessed:
+        share = mixed(use_case, given)[guessed[0]]
+        told.append(
+            f"{', '.join(guessed)} asks, and is taken for {share:.1%} of the events{' each' if guessed[1:] else ''}: "
+            f"say how many there are with --mix {guessed[0]}=SHARE."
+        )
+    awaited = [t.name for t in use_case.targets if isinstance(t.outcome, ExplicitOutcome) and t.outcome.within is None]
+    told += [f"Outcomes of {name} are taken to come within {DEFAULT_HORIZON_DAYS:g} days." for name in awaited]
+    return told

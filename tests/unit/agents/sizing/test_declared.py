@@ -1,0 +1,36 @@
+"""Loads from the shipped use cases."""
+
+import pytest
+
+from agents.sizing.declared import assumptions, mixed, targets_of
+from streams.errors import SettingError
+from streams.usecases import load_use_case
+
+
+def test_telecom() -> None:
+    telecom = load_use_case("telecom")
+    churn, spend = targets_of(telecom, mixed(telecom, {"Complaint": 0.01}))
+    assert (churn.questions_per_event, churn.questions_per_customer_day) == (0.01, 1 / 7)
+    assert [arm.kind for arm in churn.arms] == ["linear", "tree", "naive", "linear"]
+    assert (churn.horizon_days, churn.features, churn.serve_every, churn.only_active) == (14, 22, 200, False)
+    assert (spend.questions_per_event, spend.horizon_days, spend.features) == (0, 30, 9)
+    assert [arm.kind for arm in spend.arms] == ["linear", "tree", "naive", "naive"]
+
+
+def test_shares_not_given_are_equal() -> None:
+    telecom = load_use_case("telecom")
+    mix = mixed(telecom, {"Call": 0.5})
+    assert mix["Call"] == 0.5 and mix["Complaint"] == pytest.approx(0.1) and sum(mix.values()) == pytest.approx(1)
+
+
+def test_what_was_guessed_is_told() -> None:
+    telecom, retail = load_use_case("telecom"), load_use_case("retail")
+    (told,) = assumptions(telecom, {})
+    assert "Complaint asks, and is taken for 16.7%" in told
+    assert not assumptions(telecom, {"Complaint": 0.01}) and not assumptions(retail, {})
+
+
+@pytest.mark.parametrize("given", [{"Cal": 0.5}, {"Call": 0.9, "TopUp": 0.2}])
+def test_shares_that_do_not_fit(given: dict[str, float]) -> None:
+    with pytest.raises(SettingError, match=r"it has Call|sum to"):
+        mixed(load_use_case("telecom"), given)
