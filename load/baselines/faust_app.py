@@ -1,0 +1,94 @@
+"""The job as a plain faust-streaming app: an agent, a table of customers with its changelog topic, topics of bytes.
+
+As the documentation advises for throughput: a larger stream buffer, and a producer that lingers. All acks, since the
+changelog is the only durable copy of the state. The table's store is memory:// (rebuilt from the changelog at the
+start); the documentation prefers rocksdb:// in production, but neither rocksdb nor uvloop is a dependency of this
+project. On this job memory is the faster of the two: each event would read and write the store."""
+
+from typing import Any
+
+import faust
+import msgpack
+from faust.serializers import codecs
+
+from load.baselines.features import Tiles
+from load.baselines.job import Job, calm_garbage_collector
+from load.baselines.order import Order
+
+
+class Packed(codecs.Codec):  # type: ignore[misc]
+    """MessagePack: Faust's own JSON would make text of the slots, and is several times slower."""
+
+    def _dumps(self, value: Any) -> Any:
+        return msgpack.packb(value)
+
+    def _loads(self, data: bytes) -> Any:
+        return msgpack.unpackb(data, strict_map_key=False)
+
+
+codecs.register("baseline-msgpack", Packed())
+
+
+class Customer(faust.Record, serializer="baseline-msgpack", include_metadata=False):  # type: ignore[misc, call-arg]
+    """A customer in the table: see features.Customer."""
+
+    hours: Tiles
+    days: Tiles
+    seen: dict[str, int]
+    clock: int
+
+
+def newcomer() -> Customer:
+    """Someone of whom nothing is known."""
+    return Customer(hours={}, days={}, seen={}, clock=0)
+
+
+def build(order: Order) -> faust.App:
+    """The app; nothing is connected before it starts."""
+    job = Job(order.events_topic, order.prediction_id)
+
+    class Activity(codecs.Codec):  # type: ignore[misc]
+        def _loads(self, data: bytes) -> Any:
+            return job.decode(data)
+
+    app = faust.App(
+        order.group,
+        broker=f"kafka://{order.kafka}",
+        store="memory://",
+        topic_partitions=order.partitions,
+        topic_disable_leader=True,
+        web_enabled=False,
+        stream_buffer_maxsize=16_384,
+        stream_wait_empty=False,
+        broker_max_poll_records=5000,
+        producer_acks=-1,
+        producer_linger=0.05,
+        producer_max_batch_size=262_144,
+        worker_redirect_stdouts=False,
+    )
+    events = app.topic(order.events_topic, key_type=bytes, value_serializer=Activity())
+    predictions = app.topic(order.predictions_topic, key_type=bytes, value_type=bytes)
+    customers = app.Table("customers", default=newcomer, key_type=bytes, value_type=Customer)
+
+    @app.agent(events)  # type: ignore[untyped-decorator]
+    async def score(stream: Any) -> None:
+        async for event in stream.events():
+            customer = customers[event.key]
+            place = event.message
+            answers = job.answer(customer, event.value, place.partition, place.offset)
+            customers[event.key] = customer  # tells the changelog
+            for answer in answers:
+                await predictions.send(key=event.key, value=answer)
+
+    @app.on_worker_init.connect  # type: ignore[untyped-decorator]
+    def settled(_app: faust.App, **_: Any) -> None:
+        calm_garbage_collector()
+
+    return app
+
+
+def run(order: Order) -> None:
+    """Until it is told to end."""
+    worker = faust.Worker(build(order), loglevel="WARNING")
+    worker.spinner = None  # it sets the root logger to DEBUG: two records made for each message sent
+    worker.execute_from_commandline()

@@ -1,0 +1,150 @@
+"""Measures one system on the reference job: a backlog, drained by one worker process."""
+
+import json
+import platform
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import psutil
+import redis
+
+from load.baselines.checking import check
+from load.baselines.job import EVENT_SCHEMA, PREDICTION_SCHEMA, TARGETS
+from load.baselines.order import Order
+from load.baselines.publishing import create_topics, delete_topics, publish_backlog, register
+from load.baselines.reader import Reader
+from load.wire import addresses
+
+PATIENCE_S = 120.0
+"""How long no prediction may come before a run is given up."""
+LIBRARIES = {
+    "bare": ("river", "fastavro"),
+    "faust": ("river", "fastavro", "faust-streaming", "aiokafka", "msgpack"),
+    "confluent": ("river", "fastavro", "confluent-kafka", "redis", "hiredis"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was measured. drain: events per second from the first to the last prediction (by Kafka's timestamps);
+    cpu: of the worker process from then on; first_prediction: from the start of the process until it was read, None
+    where nothing is started or read (bare)."""
+
+    system: str
+    events: int
+    drain_events_per_s: float
+    cpu_us_per_event: float
+    first_prediction_s: float | None
+    library_versions: dict[str, str] = field(default_factory=dict)
+
+
+def measure(kind: str, events: int, partitions: int = 4, prefix: str = "") -> Figures:
+    """Measure "bare", "faust" or "confluent" on the running local stack (bare needs none).
+
+    Its topics and keys are removed afterwards; two subjects in the registry and its groups stay."""
+    prefix = prefix or f"baseline-{kind}-{secrets.token_hex(3)}-"
+    if kind == "bare":
+        return _bare(Order("", "", prefix, 1, events))
+    place = addresses()
+    order = Order(place["kafka"], place["redis"], prefix, partitions, events)
+    create_topics(order)
+    try:
+        event_id = register(place["registry"], order.events_topic, EVENT_SCHEMA)
+        prediction_id = register(place["registry"], order.predictions_topic, PREDICTION_SCHEMA)
+        order = Order(place["kafka"], place["redis"], prefix, partitions, events, prediction_id)
+        publish_backlog(order, event_id)
+        return _drain(kind, order)
+    finally:
+        delete_topics(order)
+        _forget_customers(order)
+
+
+def _bare(order: Order) -> Figures:
+    done = subprocess.run(_command("bare", order), check=True, stdout=subprocess.PIPE)
+    found = json.loads(done.stdout)
+    if found["predictions"] != len(TARGETS) * order.events:
+        raise ValueError(f"{found['predictions']} predictions of {order.events} events")
+    return _figures("bare", order.events, found["seconds"], found["cpu_s"], None)
+
+
+def _drain(kind: str, order: Order) -> Figures:
+    reader = Reader(order)
+    reader.start()
+    try:
+        began = time.perf_counter()
+        with _worker(kind, order) as process:
+            _wait_for(1, reader, process)
+            first, cpu = time.perf_counter() - began, _cpu(process)
+            _wait_for(len(TARGETS) * order.events, reader, process)
+            cpu = _cpu(process) - cpu
+    finally:
+        reader.end()
+    check(reader.values, order.events)
+    return _figures(kind, order.events, (reader.last_ms - reader.first_ms) / 1000, cpu, first)
+
+
+def _figures(kind: str, events: int, seconds: float, cpu: float, first: float | None) -> Figures:
+    return Figures(
+        system=kind,
+        events=events,
+        drain_events_per_s=round(events / max(seconds, 0.001)),
+        cpu_us_per_event=round(1e6 * cpu / events, 1),
+        first_prediction_s=None if first is None else round(first, 2),
+        library_versions={"python": platform.python_version(), **{name: version(name) for name in LIBRARIES[kind]}},
+    )
+
+
+def _command(kind: str, order: Order) -> list[str]:
+    return [sys.executable, "-m", "load.baselines.worker", kind, order.to_json()]
+
+
+@contextmanager
+def _worker(kind: str, order: Order) -> Iterator[psutil.Popen]:
+    """The system's process, ended afterwards; what it says goes to stderr."""
+    process = psutil.Popen(_command(kind, order), stdout=sys.stderr)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(30)
+
+
+def _cpu(process: psutil.Popen) -> float:
+    times: Any = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _wait_for(count: int, reader: Reader, process: psutil.Popen) -> None:
+    """Until so many predictions were read."""
+    seen, moved = 0, time.monotonic()
+    while (now := len(reader.values)) < count:
+        if now > seen:
+            seen, moved = now, time.monotonic()
+        if process.poll() is not None:
+            raise RuntimeError(f"the worker ended with {process.returncode} after {now} of {count} predictions")
+        if time.monotonic() > moved + PATIENCE_S:
+            raise TimeoutError(f"{now} of {count} predictions, and none for {PATIENCE_S:.0f} s")
+        time.sleep(0.02)
+
+
+def _forget_customers(order: Order) -> None:
+    client = redis.Redis.from_url(order.redis)
+    keys: list[bytes] = []
+    for key in client.scan_iter(f"{order.prefix}*", count=5000):
+        keys.append(key)
+        if len(keys) == 5000:
+            client.unlink(*keys)
+            keys.clear()
+    if keys:
+        client.unlink(*keys)
