@@ -32,7 +32,7 @@ _SHORT = tuple(_varint(number) for number in range(1 << 14))
 """Unsigned numbers of one or two bytes."""
 _MORE = tuple(bytes((number & 0x7F | 0x80, number >> 7 | 0x80)) for number in range(1 << 14))
 """The same 14 bits with more to follow."""
-_LENGTH = _SHORT[::2]
+LENGTH = _SHORT[::2]
 """Lengths and counts up to 8191, as Avro's zigzag numbers."""
 
 
@@ -60,13 +60,13 @@ def _int(value: int) -> bytes:
 def text(value: str) -> bytes:
     """Avro's string: its length in bytes, then UTF-8. IndexError above 8191 bytes."""
     data = value.encode()
-    return _LENGTH[len(data)] + data
+    return LENGTH[len(data)] + data
 
 
 def _data(value: bytes) -> bytes:
     if value.__class__ is not bytes:
         raise Unusual
-    return _LENGTH[len(value)] + value
+    return LENGTH[len(value)] + value
 
 
 def flag(value: bool) -> bytes:
@@ -78,7 +78,7 @@ def flag(value: bool) -> bytes:
 
 def _doubles(value: Sequence[float]) -> bytes:
     count = len(value)
-    return _LENGTH[count] + pack(f"<{count}d", *value) + b"\x00" if count else b"\x00"
+    return LENGTH[count] + pack(f"<{count}d", *value) + b"\x00" if count else b"\x00"
 
 
 _PRIMITIVES: dict[str, Callable[[Any], bytes]] = {
@@ -140,7 +140,7 @@ class _Compiler:
         def write(value: Sequence[Any]) -> bytes:
             if value.__class__ is not list and value.__class__ is not tuple:
                 raise Unusual
-            return _LENGTH[len(value)] + b"".join(map(inner, value)) + b"\x00" if value else b"\x00"
+            return LENGTH[len(value)] + b"".join(map(inner, value)) + b"\x00" if value else b"\x00"
 
         return write
 
@@ -149,7 +149,7 @@ class _Compiler:
 
         def write(value: Mapping[str, Any]) -> bytes:
             pairs = b"".join([text(key) + inner(item) for key, item in value.items()])
-            return _LENGTH[len(value)] + pairs + b"\x00" if value else b"\x00"
+            return LENGTH[len(value)] + pairs + b"\x00" if value else b"\x00"
 
         return write
 
@@ -163,10 +163,10 @@ class _Compiler:
 
 def _record_writer(writers: Mapping[str, Callable[[Any], bytes]]) -> Callable[[Any], bytes]:
     """One expression that joins all fields; text is written in place, being the most common."""
-    parts, names = [], {"_LENGTH": _LENGTH, "Unusual": Unusual, "join": b"".join}
+    parts, names = [], {"LENGTH": LENGTH, "Unusual": Unusual, "join": b"".join}
     for number, (name, writer) in enumerate(writers.items()):
         if writer is text:
-            parts.append(f"_LENGTH[len(text := record[{name!r}].encode())], text,")
+            parts.append(f"LENGTH[len(text := record[{name!r}].encode())], text,")
         else:
             names[f"write_{number}"] = writer
             parts.append(f"write_{number}(record[{name!r}]),")

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
-from load.bench import crowd, recovery, soak, stored
+from load.baselines.measure import measure as measure_yardstick
+from load.baselines.worker import MODULES
+from load.bench import crowd, profiling, recovery, soak, stored
 from load.bench.draining import alone, together
 from load.bench.figures import Figures
 from load.bench.latency import ladder
@@ -27,6 +29,14 @@ class Bench:
         self.seconds = seconds
         self.crowds = crowds
         self.figures = Figures()
+
+    def yardsticks(self) -> None:
+        """The same job by a bare loop, plain Faust and a confluent-kafka loop (load/baselines)."""
+        for _ in range(self.runs):
+            for kind in MODULES:
+                found = measure_yardstick(kind, min(self.events, SLOW_EVENTS) if kind == "faust" else self.events)
+                self.figures.add(f"yardstick {kind}: drain", "events/s", found.drain_events_per_s)
+                self.figures.add(f"yardstick {kind}: CPU", "µs/event", found.cpu_us_per_event)
 
     def drain(self) -> None:
         """A backlog through scoring and learning, and through all stages."""
@@ -76,6 +86,7 @@ class Bench:
 
 
 PARTS: dict[str, Callable[[Bench], None]] = {
+    "yardsticks": Bench.yardsticks,
     "drain": Bench.drain,
     "stages": Bench.stages,
     "latency": Bench.latency,
@@ -84,6 +95,8 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "recovery": Bench.recovery,
     "workers": Bench.workers,
 }
+SLOW_EVENTS = 20_000
+"""Of the backlog, for a system that needs long for more."""
 SHORT = ("drain", "latency", "recovery")
 MANY = 500_000
 """Customers from which one run must do."""
@@ -97,6 +110,9 @@ MANY = 500_000
 @click.option("--rate", "rates", multiple=True, type=click.IntRange(1), help="Offered events/s; again for more.")
 @click.option("--seconds", type=click.IntRange(1), help="How long at each rate.  [default: 15; short 8]")
 @click.option("--soak", "minutes", type=click.FloatRange(0.5), help="Only a soak of so many minutes.")
+@click.option(
+    "--profile", "folder", type=click.Path(path_type=Path, file_okay=False), help="Only flame graphs, into that folder."
+)
 @click.option("--partitions", default=4, show_default=True, type=click.IntRange(1, 64))
 @click.option("--json", "file", type=click.Path(path_type=Path, dir_okay=False), help="Write all figures there.")
 def main(
@@ -107,6 +123,7 @@ def main(
     rates: tuple[int, ...],
     seconds: int | None,
     minutes: float | None,
+    folder: Path | None,
     partitions: int,
     file: Path | None,
 ) -> None:
@@ -121,6 +138,7 @@ def main(
     tidecast bench drain --runs 5 --json drain.json
     tidecast bench latency --rate 5000 --seconds 60
     tidecast bench --soak 20
+    tidecast bench --profile flames --events 50000
     """
     bench = Bench(
         events or (50_000 if short else 200_000),
@@ -134,6 +152,11 @@ def main(
     sys.setswitchinterval(0.0005)  # publisher and reader are threads of one process
     began = time.monotonic()
     with servers():
+        if folder is not None:
+            system = System(partitions)
+            for profile in profiling.measure(system, system.job.backlog(bench.events), folder):
+                click.echo(profile)
+            return
         if minutes is not None:
             chosen = ("soak",)
             soak.measure(System(partitions), minutes, bench.figures)

@@ -103,14 +103,13 @@ class LinearModel:
         """See streams.models.arms.Model: weight × scaled value, in one pass; features without any are left out."""
         if self.columns is not None:
             vector = [vector[i] for i in self.columns]
+        scaling = zip(vector, self.means, self._deviations, self.weights, strict=True)
+        parts = [
+            weight * ((x - mean) / deviation) if deviation and x == x else 0.0 for x, mean, deviation, weight in scaling
+        ]
         dot = 0.0
-        parts: list[float] = []
-        for x, mean, deviation, weight in zip(vector, self.means, self._deviations, self.weights, strict=True):
-            part = 0.0
-            if deviation and x == x:
-                part = weight * ((x - mean) / deviation)
-                dot += part
-            parts.append(part)
+        for part in parts:  # not sum(): newer Pythons add up otherwise than `score`
+            dot += part
         return self.answer(dot + self.intercept), _strongest(self.features, parts, top)
 
     def pack(self) -> list[Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from streams.codec import Codec
-from streams.encoding import double, flag, long, text
+from streams.encoding import LENGTH, double, flag, long, text
 from streams.targets.observations import Answers, Observation
 
 MOST_KNOWN = 10_000
@@ -25,6 +25,7 @@ class RecordWriter:
         self._codec = codec
         self._deployment = text(deployment_id)
         self._known: dict[str, bytes] = {}
+        self._places: dict[tuple[str, int, int], bytes] = {}
 
     def prediction(
         self,
@@ -105,29 +106,29 @@ class RecordWriter:
         return found
 
     def _answers(self, answers: Answers) -> bytes:
-        out = long(len(answers))
+        known = self._text
+        out = LENGTH[len(answers)]
         for arm, version, value, fallback in answers:
-            out += self._text(arm) + self._text(version) + double(value) + flag(fallback)
+            out += known(arm) + known(version) + double(value) + (b"\x01" if fallback else b"\x00")
         return out + b"\x00"
 
     def _reasons(self, reasons: Reasons) -> bytes:
         if not reasons:
             return b"\x00"
-        out = long(len(reasons))
+        known = self._text
+        out = LENGTH[len(reasons)]
         for feature, value in reasons:
-            out += self._text(feature) + double(value)
+            out += known(feature) + double(value)
         return out + b"\x00"
 
     def _source(self, source: Mapping[str, Any]) -> bytes:
-        return (
-            self._text(source["topic"])
-            + long(source["epoch"])
-            + long(source["partition"])
-            + long(source["offset"])
-            + long(source["ordinal"])
-        )
+        place = (source["topic"], source["epoch"], source["partition"])
+        head = self._places.get(place)
+        if head is None:
+            head = self._places[place] = text(place[0]) + long(place[1]) + long(place[2])
+        return head + long(source["offset"]) + long(source["ordinal"])
 
 
 def _doubles(packed: bytes) -> bytes:
     """An array of doubles from their bytes."""
-    return long(len(packed) // 8) + packed + b"\x00" if packed else b"\x00"
+    return LENGTH[len(packed) // 8] + packed + b"\x00" if packed else b"\x00"

@@ -1,0 +1,31 @@
+"""The benchmark on the session's stack, small: every figure of a drain, a latency step and a kill is there."""
+
+import pytest
+
+from load.bench import recovery
+from load.bench.draining import together
+from load.bench.figures import Figures
+from load.bench.latency import ladder
+from load.bench.system import System
+from tests.integration.conftest import Stack
+
+pytestmark = pytest.mark.integration
+
+
+def test_drain_ladder_and_kill(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDECAST_DATA", str(stack.folder))
+    monkeypatch.setattr("load.bench.latency.WARM_S", 1)
+    figures = Figures()
+    system = System(2)
+    together(system, system.job.backlog(2000), figures, ("scoring", "learning"), "drain")
+    system = System(2)
+    ladder(system, system.job.backlog(1000), (100,), 2, 1, figures)
+    recovery.measure(System(2), 200, 1, figures)
+    found = {spread.name: spread.median for spread in figures.spreads()}
+    assert found["drain: drain"] > 0 and found["drain: CPU of scoring"] > 0
+    assert (
+        0 < found["event to prediction readable at 100/s: p50"] <= found["event to prediction readable at 100/s: max"]
+    )
+    assert found["kill -9 with 200 customers: missing"] == 0
+    assert 0 < found["kill -9 with 200 customers: until predictions come again"] < 60
+    assert figures.extras["latency_histograms_us"]["100"][0]
