@@ -99,6 +99,8 @@ class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer._isolation_level = "read_committed"  # nor for this without its own transactions
         return consumer
 
+    _taken: frozenset[aiokafka.TopicPartition] | set[aiokafka.TopicPartition] = frozenset()
+
     async def on_start(self) -> None:
         """Start the consumer; a static member leaves where aiokafka lets only others leave."""
         await self._connect()
@@ -214,6 +216,16 @@ class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     async def _take(self, offsets: Mapping[TP, int]) -> None:
         consumer = self._ensure_consumer()
         wanted = {aiokafka.TopicPartition(*tp): offset for tp, offset in offsets.items()}
-        consumer.pause(*(consumer.assignment() - wanted.keys()))
+        consumer.pause(*consumer.assignment())
         for place, offset in wanted.items():
             consumer.seek(place, offset)
+        self._taken = set(wanted)
+
+    async def _fetch_records(self, consumer: aiokafka.AIOKafkaConsumer, *args: Any, **named: Any) -> Any:
+        """Fetches only while somebody waits for records. What aiokafka fetches ahead is old when it is wanted, and
+        while it lies there nothing newer is fetched from that broker."""
+        consumer.resume(*(self._taken & consumer.assignment()))
+        try:
+            return await super()._fetch_records(consumer, *args, **named)
+        finally:
+            consumer.pause(*(self._taken & consumer.assignment()))

@@ -21,9 +21,6 @@ from agents.passing import Passed
 from agents.starting import Kept
 from streams.log import LogRecord, TopicPartition
 
-IN_FLIGHT = 2
-"""Batches handed out and not yet done: one at work, one ready. More would take the backlog into memory."""
-
 
 @dataclass(slots=True)
 class Fetched:
@@ -51,7 +48,6 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._not_before = 0.0
         self._told: dict[TP, int] = {}
         self._stored: dict[TP, int] = {}
-        self._in_flight = 0
         self._room = asyncio.Event()
         self._room.set()
         self._done: dict[TP, int] = {}
@@ -78,7 +74,6 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self.assignment_number += 1
         self._placed = False
         self._not_before = self.loop.time() + pause
-        self._in_flight = 0
         self._room.set()
         self._done.clear()
         self.passed.clear()
@@ -152,9 +147,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                     return
             if not self._flows(number):
                 return
-            self._in_flight += 1
-            if self._in_flight >= IN_FLIGHT:
-                self._room.clear()
+            self._room.clear()  # one at a time: what is fetched ahead has grown old when its turn comes
             place, found = next(iter(batch.items()))
             tp = self.app.tp(place)
             yield tp, self._message(tp, found[-1], Fetched(batch, number))
@@ -196,7 +189,6 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         """A batch is done (or void): make room, and report these positions with the next group commit."""
         if batch.assignment != self.assignment_number:
             return
-        self._in_flight -= 1
         self._room.set()
         for place, offset in positions.items():
             self._done[self.app.tp(place)] = offset

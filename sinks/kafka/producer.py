@@ -30,7 +30,7 @@ class KafkaEmitter:
             **config,
             "enable.idempotence": True,
             "acks": "all",
-            "linger.ms": 0,
+            "linger.ms": 100,  # a flush sends at once: one request a partition instead of several
             "delivery.timeout.ms": 0,
             "enable.gapless.guarantee": True,
             "queue.buffering.max.messages": 1_000_000,
