@@ -99,7 +99,8 @@ class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer._isolation_level = "read_committed"  # nor for this without its own transactions
         return consumer
 
-    _taken: frozenset[aiokafka.TopicPartition] | set[aiokafka.TopicPartition] = frozenset()
+    _taken: frozenset[aiokafka.TopicPartition] = frozenset()
+    _waiting = 0
 
     async def on_start(self) -> None:
         """Start the consumer; a static member leaves where aiokafka lets only others leave."""
@@ -219,13 +220,16 @@ class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer.pause(*consumer.assignment())
         for place, offset in wanted.items():
             consumer.seek(place, offset)
-        self._taken = set(wanted)
+        self._taken = frozenset(wanted)
 
     async def _fetch_records(self, consumer: aiokafka.AIOKafkaConsumer, *args: Any, **named: Any) -> Any:
         """Fetches only while somebody waits for records. What aiokafka fetches ahead is old when it is wanted, and
         while it lies there nothing newer is fetched from that broker."""
+        self._waiting += 1  # one whose caller was cancelled goes on until its time-out
         consumer.resume(*(self._taken & consumer.assignment()))
         try:
             return await super()._fetch_records(consumer, *args, **named)
         finally:
-            consumer.pause(*(self._taken & consumer.assignment()))
+            self._waiting -= 1
+            if not self._waiting:
+                consumer.pause(*(self._taken & consumer.assignment()))

@@ -4,6 +4,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from confluent_kafka import TopicPartition
@@ -29,6 +30,22 @@ def test_all_is_counted_once_and_reported_to_the_group(system: World) -> None:
     until(lambda: system.group_offsets() == [5000] * 4)
     assert ended(worker) == 0
     assert b"Traceback" not in system.log("a").read_bytes()
+
+
+def test_what_comes_while_a_batch_is_at_work_is_in_the_next_one(system: World, tmp_path: Path) -> None:
+    """Not fetched ahead, one by one: each would then wait for the batches before it."""
+    batches = tmp_path / "batches"
+    batches.touch()
+    worker = system.start("a", TEST_BATCHES=str(tmp_path))
+    system.send(1)
+    until(batches.read_text)
+    for partition in (1, 2, 3, 0, 1):
+        system.send_one(partition, b"later")
+        system.flush()
+    (tmp_path / "open").touch()
+    until(system.done)
+    assert batches.read_text().split() == ["1", "5"]
+    assert ended(worker) == 0
 
 
 def test_a_killed_worker_goes_on_where_its_store_is(system: World) -> None:

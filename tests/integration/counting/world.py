@@ -56,6 +56,10 @@ class World:
         for number in range(records):
             partition = number % PARTITIONS
             self.send_one(partition, b"%d.%d" % (partition, len(self.sent[partition])) + b"." * size)
+        self.flush()
+
+    def flush(self) -> None:
+        """What was sent is in."""
         assert self._producer.flush(30) == 0
 
     def send_one(self, partition: int, value: bytes) -> None:
