@@ -20,7 +20,7 @@ def together(
             first, cpu = time.perf_counter() - began, workers.cpu_s("scoring")
             reader.wait_for(TARGETS * events)
             cpu = workers.cpu_s("scoring") - cpu
-            span = reader.last - reader.first
+            span = max(reader.last - reader.first, 0.001)
             figures.add(f"{label}: drain", "events/s", events / span)
             figures.add(f"{label}: CPU of scoring", "µs/event", 1e6 * cpu / events)
             figures.add(f"{label}: start to first prediction", "s", first)
