@@ -104,10 +104,13 @@ MANY = 500_000
 
 @click.command()
 @click.argument("parts", nargs=-1, type=click.Choice(list(PARTS)))
-@click.option("--short", is_flag=True, help="Under three minutes: fewer events, rates and runs.")
+@click.option("--short", is_flag=True, help="Fewer events, rates, parts and runs.")
 @click.option("--events", type=click.IntRange(1000), help="Size of a backlog.  [default: 200,000; short 50,000]")
 @click.option("--runs", type=click.IntRange(1), help="Runs of each measurement.  [default: 3; short 1]")
 @click.option("--rate", "rates", multiple=True, type=click.IntRange(1), help="Offered events/s; again for more.")
+@click.option(
+    "--customers", "crowds", multiple=True, type=click.IntRange(1), help="For memory and recovery; again for more."
+)
 @click.option("--seconds", type=click.IntRange(1), help="How long at each rate.  [default: 15; short 8]")
 @click.option("--soak", "minutes", type=click.FloatRange(0.5), help="Only a soak of so many minutes.")
 @click.option(
@@ -121,6 +124,7 @@ def main(
     events: int | None,
     runs: int | None,
     rates: tuple[int, ...],
+    crowds: tuple[int, ...],
     seconds: int | None,
     minutes: float | None,
     folder: Path | None,
@@ -133,8 +137,8 @@ def main(
     every event, learning on, Redis with its append-only file, all acks. A table of least, median and greatest.
 
     \b
-    tidecast bench                         # everything, under half an hour
-    tidecast bench --short                 # under three minutes
+    tidecast bench                         # everything: more than half an hour
+    tidecast bench --short
     tidecast bench drain --runs 5 --json drain.json
     tidecast bench latency --rate 5000 --seconds 60
     tidecast bench --soak 20
@@ -146,7 +150,7 @@ def main(
         partitions,
         rates or ((1000, 5000) if short else (1000, 2000, 5000, 10_000, 15_000, 20_000)),
         seconds or (8 if short else 15),
-        (10_000,) if short else (10_000, 100_000, 1_000_000),
+        crowds or ((10_000,) if short else (10_000, 100_000, 1_000_000)),
     )
     chosen = parts or (SHORT if short else tuple(PARTS))
     sys.setswitchinterval(0.0005)  # publisher and reader are threads of one process
