@@ -63,7 +63,7 @@ def command(stages: tuple[str, ...], use_case: str | None, as_json: bool) -> Non
         if any(finding.behind for finding in findings):
             progress.print(
                 "Workers are behind their logs, so this says nothing yet: start them, wait until `tidecast status` "
-                "shows no lag, and verify again."
+                "shows no lag (of learning, what lies behind the last snapshot stays), and verify again."
             )
         sys.exit(1)
     if not as_json:

@@ -19,7 +19,7 @@ from agents.stack.ports import choose_ports, require_free
 from streams.errors import SettingError, TidecastError, Unavailable
 
 START_TIMEOUT = 90.0  # seconds from the start of a server to its first answer
-OURS = ("kafka", "registry", "redis", "clickhouse", "models", "logs", "stack.json", "stack.lock")
+OURS = ("kafka", "registry", "redis", "clickhouse", "models", "logs", "stack.json", "stack.lock", "use-case", "faust")
 
 
 @dataclass(frozen=True)

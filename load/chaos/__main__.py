@@ -11,7 +11,18 @@ from pathlib import Path
 
 import click
 
+from load.chaos.guards import GUARDS
 from load.chaos.run import Order, Report, abandon, run
+
+WITHOUT = f"Switch guards off: the run should then fail. One or more of {', '.join(GUARDS)}."
+
+
+def _guards(_context: click.Context, _option: click.Parameter, value: str) -> tuple[str, ...]:
+    names = tuple(filter(None, value.split(",")))
+    for name in names:
+        if name not in GUARDS:
+            raise click.BadParameter(f"there is no guard {name!r}; there are {', '.join(GUARDS)}")
+    return names
 
 
 @click.command()
@@ -21,7 +32,7 @@ from load.chaos.run import Order, Report, abandon, run
 @click.option("--jobs", type=click.IntRange(1, 32), default=1, show_default=True, help="Runs at the same time.")
 @click.option("--rate", type=click.FloatRange(1), default=50.0, show_default=True, help="Messages per second.")
 @click.option("--transactions", is_flag=True, help="With transactions, and a reader that keeps no marks.")
-@click.option("--without", default="", metavar="GUARD[,GUARD]", help="Switch guards off: the run should then fail.")
+@click.option("--without", default="", metavar="GUARD[,GUARD]", callback=_guards, help=WITHOUT)
 @click.option("--keep", is_flag=True, help="Keep the folder of a run that went well, too.")
 @click.option("--quiet", is_flag=True, help="One line per run only.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Append each run's report there, a line each.")
@@ -32,7 +43,7 @@ def main(
     jobs: int,
     rate: float,
     transactions: bool,
-    without: str,
+    without: tuple[str, ...],
     keep: bool,
     quiet: bool,
     file: Path | None,
@@ -55,9 +66,7 @@ def main(
             click.echo(text, err=True)
 
     def one(number: int) -> Report:
-        report = run(
-            Order(number, 60 * minutes, rate, tuple(filter(None, without.split(","))), transactions, keep), say
-        )
+        report = run(Order(number, 60 * minutes, rate, without, transactions, keep), say)
         with lock:
             click.echo(report.line)
             for difference in report.differences:
@@ -85,4 +94,4 @@ def main(
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="tidecast chaos")
