@@ -29,7 +29,7 @@ def build_app(settings: Settings, group: str, instance: str) -> BatchApp:
         broker=[URL(f"kafka://{server.strip()}") for server in settings.kafka.split(",")],
         broker_credentials=_credentials(settings),
         store="memory://",
-        datadir=str(settings.data / "faust" / group),  # empty folders that Faust makes, else in the working directory
+        datadir=str(settings.data / "faust"),  # empty folders that Faust makes, else in the working directory
         web_enabled=False,
         topic_allow_declare=False,
         topic_disable_leader=True,
