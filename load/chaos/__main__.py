@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from load.chaos.guards import GUARDS
+from load.chaos.guards.sabotage import GUARDS
 from load.chaos.run import Order, Report, abandon, run
 
 WITHOUT = f"Switch guards off: the run should then fail. One or more of {', '.join(GUARDS)}."
