@@ -202,6 +202,7 @@ class Redis:
         ) as client:
             try:
                 answered = client.info("server")["process_id"]
+                client.ping()  # refused while it reads its data, which INFO is not
             except redis.RedisError as error:
                 raise Unavailable(f"Redis does not answer yet: {error}") from error
         if answered != pid:

@@ -20,9 +20,8 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
 EACH, KILLS = 400, 3
 BEFORE = """
-import itertools, json, sqlite3, sys
+import json, sqlite3, sys
 from confluent_kafka import Consumer
-from schemas.marks import Marks
 
 servers, topic, file = sys.argv[1:]
 database = sqlite3.connect(file, isolation_level=None)
@@ -31,8 +30,6 @@ consumer = Consumer({
     "group.instance.id": "reader",  # the next one takes over at once, without waiting for the killed one's session
 })
 consumer.subscribe([topic])
-polled = (consumer.poll(1) for _ in itertools.count())
-messages = (message for message in polled if message and not message.error())
 
 def decode(value):
     record = json.loads(value)
