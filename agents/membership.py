@@ -92,15 +92,16 @@ def patient(connect: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
 class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """The thread in which aiokafka's consumer lives; all that touches the consumer is called in it."""
 
+    _taken: frozenset[aiokafka.TopicPartition] = frozenset()
+    _waiting = 0
+    """Calls that wait for records."""
+
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # Faust has no setting for its 1500
         consumer._max_partition_fetch_bytes = FETCH_BYTES
         consumer._isolation_level = "read_committed"  # nor for this without its own transactions
         return consumer
-
-    _taken: frozenset[aiokafka.TopicPartition] = frozenset()
-    _waiting = 0
 
     async def on_start(self) -> None:
         """Start the consumer; a static member leaves where aiokafka lets only others leave."""

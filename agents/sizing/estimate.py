@@ -16,13 +16,12 @@ from agents.sizing.storage import (
     kafka_traffic,
     redis_bytes,
 )
+from streams.models.serving import ROOM
 
 MONTH_DAYS = 730 / 24
 MOST_PARTITIONS = 1024
 """What `tidecast deploy --partitions` takes."""
 FEWEST_PARTITIONS = 4
-SERVED_BYTES = 32 * 1024 * 1024
-"""Snapshots that a scorer keeps in memory at most (streams.models.serving)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +143,7 @@ class _Sizing:
     def _worker_bytes(self) -> dict[str, float]:
         active = ceil(self.load.customers * self.load.active_share / self.scorers)
         cached = min(active, self.hardware.cache_customers) * self.c.worker_bytes_per_cached_customer
-        scorer = self.c.worker_base_bytes + SERVED_BYTES + cached
+        scorer = self.c.worker_base_bytes + ROOM + cached
         return {stage: scorer if stage == "scoring" else self.c.worker_base_bytes for stage in self.workers}
 
     def estimate(self) -> Estimate:

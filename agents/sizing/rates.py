@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 
 from agents.sizing.load import Load, TargetLoad
+from streams.state.customer import KEPT
+from streams.targets.observations import MOST_OPEN
 
 DAY_S = 86_400.0
-MOST_OPEN = 1000
-"""Open observations per customer and target (streams.targets.observations)."""
-MOST_DIGESTS = 256
-"""Remembered event ids per customer (streams.state.customer)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +87,4 @@ def open_observations(load: Load, of: TargetRates) -> float:
 
 def digests(load: Load) -> float:
     """Remembered event ids per customer."""
-    return min(load.events_per_s * DAY_S * load.customer_days / load.customers, MOST_DIGESTS)
+    return min(load.events_per_s * DAY_S * load.customer_days / load.customers, KEPT)

@@ -11,6 +11,7 @@ from threading import Lock
 
 import psutil
 
+from agents.settings import REMEMBERED
 from agents.stack import process
 from agents.stack.downloads import Say
 from agents.stack.parts import PARTS, Part
@@ -19,7 +20,7 @@ from agents.stack.ports import choose_ports, require_free
 from streams.errors import SettingError, TidecastError, Unavailable
 
 START_TIMEOUT = 90.0  # seconds from the start of a server to its first answer
-OURS = ("kafka", "registry", "redis", "clickhouse", "models", "logs", "stack.json", "stack.lock", "use-case", "faust")
+OURS = ("kafka", "registry", "redis", "clickhouse", "models", "logs", "stack.json", "stack.lock", REMEMBERED, "faust")
 
 
 @dataclass(frozen=True)

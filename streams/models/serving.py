@@ -10,11 +10,14 @@ from streams.models.version import Version
 from streams.targets.plan import TargetPlan
 from streams.timeline import Serving
 
+ROOM = 32 << 20
+"""Bytes of the snapshots of the versions kept in memory."""
+
 
 class ServedModels:
     """Loads snapshots as switches name them and keeps the ones in use, the least recently used goes first."""
 
-    def __init__(self, store: ModelStore, key: bytes, limit: int = 256, room: int = 32 << 20) -> None:
+    def __init__(self, store: ModelStore, key: bytes, limit: int = 256, room: int = ROOM) -> None:
         """`key`: the signing key that sealed the snapshots; `limit`, `room`: versions kept in memory, and bytes of
         their snapshots (a model takes several times as much)."""
         self._store = store

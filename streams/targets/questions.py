@@ -179,35 +179,28 @@ class Questions:
         serving = work.header.serving.get(plan.serving_keys[arm_index])
         fallback = False
         if serving is not None:
-            explain = _explain if arm_index == plan.champion else _predict
-            value, reasons = explain(self._models.loaded(serving.snapshot), vector)
+            explained = arm_index == plan.champion
+            value, reasons = _told(self._models.loaded(serving.snapshot), vector, explained)
             if value is not None:
                 return (arm, serving.version, value, False), reasons
             fallback = True
             if serving.previous is not None:
                 version, snapshot, _ = serving.previous
-                value, _ = _predict(self._models.loaded(snapshot), vector)
+                value, _ = _told(self._models.loaded(snapshot), vector)
                 if value is not None:
                     return (arm, version, value, True), ()
         version, model = self._models.untrained(plan, arm_index)
-        value, _ = _predict(model, vector)
+        value, _ = _told(model, vector)
         return ((arm, version, 0.0, True) if value is None else (arm, version, value, fallback)), ()
 
 
-def _predict(model: Model, vector: list[float]) -> tuple[float | None, Reasons]:
-    """The model's answer; None when it fails or is not finite, whatever the reason: a bad version must not
-    stop the stream, the caller falls back and says so."""
+def _told(model: Model, vector: list[float], explained: bool = False) -> tuple[float | None, Reasons]:
+    """The model's answer, with its reasons if asked for; None when it fails or is not finite, whatever the reason: a
+    bad version must not stop the stream, the caller falls back and says so."""
     try:
-        value = float(model.predict(vector))
+        answer, found = model.explain(vector, REASONS) if explained else (model.predict(vector), [])
+        value = float(answer)
+        reasons = [reason for reason in found if isfinite(reason[1])]
     except Exception:
         return None, ()
-    return value if isfinite(value) else None, ()
-
-
-def _explain(model: Model, vector: list[float]) -> tuple[float | None, Reasons]:
-    """`_predict`, with the reasons."""
-    try:
-        value, found = model.explain(vector, REASONS)
-    except Exception:
-        return None, ()
-    return (float(value), [reason for reason in found if isfinite(reason[1])]) if isfinite(value) else (None, ())
+    return (value, reasons) if isfinite(value) else (None, ())

@@ -1,7 +1,7 @@
 """Predictions and labelled examples as log records, written directly: most of their parts repeat, or are bytes already.
 
 The bytes are those that the codec makes of the same fields, in the order of schemas/avsc, to which a property test
-holds them; in a fifth of the time. Avro specification, "Binary Encoding"."""
+holds them. Avro specification, "Binary Encoding"."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

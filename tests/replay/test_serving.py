@@ -1,6 +1,6 @@
 """Scoring with versions that learners made: what the log has switched to answers, and nothing else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from math import nan
@@ -15,6 +15,7 @@ from streams.identity import Position
 from streams.learning import Learning
 from streams.log import Output, Record, TopicPartition
 from streams.models.arms import build_model
+from streams.models.linear import LogisticModel
 from streams.models.memory import MemoryModelStore
 from streams.models.serving import ServedModels
 from streams.models.snapshot import Snapshot, dump_snapshot
@@ -203,3 +204,61 @@ def test_a_store_with_hardly_any_room_in_memory_gives_the_same(monkeypatch: pyte
     roomy = answers(log, models)
     monkeypatch.setattr(ServedModels.__init__, "__defaults__", (1, 0))
     assert answers(log, models) == roomy and len({told[0] for told in roomy}) == 3
+
+
+class Telling:
+    """A served model that says, or fails to say, what it is given; everything else by a real one."""
+
+    def __init__(self, told: Any) -> None:
+        self.told = told
+
+    def predict(self, vector: Sequence[float]) -> float:
+        return 0.25
+
+    def explain(self, vector: Sequence[float], top: int) -> Any:
+        return self.told()
+
+
+def predictions_with(log: Log, models: MemoryModelStore, offset: int, model: Any) -> list[dict[str, Any]]:
+    """Predictions of "silent" where `model` stands for the version at that offset."""
+    scoring, named = stage(log, models), Version("silent", "logistic", 1, offset)
+    if model is not None:
+        scoring._models._models[named.path] = model
+    outputs = [output for outputs in replay(scoring, log.logs) for output in outputs]
+    return [p for p in decoded(log, outputs, "Prediction") if p["target"] == "silent"]
+
+
+def learnt_log() -> tuple[Log, MemoryModelStore, LogisticModel]:
+    """One switch to a model that has learnt, and one purchase behind it."""
+    log, models, named = Log(), MemoryModelStore(), Version("silent", "logistic", 1, 5)
+    model: Any = build_model(USE_CASE.targets[0].arms[0], "silent", "binary", NAMES, 1)
+    for number in range(50):
+        model.learn([float(number % (at + 2)) for at in range(len(NAMES))], float(number % 3 == 0))
+    blob = dump_snapshot(Snapshot(named, model, {}, Position(6), 1), KEY)
+    models.put(named.path, blob)
+    log.deploy()
+    switch(log, 5, named.path, blob)
+    buy(log, 1)
+    return log, models, model
+
+
+def test_a_prediction_tells_the_strongest_contributions_of_its_champion() -> None:
+    log, models, model = learnt_log()
+    (told,) = predictions_with(log, models, 5, None)
+    value, reasons = model.explain(told["vector"], 3)
+    assert told["value"] == value
+    assert [(r["feature"], r["value"]) for r in told["reasons"]] == reasons
+    assert reasons
+
+
+def failing() -> None:
+    raise RuntimeError
+
+
+@pytest.mark.parametrize("told", [failing, lambda: ("no number", []), lambda: (nan, []), lambda: (0.5, [("x", "y")])])
+def test_an_answer_that_cannot_be_explained_is_left_to_another_version(told: Any) -> None:
+    log, models, _ = learnt_log()
+    (prediction,) = predictions_with(log, models, 5, Telling(told))
+    (answer,) = [a for a in prediction["answers"] if a["arm"] == "logistic"]
+    assert (answer["version"], answer["fallback"]) == ("silent/logistic.1@-1", True)
+    assert prediction["reasons"] == []
