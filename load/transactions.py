@@ -47,7 +47,7 @@ def table(found: dict[str, Figures]) -> list[str]:
 def main(runs: int, events: int, rate: int, seconds: int, partitions: int, file: Path | None) -> None:
     """Drain a backlog and measure the latency at a steady rate, RUNS times with and without TIDECAST_TRANSACTIONS.
 
-    Starts its own servers, about a minute and a half for each run and mode.
+    Starts its own servers.
 
     \b
     python -m load.transactions

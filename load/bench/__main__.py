@@ -1,4 +1,4 @@
-"""`tidecast bench`: everything that docs/performance.md tells, by one command."""
+"""`tidecast bench`: all parts of the benchmark, by one command."""
 
 import sys
 import time

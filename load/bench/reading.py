@@ -1,25 +1,22 @@
 """Reading predictions as a consumer does, and noting when each could be read."""
 
-import threading
 import time
 
 import click
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Message
 
+from load.reading import TopicReader
 from load.wire import Wire
 
 PATIENCE_S = 300.0
 
 
-class Reader(threading.Thread):
+class Reader(TopicReader):
     """Reads the predictions as they come, and decodes them only when asked: that would take the workers' time."""
 
     def __init__(self, kafka: str, wire: Wire, topic: str, partitions: int) -> None:
-        super().__init__(daemon=True)
+        super().__init__(kafka, "bench", topic, partitions)
         self._wire = wire
-        self._consumer = Consumer({"bootstrap.servers": kafka, "group.id": "bench", "enable.auto.commit": False})
-        self._consumer.assign([TopicPartition(topic, partition, 0) for partition in range(partitions)])
-        self._ended = False
         self._ids: dict[bytes, bool] = {}
         self.count = 0
         """Predictions read so far."""
@@ -29,24 +26,8 @@ class Reader(threading.Thread):
         """While `keep`: of each prediction, when it could be read (perf_counter) and its bytes."""
         self.keep = False
 
-    def run(self) -> None:
-        """Until `end`."""
-        while not self._ended:
-            first = self._consumer.poll(0.05)
-            if first is None:
-                continue
-            now = time.perf_counter()  # to consume several is to wait until they are many, or for the whole time-out
-            for message in (first, *self._consumer.consume(5000, 0)):
-                if message.error() is None:
-                    self._take(message, now)
-        self._consumer.close()
-
-    def end(self) -> None:
-        """Stop reading."""
-        self._ended = True
-        self.join()
-
-    def _take(self, message: Message, now: float) -> None:
+    def take(self, message: Message, now: float) -> None:
+        """See TopicReader."""
         value = message.value() or b""
         schema = value[:5]
         if schema not in self._ids:
