@@ -16,6 +16,9 @@ COPY sinks sinks
 COPY agents agents
 COPY load load
 RUN pip install --no-deps --no-build-isolation --editable . \
+    && apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && pip install --constraint requirements.lock cython && tidecast compile \
+    && pip uninstall --yes cython && apt-get purge --yes --auto-remove gcc libc6-dev && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --create-home tidecast \
     && install -d -o tidecast /var/lib/tidecast/models
 

@@ -14,11 +14,12 @@ READY := .venv/.ready
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock pyproject.toml $(wildcard streams/kernels/*.p*)
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/it"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/tidecast compile || true
 	@touch $@
 
 demo: $(READY) ## A simulated telecom, live in the terminal (starts the local servers)
@@ -47,4 +48,4 @@ stack: $(READY) ## Start the local servers
 	$(BIN)/tidecast stack up
 
 clean: ## Remove the virtual environment and the caches; data (.tidecast) stays
-	rm -rf .venv build .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache *.egg-info
+	rm -rf .venv build streams/kernels/built .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache *.egg-info

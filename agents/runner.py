@@ -1,6 +1,7 @@
 """Running a stage in a Faust app: batches in, slices produced and committed, outages waited out."""
 
 import asyncio
+import gc
 import logging
 import random
 import time
@@ -166,6 +167,7 @@ class Runner:
             return
         try:
             positions = await self.in_thread(self._profiled, batch)
+            gc.collect(0)  # not while a batch is worked on (agents.worker.sweep)
         except (Unavailable, PositionConflict) as error:
             # Nothing of the failed slice may linger, nor may what follows it be worked on before.
             consumer.void(backoff(self._attempt))

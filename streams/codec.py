@@ -3,7 +3,7 @@
 Records are plain dicts of Avro's own types: a timestamp is an int in milliseconds (logical types are stripped
 before reading and writing; the registry keeps them)."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from io import BytesIO
 from struct import Struct
 from typing import Any, NamedTuple, Protocol
@@ -15,6 +15,7 @@ from schemas.compatibility import problems
 from schemas.forms import bare, unsafe
 from streams.encoding import Writer, compiled
 from streams.errors import DeadReason, TidecastError, Undecodable
+from streams.kernels import kernel
 from streams.walking import Walk, walk_of
 
 HEADER = Struct(">bI")
@@ -65,6 +66,7 @@ class _Reading(NamedTuple):
     reader: Any
     why: str | None = None
     walk: Walk | None = None
+    fast: Callable[[bytes, int], dict[str, Any] | None] | None = None
 
 
 class _Writing(NamedTuple):
@@ -134,6 +136,10 @@ class Codec:
                 DeadReason.UNKNOWN_SCHEMA,
                 f"{_short(reading.name)} is no event of this use case: declare it and deploy, or stop sending it.",
             )
+        if reading.fast is not None:
+            read = reading.fast(value, 5)
+            if read is not None:
+                return reading.name, read
         body = BytesIO(value)
         body.seek(5)
         try:
@@ -191,12 +197,12 @@ class Codec:
             return _Reading(name, None, None, f"Schema id {id} is not a valid Avro schema: {_text(error)}.")
         ours = self._schemas.get(name)
         if ours is None:
-            return _Reading(name, writer, None)
+            return _Reading(name, writer, None, fast=_fast_reader(writer))
         found = problems(reader=ours, writer=schema)
         if found:
             return _Reading(name, None, None, f"Schema id {id} of {name} cannot be read here: {found[0]}")
         if bare(ours) == bare(schema):
-            return _Reading(name, writer, None)
+            return _Reading(name, writer, None, fast=_fast_reader(writer))
         return _Reading(name, writer, parse_schema(bare(ours)), walk=walk_of(writer) if _repeats(writer) else None)
 
 
@@ -215,6 +221,15 @@ def _write(name: str, writing: _Writing, record: Mapping[str, Any]) -> bytes:
             f"The record does not fit the schema {name}: {_text(error)}; correct it.",
         ) from error
     return out.getvalue()
+
+
+def _fast_reader(writer: Any) -> Callable[[bytes, int], dict[str, Any] | None] | None:
+    """The kernel's reader of such bodies; None where kernels are not used, or for a schema that it does not read."""
+    found = kernel("bodies")
+    try:
+        return found.BodyReader(writer).read if found is not None else None
+    except KeyError:
+        return None
 
 
 def _repeats(schema: Any) -> bool:

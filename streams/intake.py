@@ -123,7 +123,7 @@ class Intake:
             raise Undecodable(DeadReason.TOO_LARGE, f"{id_field} has more than {MAX_ID} characters")
         moment = record["occurred_at"]
         reached = raw.timestamp if last_tick is None or raw.timestamp > last_tick else last_tick
-        if moment > min(reached + self._max_ahead, LATEST) or moment < EARLIEST:
+        if moment > reached + self._max_ahead or not EARLIEST <= moment <= LATEST:
             raise Undecodable(
                 DeadReason.FAR_FUTURE,
                 f"occurred_at {moment} ms is absurd: it must lie between the year 1 and the later of the record's "

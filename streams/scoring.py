@@ -219,7 +219,7 @@ class Scoring(Stage):
             elif taken.name == "tidecast.Tick":
                 return self._tick(work, taken.record, resumed)
             elif taken.name == "tidecast.Switch":
-                self._switch(header, taken.record)
+                self._switch(work, taken.record)
             elif taken.name == OUTCOME:
                 self._outcome(work, taken.record)
             else:
@@ -248,7 +248,8 @@ class Scoring(Stage):
             f"the log is at deployment {other}, this worker has {ours}: start a worker with the definitions of {other}"
         )
 
-    def _switch(self, header: PartitionHeader, record: Mapping[str, Any]) -> None:
+    def _switch(self, work: PartitionWork, record: Mapping[str, Any]) -> None:
+        header = work.header
         arm = f"{record['target']}/{record['arm']}"
         plan = self._by_name.get(record["target"])
         if plan is None or record["arm"] not in [a.name for a in plan.arms]:
@@ -268,6 +269,7 @@ class Scoring(Stage):
             )
             self._models.prepare(new)
             header.serving[arm] = new
+            work.panels.clear()
         header.counters["controls"] += 1
 
     def _tick(self, work: PartitionWork, record: Mapping[str, Any], resumed: bool) -> bool:

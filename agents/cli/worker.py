@@ -9,6 +9,7 @@ from agents.hashing import fix_hashes
 from agents.logs import log_to_stderr
 from agents.settings import Settings, load_settings
 from agents.supervisor import Supervisor
+from streams.kernels import compiled
 
 VERBS = ("scoring", "learning", "judging", "monitoring", "history")
 TOGETHER = (("learning",), ("judging", "monitoring"), ("history",))
@@ -46,6 +47,8 @@ def command(
     wiring = connect_system(settings, use_case)
     wiring.check(chosen)
     click.echo(f"{wiring.use_case.name}, deployment {wiring.deployment.deployment_id}: {', '.join(chosen)}", err=True)
+    if "scoring" in chosen and not compiled():
+        click.echo("The kernels are not compiled: `tidecast compile` makes scoring about twice as fast.", err=True)
     groups: list[tuple[str, ...]] = [("scoring",)] * processes if "scoring" in chosen else []
     groups += [picked for group in TOGETHER if (picked := tuple(verb for verb in group if verb in chosen))]
     chosen_case = ["--use-case", use_case] if use_case else []

@@ -29,8 +29,8 @@ def measure(system: System, backlog: list[Made], figures: Figures) -> None:
     figures.add("Redis per customer", "bytes", held / customers)
     for topic, size in sorted(_logs(system).items()):
         figures.add(f"Kafka, {topic}, per event", "bytes", size / events)
-    told = json.loads(system.run("sql", TABLES.format(system.database), "--format", "json"))
-    for row in told:
+    for line in system.run("sql", TABLES.format(system.database), "--format", "json").splitlines():
+        row = json.loads(line)
         figures.add(f"ClickHouse, {row['table']}, per event", "bytes", int(row["bytes"]) / events)
         figures.add(f"ClickHouse, {row['table']}, per row", "bytes", int(row["bytes"]) / int(row["rows"]))
 

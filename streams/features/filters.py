@@ -47,6 +47,12 @@ def compile_where(where: Mapping[str, Any]) -> Matches:
     return lambda record: all(test(record[field], value) for field, test, value in tests)
 
 
+def equality(where: Mapping[str, Any]) -> tuple[str, Any] | None:
+    """(field, value) of a `where` that asks for nothing else than that they are equal, which is told most quickly."""
+    tests = _conditions(where)
+    return (tests[0][0], tests[0][1][1]) if len(tests) == 1 and tests[0][1][0] == "==" else None
+
+
 def where_key(where: Mapping[str, Any]) -> str:
     """A text that is the same for equal filters, whatever their order, and no other."""
     return repr(sorted((field, name, value) for field, (name, value) in _conditions(where))) if where else ""

@@ -4,7 +4,7 @@ Nothing here depends on how the log is cut into batches: sums add up in log orde
 tiles across them, and `unpack(pack(state)) == state` always."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import nan
 from typing import Any, NamedTuple, Protocol
 
@@ -12,10 +12,11 @@ import msgpack
 
 from streams.features import distinct
 from streams.features.declarations import Attribute, Count, DistinctCount, Feature, Last, Ratio, Sum, TimeSince
-from streams.features.filters import Matches, compile_where
+from streams.features.filters import Matches, compile_where, equality
 from streams.features.layout import COUNT, DISTINCT, MIN, SUM, VALUES, Layout, Moves, Selection, Tiles
 from streams.features.readers import ReadRegister, ReadTiles, finite, register_reader, tiles_reader
 from streams.features.window import EVER, window
+from streams.kernels import kernel
 from streams.state.customer import CustomerState, Digests
 
 INT64 = 1 << 63
@@ -30,6 +31,10 @@ class Declares(Protocol):
         ...
 
 
+WindowReads = tuple[int, int, int, list[tuple[int, int, float]], list[tuple[int, ReadTiles]]]
+"""Series, tile width, tiles; totals as (place, position, scale), and other readers with their places."""
+
+
 class _SeriesStep(NamedTuple):
     series: int
     width: int
@@ -40,8 +45,10 @@ class _SeriesStep(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """What events of one type and filter change: registers as (index, field or None), and series."""
+    """What events of one type and filter change: registers as (index, field or None), and series. `equal`: (field,
+    value) where the filter is that alone, else `matches`."""
 
+    equal: tuple[str, Any] | None
     matches: Matches | None
     registers: list[tuple[int, str | None]]
     series: list[_SeriesStep]
@@ -68,9 +75,10 @@ class FeaturePlan:
         layout = self._layout
         steps: dict[str, list[_Step]] = {}
         for selection, where in layout.filters.items():
-            matches = compile_where(where) if where else None
+            equal = equality(where)
+            matches = compile_where(where) if where and equal is None else None
             registers = [(i, f) for i, (s, f) in enumerate(layout.registers) if s == selection]
-            step = _Step(matches, registers, self._series_steps(selection))
+            step = _Step(equal, matches, registers, self._series_steps(selection))
             for event in selection.events:
                 steps.setdefault(event, []).append(step)
         return steps
@@ -102,7 +110,7 @@ class FeaturePlan:
                     totals.append((place, positions[0], 1.0 if isinstance(feature, Count) else float(feature.scale)))
                 else:
                     others.append((place, tiles_reader(feature, positions)))
-        self._windows = [(*key, *reads) for key, reads in windows.items()]
+        self._windows: list[WindowReads] = [(*key, *reads) for key, reads in windows.items()]
 
     # -- events
 
@@ -119,18 +127,7 @@ class FeaturePlan:
             if occurred_at // self._finest != clock // self._finest:
                 self._prune(series, occurred_at)
             state.clock = clock = occurred_at
-        for matches, registers, changes in self._steps.get(event, ()):
-            if matches is not None and not matches(record):
-                continue
-            for at, field in registers:
-                _register(state.registers, at, occurred_at, record, field)
-            for index, width, kept, empty, columns in changes:
-                slot = occurred_at // width
-                tiles = series[index]
-                if tiles and tiles[-1][0] == slot:
-                    _add(tiles[-1], columns, record)
-                elif slot > clock // width - kept:
-                    _add(_open_tile(tiles, slot, empty), columns, record)
+        _APPLY(self._steps.get(event, ()), series, state.registers, record, clock, occurred_at)
 
     def _prune(self, series: list[Tiles], clock: int) -> None:
         for index, width, kept in self._pruned:
@@ -147,7 +144,7 @@ class FeaturePlan:
         if clock < state.clock:
             clock = state.clock
         out = self._blank.copy()
-        self._read_windows(out, state.series, clock)
+        _READ_WINDOWS(out, self._windows, state.series, clock)
         registers = state.registers
         for place, index, read in self._registers:
             register = registers[index]
@@ -157,22 +154,6 @@ class FeaturePlan:
             if out[denominator]:
                 out[place] = finite(out[numerator] / out[denominator])
         return out
-
-    def _read_windows(self, out: list[float], series: list[Tiles], clock: int) -> None:
-        for index, width, kept, totals, others in self._windows:
-            tiles = series[index]
-            if not tiles:
-                continue
-            first = clock // width - kept
-            if tiles[0][0] <= first:
-                tiles = [tile for tile in tiles if tile[0] > first]
-            for place, position, scale in totals:
-                total: Any = 0  # whole numbers stay exact
-                for tile in tiles:
-                    total += tile[position]
-                out[place] = finite(total * scale)
-            for place, read in others:
-                out[place] = read(tiles)
 
     # -- the stored form
 
@@ -191,6 +172,31 @@ class FeaturePlan:
                 moves = self._moves[fingerprint] = self._layout.moves_from(fingerprint)
             registers, series = self._layout.move(moves, registers, series, clock)
         return CustomerState(series, registers, clock, Digests(digests), due)
+
+
+def _apply(
+    steps: Sequence[_Step],
+    series: list[Tiles],
+    registers: list[Any],
+    record: Mapping[str, Any],
+    clock: int,
+    occurred_at: int,
+) -> None:
+    """Put an event into the registers and tiles that it concerns."""
+    for equal, matches, own_registers, changes in steps:
+        if equal is not None and record[equal[0]] != equal[1]:
+            continue
+        if matches is not None and not matches(record):
+            continue
+        for at, field in own_registers:
+            _register(registers, at, occurred_at, record, field)
+        for index, width, kept, empty, columns in changes:
+            slot = occurred_at // width
+            tiles = series[index]
+            if tiles and tiles[-1][0] == slot:
+                _add(tiles[-1], columns, record)
+            elif slot > clock // width - kept:
+                _add(_open_tile(tiles, slot, empty), columns, record)
 
 
 def _register(registers: list[Any], at: int, moment: int, record: Mapping[str, Any], field: str | None) -> None:
@@ -239,3 +245,26 @@ def _add(tile: list[Any], columns: list[tuple[int, int, str, int]], record: Mapp
             best = tile[position]
             if best is None or (value < best if kind == MIN else value > best):
                 tile[position] = value
+
+
+def _read_windows(out: list[float], windows: list[WindowReads], series: list[Tiles], clock: int) -> None:
+    """Put what is read from tiles into its places of the vector."""
+    for index, width, kept, totals, others in windows:
+        tiles = series[index]
+        if not tiles:
+            continue
+        first = clock // width - kept
+        if tiles[0][0] <= first:
+            tiles = [tile for tile in tiles if tile[0] > first]
+        for place, position, scale in totals:
+            total: Any = 0  # whole numbers stay exact
+            for tile in tiles:
+                total += tile[position]
+            out[place] = finite(total * scale)
+        for place, read in others:
+            out[place] = read(tiles)
+
+
+_KERNEL = kernel("tiles")
+_APPLY = _KERNEL.apply if _KERNEL else _apply
+_READ_WINDOWS = _KERNEL.read_windows if _KERNEL else _read_windows

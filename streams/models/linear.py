@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from math import exp
 from typing import Any
 
-from streams.models.arms import RIVERS_CLIP
+from streams.kernels import kernel
+from streams.models.arms import RIVERS_CLIP, Model
 
 INTERCEPT_RATE = 0.01
 """River's learning rate of the intercept."""
@@ -170,3 +171,16 @@ def _strongest(names: Sequence[str], parts: list[float], top: int) -> list[tuple
     found = [(name, part) for name, part in zip(names, parts, strict=True) if part and abs(part) >= least]
     found.sort(key=_strength, reverse=True)
     return found[:top]
+
+
+def frozen(model: Model) -> Model:
+    """The model to answer with, and not to learn: of a linear one its kernel, where kernels are used."""
+    found = kernel("asking")
+    if found is None or model.__class__ not in (LinearModel, LogisticModel):
+        return model
+    assert isinstance(model, LinearModel)
+    is_logistic = isinstance(model, LogisticModel)
+    made: Model = found.FrozenLinear(
+        model.features, model.columns, model.means, model._deviations, model.weights, model.intercept, is_logistic
+    )
+    return made

@@ -37,7 +37,8 @@ class CustomerWork:
 
     def next_due(self, lateness: int) -> int | None:
         """Tick time (ms) at which something happens to this customer by itself; None when nothing will."""
-        due = min(self.state.due.values(), default=NEVER)
+        planned = self.state.due
+        due = min(planned.values()) if planned else NEVER
         close = self.observations.next_close(lateness)
         if close is not None and close < due:
             due = close
@@ -63,6 +64,9 @@ class PartitionWork:
     """Heap of (due, customer in bytes, customer); an entry that is not the customer's planned one is void."""
     agenda_until: tuple[int, bytes] | None = None
     """The agenda has all stored timers up to here; None before the first tick of the slice."""
+
+    panels: dict[int, list[Any]] = field(default_factory=dict)
+    """By target index, who answers it (streams.targets.panel), as of the record in hand."""
 
     def next_source(self) -> dict[str, Any]:
         """The coordinate (as a record) of the next output of the record in hand."""

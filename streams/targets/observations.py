@@ -16,8 +16,10 @@ MOST_EARLY = 1000
 MOST_SETTLED = 1000
 """Settled questions of one customer that may still be corrected: the oldest go first."""
 
-Answers = list[tuple[str, str, float, bool]]
-"""Per arm, in the target's order: (arm, version, value, fallback)."""
+Answer = tuple[str, str, float, bool]
+"""(arm, version, value, fallback)."""
+Answers = list[Answer]
+"""One per arm, in the target's order."""
 
 
 def pack_vector(vector: Sequence[float]) -> bytes:
@@ -132,6 +134,8 @@ class Observations:
     def next_close(self, lateness: int) -> int | None:
         """Tick time at which the next of them is settled or forgotten by time alone: when the watermark has passed
         it, so that an event at the very end of a horizon still counts."""
+        if not self.waiting and not self.early and not self.settled:
+            return None
         ends = [o.end for o in self.waiting if o.end is not None]
         ends += [e.occurred_at for e in self.early]
         ends += [s.until for s in self.settled]

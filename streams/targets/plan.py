@@ -37,7 +37,7 @@ class TargetPlan:
         self.until = frozenset(ask.until)
         self.period = duration_ms(ask.every) if ask.every else None
         self.while_active = duration_ms(ask.while_active) if ask.while_active else None
-        self._observed_below = round(target.observe * 2**64)
+        self.observed_below: int = round(target.observe * 2**64)
         self.correctable = duration_ms(target.learn_corrections) if target.learn_corrections else None
         self.outcome = target.outcome
         over = target.outcome.within if isinstance(target.outcome, ExplicitOutcome) else target.outcome.over
@@ -55,7 +55,7 @@ class TargetPlan:
 
     def observes(self, prediction_id: str) -> bool:
         """Whether this question is among the declared share that waits for an outcome."""
-        return self._observed_below >= 2**64 or stable_hash(self.name, prediction_id) < self._observed_below
+        return self.observed_below >= 2**64 or stable_hash(self.name, prediction_id) < self.observed_below
 
     def next_due(self, customer: str, after: int) -> int:
         """The customer's first schedule time strictly later than `after`; customers are spread over the period."""

@@ -1,22 +1,20 @@
 """Asking: every arm answers one question with the version its partition has switched to."""
 
 from collections.abc import Mapping
-from math import isfinite
 
 from schemas.topics import LABELLED_EXAMPLES, PREDICTIONS
 from streams.codec import Codec
 from streams.log import Output
-from streams.models.arms import Model
 from streams.models.serving import ServedModels
 from streams.state.working import CustomerWork, PartitionWork
-from streams.targets.observations import Answers, Observation, Settled, pack_vector
+from streams.targets.asking import Asker
+from streams.targets.observations import Observation, Settled
+from streams.targets.panel import panel as seats
 from streams.targets.plan import TargetPlan
-from streams.targets.writing import Reasons, RecordWriter
+from streams.targets.writing import RecordWriter
 
 CORRECTION = "correction"
 """How an example was settled whose question was settled otherwise before."""
-REASONS = 3
-"""Top contributions told with a prediction."""
 
 
 class Questions:
@@ -33,6 +31,7 @@ class Questions:
         """`correctable`: per target that learns corrections, how long after the outcome one may come, in ms."""
         self._codec = codec
         self._models = models
+        self._asker = Asker(codec, deployment_id)
         self._writer = RecordWriter(codec, deployment_id)
         self._target_partitions = target_partitions
         self._correctable = correctable
@@ -47,34 +46,19 @@ class Questions:
         asked_by: str,
     ) -> None:
         """One prediction with every arm's answer; open the observation where the target's share says so."""
-        source = work.next_source()
-        prediction_id = work.id_of(source)
-        vector = plan.vector(features)
-        packed = pack_vector(vector)
-        answers, reasons = self._answers(work, plan, vector)
-        observed = plan.observes(prediction_id)
-        if observed and not customer.observations.has_room(plan.name):
-            observed = False
-            work.header.counters["unobserved"] += 1
-        end = None if plan.horizon is None else asked_at + plan.horizon
-        value = self._writer.prediction(
-            prediction_id,
-            plan.name,
-            customer.customer_id,
-            asked_at,
-            asked_by,
-            answers,
-            plan.champion,
-            packed,
-            reasons,
-            observed,
-            end,
-            source,
+        panel = work.panels.get(plan.index)
+        if panel is None:
+            panel = work.panels[plan.index] = seats(plan, work.header.serving, self._models)
+        room = customer.observations.has_room(plan.name)
+        prediction_id, packed, answers, chosen = self._asker.ask(
+            work, customer.customer_id, plan, panel, features, asked_at, asked_by, room
         )
-        work.outputs.append(Output(PREDICTIONS, work.partition, customer.customer_id.encode(), value, source))
         work.header.counters["predictions"] += 1
-        if observed:
+        if chosen and room:
+            end = None if plan.horizon is None else asked_at + plan.horizon
             self._open(work, customer, Observation(plan.name, prediction_id, asked_at, end, packed, answers))
+        elif chosen:
+            work.header.counters["unobserved"] += 1
 
     def _open(self, work: PartitionWork, customer: CustomerWork, observation: Observation) -> None:
         customer.observations.waiting.append(observation)
@@ -159,48 +143,3 @@ class Questions:
                 "source": source,
             }
             work.outputs.append(Output(topic, partition, None, self._codec.encode("tidecast.Progress", record), source))
-
-    def _answers(self, work: PartitionWork, plan: TargetPlan, vector: list[float]) -> tuple[Answers, Reasons]:
-        """Every arm's answer, and the reasons of the champion's where the version meant to serve gave it."""
-        answers: Answers = []
-        told: Reasons = ()
-        for index in range(len(plan.arms)):
-            answer, reasons = self._answer(work, plan, index, vector)
-            answers.append(answer)
-            if index == plan.champion:
-                told = reasons
-        return answers, told
-
-    def _answer(
-        self, work: PartitionWork, plan: TargetPlan, arm_index: int, vector: list[float]
-    ) -> tuple[tuple[str, str, float, bool], Reasons]:
-        """The arm's answer: by the version served, else the one before it, else untrained; always finite."""
-        arm = plan.arms[arm_index].name
-        serving = work.header.serving.get(plan.serving_keys[arm_index])
-        fallback = False
-        if serving is not None:
-            explained = arm_index == plan.champion
-            value, reasons = _told(self._models.loaded(serving.snapshot), vector, explained)
-            if value is not None:
-                return (arm, serving.version, value, False), reasons
-            fallback = True
-            if serving.previous is not None:
-                version, snapshot, _ = serving.previous
-                value, _ = _told(self._models.loaded(snapshot), vector)
-                if value is not None:
-                    return (arm, version, value, True), ()
-        version, model = self._models.untrained(plan, arm_index)
-        value, _ = _told(model, vector)
-        return ((arm, version, 0.0, True) if value is None else (arm, version, value, fallback)), ()
-
-
-def _told(model: Model, vector: list[float], explained: bool = False) -> tuple[float | None, Reasons]:
-    """The model's answer, with its reasons if asked for; None when it fails or is not finite, whatever the reason: a
-    bad version must not stop the stream, the caller falls back and says so."""
-    try:
-        answer, found = model.explain(vector, REASONS) if explained else (model.predict(vector), [])
-        value = float(answer)
-        reasons = [reason for reason in found if isfinite(reason[1])]
-    except Exception:
-        return None, ()
-    return (value, reasons) if isfinite(value) else (None, ())

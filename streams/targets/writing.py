@@ -3,22 +3,22 @@
 The bytes are those that the codec makes of the same fields, in the order of schemas/avsc, to which a property test
 holds them. Avro specification, "Binary Encoding"."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from streams.codec import Codec
 from streams.encoding import LENGTH, double, flag, long, text
+from streams.kernels import kernel
 from streams.targets.observations import Answers, Observation
+from streams.targets.panel import Reasons
 
 MOST_KNOWN = 10_000
 """Texts whose bytes are kept: names, and versions that came and went."""
 PREDICTION = "tidecast.Prediction"
 EXAMPLE = "tidecast.LabelledExample"
-Reasons = Sequence[tuple[str, float]]
-"""Contributions: (feature, signed value), strongest first."""
 
 
-class RecordWriter:
+class PureRecordWriter:
     """Writes what scoring puts out for one deployment. Unavailable while the registry, at first, is away."""
 
     def __init__(self, codec: Codec, deployment_id: str) -> None:
@@ -132,3 +132,8 @@ class RecordWriter:
 def _doubles(packed: bytes) -> bytes:
     """An array of doubles from their bytes."""
     return LENGTH[len(packed) // 8] + packed + b"\x00" if packed else b"\x00"
+
+
+_KERNEL = kernel("asking")
+RecordWriter: type[PureRecordWriter] = _KERNEL.RecordWriter if _KERNEL else PureRecordWriter
+"""The one that is used."""

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from schemas.catalog import load_schemas
 from streams.codec import Codec, MemoryRegistry
 from streams.targets.observations import Observation, pack_vector
-from streams.targets.writing import RecordWriter
+from streams.targets.writing import PureRecordWriter, RecordWriter
 
 CODEC = Codec(MemoryRegistry(), load_schemas())
-WRITER = RecordWriter(CODEC, "deployed")
+WRITERS = (PureRecordWriter(CODEC, "deployed"), RecordWriter(CODEC, "deployed"))
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=100)
 longs = st.integers(-(1 << 63), (1 << 63) - 1)
 doubles = st.floats()
@@ -71,8 +71,9 @@ def test_predictions(
         "source": source,
     }
     packed = pack_vector(vector)
-    written = WRITER.prediction(*names, answers, champion, packed, reasons, observed, end, source)
-    assert written == CODEC.encode("tidecast.Prediction", record)
+    for writer in WRITERS:
+        written = writer.prediction(*names, answers, champion, packed, reasons, observed, end, source)
+        assert written == CODEC.encode("tidecast.Prediction", record)
 
 
 @given(texts, texts, texts, longs, answers, vectors, doubles, longs, texts, st.none() | texts, sources)
@@ -105,5 +106,6 @@ def test_examples(
         "previous": previous,
         "source": source,
     }
-    written = WRITER.example(example_id, customer, observation, label, outcome_at, settled_by, previous, source)
-    assert written == CODEC.encode("tidecast.LabelledExample", record)
+    for writer in WRITERS:
+        written = writer.example(example_id, customer, observation, label, outcome_at, settled_by, previous, source)
+        assert written == CODEC.encode("tidecast.LabelledExample", record)
