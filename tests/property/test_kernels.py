@@ -21,7 +21,7 @@ from streams.targets.panel import Seat
 from streams.targets.plan import TargetPlan
 from streams.timeline import PartitionHeader
 from streams.usecases import Arm, Ask, EventWithin, LastValue, Logistic, Target, UseCase
-from tests.property.test_features import feature_sets, records
+from tests.property.test_features import DAY, HOUR, WEEK, feature_sets, records
 
 ASKING, BODIES, TILES = kernel("asking"), kernel("bodies"), kernel("tiles")
 if ASKING is None or BODIES is None or TILES is None:
@@ -102,7 +102,7 @@ def test_a_question_is_put_alike(
 @given(
     feature_sets(),
     st.lists(st.tuples(st.sampled_from(["Call", "TopUp"]), st.integers(-(10**9), 10**9), records)),
-    st.integers(0, 10**9),
+    st.sampled_from([0, HOUR, 3 * HOUR, DAY, 2 * DAY, WEEK, 3 * WEEK]),
 )
 def test_tiles_are_filled_and_read_alike(
     declared: tuple[Any, ...], events: list[tuple[str, int, Any]], ahead: int
