@@ -8,8 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from cProfile import Profile
-from pathlib import Path
 from typing import Any, TypeVar
 
 from aiokafka.errors import KafkaError
@@ -57,11 +55,9 @@ class Runner:
         stage: Stage,
         emitter: Emitter,
         health: StageHealth,
-        profile_folder: Path | None = None,
         limits: DeadLetterLimits | None = None,
     ) -> None:
-        """`limits` stop the stage at too many dead letters. `profile_folder`: where `close` writes a profile of the
-        stage's thread, NAME.pstats."""
+        """`limits` stop the stage at too many dead letters."""
         self.name = name
         self.stage = stage
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -70,8 +66,6 @@ class Runner:
         self._health = health
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._attempt = 0
-        self._profile = Profile() if profile_folder else None
-        self._profile_folder = profile_folder
         self._last_batch = 0.0
         self._limits = limits or DeadLetterLimits(0, 0.0)
 
@@ -113,9 +107,6 @@ class Runner:
     def close(self) -> None:
         """Let the thread end when it is done."""
         self._thread.shutdown(wait=False, cancel_futures=True)
-        if self._profile is not None and self._profile_folder is not None:
-            self._profile_folder.mkdir(parents=True, exist_ok=True)
-            self._profile.dump_stats(self._profile_folder / f"{self.name}.pstats")
 
     @property
     def _consumer(self) -> BatchConsumer:
@@ -166,7 +157,7 @@ class Runner:
         if self.failed.done() or batch.assignment != consumer.assignment_number:
             return
         try:
-            positions = await self.in_thread(self._profiled, batch)
+            positions = await self.in_thread(self._work, batch)
             gc.collect(0)  # not while a batch is worked on (agents.worker.sweep)
         except (Unavailable, PositionConflict) as error:
             # Nothing of the failed slice may linger, nor may what follows it be worked on before.
@@ -181,11 +172,6 @@ class Runner:
             self._attempt = 0
             self._health.green()
             consumer.finished(batch, positions)
-
-    def _profiled(self, batch: Fetched) -> dict[TopicPartition, int]:
-        if self._profile is None:
-            return self._work(batch)
-        return self._profile.runcall(self._work, batch)
 
     def _work(self, batch: Fetched) -> dict[TopicPartition, int]:
         """In the thread: slice by slice, until done or until the partitions are wanted elsewhere."""

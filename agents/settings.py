@@ -88,7 +88,6 @@ class Settings(BaseSettings):
     transactions: bool = Field(
         False, description="outputs in transactions: readers of committed records see none twice; same for all workers"
     )
-    profile_folder: Path | None = Field(None, description="where each stage writes a profile when it stops")
     cache_customers: int = Field(50_000, ge=0, description="customers' states a worker keeps in memory")
 
     @classmethod

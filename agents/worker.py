@@ -53,7 +53,7 @@ class Worker:
         """One more stage, as a member of the consumer group of that name."""
         health = StageHealth(group.removeprefix("tidecast-"))
         limits = DeadLetterLimits(self.settings.dead_letter_run, self.settings.dead_letter_share)
-        runner = Runner(health.name, stage, emitter, health, self.settings.profile_folder, limits)
+        runner = Runner(health.name, stage, emitter, health, limits)
         app = build_app(self.settings, group, self._instance())
         runner.attach(app)
         self._healths.append(health)

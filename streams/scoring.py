@@ -44,13 +44,14 @@ class ScoringSlice:
 
     outputs: Sequence[Output]
     positions: Mapping[TopicPartition, int]
+    works: list[PartitionWork]
     commits: list[PartitionCommit]
     set_aside: SetAside
     scoring: "Scoring"
 
     def commit(self) -> None:
         """streams.log.Slice.commit."""
-        self.scoring.commit(self.commits)
+        self.scoring.commit(self)
 
 
 class Scoring(Stage):
@@ -134,11 +135,11 @@ class Scoring(Stage):
                 piece = before
             yield piece
 
-    def commit(self, commits: list[PartitionCommit]) -> None:
+    def commit(self, piece: ScoringSlice) -> None:
         """Write a slice; only then is it remembered."""
-        self._store.commit(commits)
-        self._cache.committed(commits)
-        for commit in commits:
+        self._store.commit(piece.commits)
+        self._cache.committed(piece.works, piece.commits)
+        for commit in piece.commits:
             self._committed[commit.partition] = (commit.position, commit.header)
 
     def _before(self, rest: Mapping[int, list[LogRecord]], failed: _Failed) -> ScoringSlice | None:
@@ -156,12 +157,11 @@ class Scoring(Stage):
 
     def _slice(self, rest: Mapping[int, list[LogRecord]]) -> ScoringSlice:
         self._models.trim()
-        wanted = {p: {c for r in records if (c := _key(r))} for p, records in rest.items()}
-        self._cache.start(wanted, {p: self._committed[p][0] for p in rest})
+        opened = [(self._open(partition), records) for partition, records in rest.items()]
+        self._cache.fetch([(work, {c for r in records if (c := _key(r))}) for work, records in opened])
         works = []
         set_aside = self._aside.begin()
-        for partition, records in rest.items():
-            work = self._open(partition)
+        for work, records in opened:
             works.append(work)
             self._aside.open(work)
             finished = self._partition(work, records)
@@ -172,6 +172,7 @@ class Scoring(Stage):
         return ScoringSlice(
             [output for work in works for output in work.outputs],
             {TopicPartition(CUSTOMER_EVENTS, work.partition): work.offset for work in works},
+            works,
             commits,
             set_aside,
             self,

@@ -46,7 +46,9 @@ class KafkaEmitter:
         self._producer: Producer | None = None
 
     def assign(self, partitions: Sequence[TopicPartition]) -> None:
-        """streams.log.Emitter.assign: all the same to it."""
+        """streams.log.Emitter.assign: time to connect, which goes on beside what follows."""
+        if self._producer is None:
+            self._connect()
 
     def emit(self, outputs: Sequence[Output]) -> None:
         """Produce and wait for every ack. After Unavailable the same outputs must be emitted again from the

@@ -10,7 +10,7 @@ from streams.features.plan import FeaturePlan
 from streams.identity import Position
 from streams.log import Output
 from streams.state.customer import CustomerState
-from streams.state.store import CustomerBytes, PartitionCommit, Positions, ScoringStore
+from streams.state.store import CustomerBytes, PartitionCommit, ScoringStore
 from streams.targets.observations import Observations
 from streams.targets.plan import NEVER
 from streams.timeline import PartitionHeader
@@ -56,6 +56,8 @@ class PartitionWork:
     header: PartitionHeader
     offset: int
     ordinal: int
+    packed: dict[str, CustomerBytes] = field(default_factory=dict)
+    """Customers that this slice can open, as stored."""
     customers: dict[str, CustomerWork] = field(default_factory=dict)
     outputs: list[Output] = field(default_factory=list)
     touched: set[str] = field(default_factory=set)
@@ -109,42 +111,34 @@ class CustomerCache:
         self._lateness = lateness
         self._limit = limit
         self._kept: dict[tuple[int, str], CustomerBytes] = {}
-        self._slice: dict[tuple[int, str], CustomerBytes] = {}
 
     def clear(self) -> None:
         """Forget everything: after an assignment or a conflict the store alone is right."""
         self._kept.clear()
-        self._slice.clear()
 
-    def start(self, wanted: Mapping[int, Iterable[str]], positions: Positions) -> None:
-        """Begin a slice: make these customers readable by `get`, in one round trip."""
-        self._slice.clear()
-        self.fetch(wanted, positions)
-
-    def fetch(self, wanted: Mapping[int, Iterable[str]], positions: Positions) -> None:
-        """Make more customers readable in this slice. PositionConflict when the store is not at these positions: what
-        is kept here and what would be read do not belong together."""
+    def fetch(self, wanted: Sequence[tuple[PartitionWork, Iterable[str]]]) -> None:
+        """Make customers ready to be opened, in one round trip. PositionConflict when the store is not at the positions
+        from which their partitions are worked on: what is kept here and what would be read do not belong together."""
         missing: dict[int, list[str]] = {}
-        for partition, customers in wanted.items():
+        for work, customers in wanted:
             for customer in customers:
-                at = (partition, customer)
-                if at in self._slice:
+                if customer in work.packed:
                     continue
-                kept = self._kept.get(at)
+                kept = self._kept.get((work.partition, customer))
                 if kept is None:
-                    missing.setdefault(partition, []).append(customer)
+                    missing.setdefault(work.partition, []).append(customer)
                 else:
-                    self._slice[at] = kept
+                    work.packed[customer] = kept
         if missing:
-            for partition, found in self._store.load(missing, positions).items():
-                for customer, packed in found.items():
-                    self._slice[(partition, customer)] = packed
+            works = {work.partition: work for work, _ in wanted}
+            for partition, found in self._store.load(missing, {p: w.expected for p, w in works.items()}).items():
+                works[partition].packed.update(found)
 
     def open(self, work: PartitionWork, customer_id: str) -> CustomerWork:
         """A customer fetched before, unpacked once per slice."""
         customer = work.customers.get(customer_id)
         if customer is None:
-            packed = self._slice[(work.partition, customer_id)]
+            packed = work.packed[customer_id]
             known = packed.state is not None
             state = self._plan.unpack(packed.state) if packed.state is not None else self._plan.new_state()
             customer = CustomerWork(customer_id, state, Observations.unpack(packed.observations), known, None, None)
@@ -155,22 +149,18 @@ class CustomerCache:
         work.touched.add(customer_id)
         return customer
 
-    def has(self, work: PartitionWork, customer_id: str) -> bool:
-        """Whether `open` would find the customer."""
-        return customer_id in work.customers or (work.partition, customer_id) in self._slice
-
-    def committed(self, commits: Sequence[PartitionCommit]) -> None:
-        """End a slice whose commit is done: keep what it read and wrote."""
+    def committed(self, works: Sequence[PartitionWork], commits: Sequence[PartitionCommit]) -> None:
+        """A slice's commit is done: keep what it read and wrote."""
         kept = self._kept
-        for commit in commits:
+        for work, commit in zip(works, commits, strict=True):
             for customer, state in commit.states.items():
-                self._slice[(commit.partition, customer)].state = state
+                work.packed[customer].state = state
             for customer, observations in commit.observations.items():
-                self._slice[(commit.partition, customer)].observations = observations
-        for at, packed in self._slice.items():
-            kept.pop(at, None)
-            if len(packed.state or b"") + len(packed.observations or b"") <= LARGEST_KEPT:
-                kept[at] = packed
-        self._slice.clear()
+                work.packed[customer].observations = observations
+            for customer, packed in work.packed.items():
+                at = (work.partition, customer)
+                kept.pop(at, None)
+                if len(packed.state or b"") + len(packed.observations or b"") <= LARGEST_KEPT:
+                    kept[at] = packed
         for at in list(islice(kept, max(0, len(kept) - self._limit))):
             del kept[at]

@@ -78,7 +78,7 @@ class Timers:
     def _next(self, work: PartitionWork, until: int) -> tuple[int, bytes, str] | None:
         """The first timer due by `until`, now at the top of the agenda; None when there is none."""
         self._plan_touched(work)
-        agenda, at = work.agenda, {work.partition: work.expected}
+        agenda = work.agenda
         while True:
             while agenda and not self._is_valid(work, agenda[0]):
                 heappop(agenda)
@@ -86,10 +86,10 @@ class Timers:
             seen = work.agenda_until
             if seen is None or (seen[0] <= until and (first is None or first[:2] > seen)):
                 self._read(work)
-            elif first is None or self._cache.has(work, first[2]):
+            elif first is None or first[2] in work.packed:
                 return first
             else:
-                self._cache.fetch({work.partition: [c for due, _, c in agenda if due <= until]}, at)
+                self._cache.fetch([(work, [c for due, _, c in agenda if due <= until])])
 
     def _plan_touched(self, work: PartitionWork) -> None:
         """Tell the agenda of due times that changed in this slice."""
