@@ -12,7 +12,7 @@ from streams.errors import TidecastError
 
 STOP_PATIENCE_S = 20.0
 LONGEST_WAIT_S = 10.0
-STEADY_S = 60.0
+STEADY_S = 10.0
 POLL_S = 0.05
 
 
