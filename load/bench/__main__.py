@@ -105,7 +105,7 @@ MANY = 500_000
 @click.command()
 @click.argument("parts", nargs=-1, type=click.Choice(list(PARTS)))
 @click.option("--short", is_flag=True, help="Fewer events, rates, parts and runs.")
-@click.option("--events", type=click.IntRange(1000), help="Size of a backlog.  [default: 200,000; short 50,000]")
+@click.option("--events", type=click.IntRange(1000), help="Size of a backlog.  [default: 150,000; short 50,000]")
 @click.option("--runs", type=click.IntRange(1), help="Runs of each measurement.  [default: 3; short 1]")
 @click.option("--rate", "rates", multiple=True, type=click.IntRange(1), help="Offered events/s; again for more.")
 @click.option(
@@ -137,7 +137,7 @@ def main(
     every event, learning on, Redis with its append-only file, all acks. A table of least, median and greatest.
 
     \b
-    tidecast bench                         # everything: more than half an hour
+    tidecast bench                         # everything: about half an hour
     tidecast bench --short
     tidecast bench drain --runs 5 --json drain.json
     tidecast bench latency --rate 5000 --seconds 60
@@ -145,7 +145,7 @@ def main(
     tidecast bench --profile flames --events 50000
     """
     bench = Bench(
-        events or (50_000 if short else 200_000),
+        events or (50_000 if short else 150_000),
         runs or (1 if short else 3),
         partitions,
         rates or ((1000, 5000) if short else (1000, 2000, 5000, 10_000, 15_000, 20_000)),

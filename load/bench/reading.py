@@ -1,6 +1,7 @@
 """Reading predictions as a consumer does, and noting when each could be read."""
 
 import time
+from collections.abc import Callable
 
 import click
 from confluent_kafka import Message
@@ -14,9 +15,11 @@ PATIENCE_S = 300.0
 class Reader(TopicReader):
     """Reads the predictions as they come, and decodes them only when asked: that would take the workers' time."""
 
-    def __init__(self, kafka: str, wire: Wire, topic: str, partitions: int) -> None:
+    def __init__(self, kafka: str, wire: Wire, topic: str, partitions: int, check: Callable[[], None]) -> None:
+        """`check` raises when it is of no use to wait any more."""
         super().__init__(kafka, "bench", topic, partitions)
         self._wire = wire
+        self._check = check
         self._ids: dict[bytes, bool] = {}
         self.count = 0
         """Predictions read so far."""
@@ -45,6 +48,7 @@ class Reader(TopicReader):
         while self.count < count:
             if time.monotonic() > end:
                 raise click.ClickException(f"{self.count} of {count} predictions after {patience_s:.0f} s")
+            self._check()
             time.sleep(0.02)
 
     def sources(self) -> dict[tuple[int, int, int], float]:

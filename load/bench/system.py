@@ -7,7 +7,7 @@ import tempfile
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +58,7 @@ class System:
         self.place: dict[str, Any] = addresses()
         self.data = Path(os.environ["TIDECAST_DATA"])
         self.partitions = partitions
+        self._supervisor: subprocess.Popen[bytes] | None = None
         self.run("deploy", str(HERE), "--partitions", str(partitions))
         self.job = Job(Wire(self.place["registry"]), self.place["signing_key"], partitions)
         self.publisher = Publisher(self.place["kafka"], self.prefix + "customer-events")
@@ -70,7 +71,8 @@ class System:
     @contextmanager
     def reader(self) -> Iterator[Reader]:
         """Reads predictions meanwhile."""
-        reader = Reader(self.place["kafka"], Wire(self.place["registry"]), self.prefix + "predictions", self.partitions)
+        topic = self.prefix + "predictions"
+        reader = Reader(self.place["kafka"], Wire(self.place["registry"]), topic, self.partitions, self.check)
         reader.start()
         try:
             yield reader
@@ -81,19 +83,27 @@ class System:
     def workers(self, *verbs: str, processes: int = 1) -> Iterator["Workers"]:
         """Supervised workers for these verbs, ended afterwards."""
         command = tidecast("worker", *verbs, "--use-case", str(HERE), "--processes", str(processes))
-        process = subprocess.Popen(command, env=self.env, stdout=sys.stderr)
+        self._supervisor = process = subprocess.Popen(command, env=self.env, stdout=sys.stderr)
         try:
-            yield Workers(psutil.Process(process.pid), self.data)
+            yield Workers(psutil.Process(process.pid), self.data, self.check)
         finally:
+            self._supervisor = None
             process.terminate()
             process.wait(60)
+
+    def check(self) -> None:
+        """ClickException when the workers have ended by themselves: what is waited for will not come."""
+        if self._supervisor is not None and self._supervisor.poll() is not None:
+            raise click.ClickException(f"the workers have ended with exit code {self._supervisor.returncode}")
 
 
 class Workers:
     """What the worker processes use and say of themselves."""
 
-    def __init__(self, supervisor: psutil.Process, data: Path) -> None:
+    def __init__(self, supervisor: psutil.Process, data: Path, check: Callable[[], None]) -> None:
+        """`check` raises when they have ended by themselves."""
         self._supervisor = supervisor
+        self._check = check
         self._data = data
 
     def processes(self, verb: str) -> list[psutil.Process]:
@@ -135,6 +145,7 @@ class Workers:
         while not (begun := self.records(verb)):
             if time.monotonic() > end:
                 raise click.ClickException(f"{verb} has worked off nothing after {PATIENCE_S:.0f} s")
+            self._check()
             time.sleep(0.05)
         began, cpu = time.perf_counter(), self.cpu_s(verb)
         done, at, used = begun, began, cpu
