@@ -168,6 +168,14 @@ def current_deployment(settings: Settings) -> Deployment | None:
     return Deployment.from_record(greatest, partitions[CUSTOMER_EVENTS])
 
 
+def required_deployment(settings: Settings) -> Deployment:
+    """The deployment in force; SettingError when there is none."""
+    deployment = current_deployment(settings)
+    if deployment is None:
+        raise SettingError("Nothing is deployed yet: run `tidecast deploy USE_CASE` first.")
+    return deployment
+
+
 def _signed(settings: Settings, values: Sequence[bytes]) -> list[dict[str, Any]]:
     """The deployment records among these that are signed with our key."""
     found = []

@@ -8,13 +8,13 @@ from redis import Redis
 
 from agents.registry import HttpRegistry
 from agents.settings import REMEMBERED, Settings
-from agents.topics import current_deployment
+from agents.topics import required_deployment
 from schemas.catalog import load_schemas
 from sinks.kafka.producer import KafkaEmitter
 from sinks.model_store import FsspecModelStore
 from streams.codec import Codec
 from streams.deployment import Deployment, definitions_of, deployment_id
-from streams.errors import DeploymentMismatch, SettingError
+from streams.errors import DeploymentMismatch
 from streams.log import Emitter, Stage
 from streams.models.store import ModelStore
 from streams.state.store import ScoringStore, StageStore
@@ -129,9 +129,7 @@ def connect_system(settings: Settings, reference: str | None) -> Wiring:
     """The deployment in force and the use case it was made from, checked against each other.
 
     SettingError when nothing is deployed, DeploymentMismatch when the definitions differ."""
-    deployment = current_deployment(settings)
-    if deployment is None:
-        raise SettingError("nothing is deployed yet: run `tidecast deploy USE_CASE` first")
+    deployment = required_deployment(settings)
     use_case = load_use_case(reference or remembered_use_case(settings) or deployment.use_case)
     ours = deployment_id(definitions_of(use_case))
     if ours != deployment.deployment_id:

@@ -12,11 +12,11 @@ from agents.aside.prospects import Fate, Foresight
 from agents.aside.requeueing import FORCED, SENDABLE, Requeuer, judged
 from agents.cli.bars import bar
 from agents.cli.choosing import choosing, decoded, newest, one_id, only, several_ids, show_value, told
-from agents.importing.publisher import required_deployment
 from agents.reading import LogReader
 from agents.registry import HttpRegistry
 from agents.settings import Settings, load_settings
 from agents.showing import as_json, moment
+from agents.topics import required_deployment
 from schemas.catalog import load_schemas
 from schemas.topics import CUSTOMER_EVENTS, DEAD_LETTERS
 from streams.codec import Codec

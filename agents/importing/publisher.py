@@ -8,13 +8,12 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from agents.registry import HttpRegistry
 from agents.settings import Settings
-from agents.topics import current_deployment
+from agents.topics import required_deployment
 from schemas.catalog import Schema, load_schemas
 from schemas.record import Record
 from schemas.topics import CUSTOMER_EVENTS
 from streams.codec import Codec
 from streams.control import MARK_HEADER, sign
-from streams.deployment import Deployment
 from streams.errors import DeploymentMismatch, SettingError, Unavailable
 from streams.partitioner import partition_of
 
@@ -154,11 +153,3 @@ class EventPublisher:
             f"Kafka at {self._settings.kafka} did not take a record ({error.str()}); "
             "check that it runs, and publish the same again."
         )
-
-
-def required_deployment(settings: Settings) -> Deployment:
-    """The deployment in force; SettingError when there is none."""
-    deployment = current_deployment(settings)
-    if deployment is None:
-        raise SettingError("Nothing is deployed here; run `tidecast deploy` first.")
-    return deployment

@@ -16,11 +16,12 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from agents.aside.requeueing import HEADER
 from agents.cli import tidecast as group
-from agents.importing.publisher import EventPublisher, required_deployment
+from agents.importing.publisher import EventPublisher
 from agents.registry import HttpRegistry
 from agents.settings import Settings, load_settings
 from agents.stack.place import read_place
 from agents.stack.supervise import up
+from agents.topics import required_deployment
 from schemas.catalog import load_schemas
 from sinks.redis.client import connect
 from sinks.redis.scoring_store import RedisScoringStore
