@@ -14,10 +14,12 @@ from time import thread_time
 from typing import Any
 
 from agents.sizing.constants import MEASURED, read_measured
+from agents.sizing.replayed import scoring_constants
 from schemas.catalog import load_schemas
 from streams.codec import Codec, MemoryRegistry
 from streams.identity import Position
 from streams.models.arms import AdaptiveForest, Arm, HoeffdingTree, Logistic, Model, PriorRate, build_model
+from streams.models.linear import frozen
 from streams.models.snapshot import Snapshot, dump_snapshot, load_snapshot
 from streams.models.version import Version
 from streams.targets.observations import Observation, Observations, pack_vector
@@ -66,14 +68,14 @@ def model_constants(kind: str) -> dict[str, float]:
     for vector, label in examples(EXAMPLES[kind]):
         model.learn(vector, label)
     blob = _dumped(model, arm)
-    some = list(examples(200, seed=8))
+    served, some = frozen(model), list(examples(200, seed=8))
 
     def learn_some() -> None:
         for vector, label in some:
             model.learn(vector, label)
 
     found = {
-        f"scoring_cpu_us_per_answer_{kind}": cpu_us(lambda: [model.predict(v) for v, _ in some], 1) / len(some),
+        f"scoring_cpu_us_per_answer_{kind}": cpu_us(lambda: [served.predict(v) for v, _ in some], 1) / len(some),
         f"model_dump_cpu_us_{kind}": cpu_us(lambda: _dumped(model, arm), 5),
         f"model_load_cpu_us_{kind}": cpu_us(lambda: load_snapshot(blob, KEY), 5),
         f"learning_cpu_us_per_learn_{kind}": cpu_us(learn_some, 1) / len(some),
@@ -149,7 +151,7 @@ def _observed(arms: int) -> float:
 
 def measured() -> dict[str, float]:
     """All of them, to three significant digits."""
-    found = byte_constants()
+    found = byte_constants() | scoring_constants()
     for kind in KINDS:
         found |= model_constants(kind)
     return {name: float(f"{value:.3g}") for name, value in sorted(found.items())}
