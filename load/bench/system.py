@@ -39,6 +39,7 @@ def servers() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="tidecast-bench-") as folder:
         os.environ["TIDECAST_DATA"] = folder
         try:
+            subprocess.run(tidecast("compile"), check=False)
             subprocess.run(tidecast("stack", "up"), check=True, stdout=sys.stderr)
             yield Path(folder)
         finally:
