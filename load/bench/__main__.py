@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -49,7 +50,7 @@ class Bench:
         """Each stage alone."""
         for _ in range(self.runs):
             system = System(self.partitions)
-            alone(system, system.job.backlog(self.events), self.figures)
+            alone(system, system.job.backlog(self.events // 3), self.figures)
 
     def latency(self) -> None:
         """From event to readable prediction, at a ladder of loads."""
@@ -155,24 +156,30 @@ def main(
     chosen = parts or (SHORT if short else tuple(PARTS))
     sys.setswitchinterval(0.0005)  # publisher and reader are threads of one process
     began = time.monotonic()
-    with servers():
-        if folder is not None:
+    if folder is not None:
+        with servers():
             system = System(partitions)
             for profile in profiling.measure(system, system.job.backlog(bench.events), folder):
                 click.echo(profile)
-            return
-        if minutes is not None:
-            chosen = ("soak",)
-            soak.measure(System(partitions), minutes, bench.figures)
-        else:
-            for name in chosen:
-                click.echo(f"{name} …", err=True)
-                PARTS[name](bench)
+        return
+    try:
+        with servers():
+            if minutes is not None:
+                chosen = ("soak",)
+                soak.measure(System(partitions), minutes, bench.figures)
+            else:
+                for name in chosen:
+                    click.echo(f"{name} … ({time.monotonic() - began:.0f} s)", err=True)
+                    PARTS[name](bench)
+    finally:  # what was measured before ^C or an error is not lost
+        _tell(bench, {"parts": chosen, "events": bench.events, "runs": bench.runs, "partitions": partitions}, file)
+        click.echo(f"{time.monotonic() - began:.0f} s in all", err=True)
+
+
+def _tell(bench: Bench, options: dict[str, Any], file: Path | None) -> None:
     for line in bench.figures.table():
         click.echo(line)
-    click.echo(f"{time.monotonic() - began:.0f} s in all", err=True)
     if file is not None:
-        options = {"parts": chosen, "events": bench.events, "runs": bench.runs, "partitions": partitions}
         file.write_text(bench.figures.json(options) + "\n")
 
 
