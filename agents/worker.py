@@ -179,8 +179,8 @@ def tune() -> None:
 
 
 async def sweep() -> None:
-    """Collects garbage between batches: in the midst of one Python would search, again and again, a hundred thousand
-    young objects of which none is garbage. What a batch leaves is freed without this; only rings have to be found."""
+    """Finds garbage that lives in rings; all else is freed without it. Left to itself Python would search in the midst
+    of batches, again and again, the young objects that they work with."""
     while True:
         await asyncio.sleep(SWEEP_S)
         gc.collect()

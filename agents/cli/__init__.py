@@ -10,7 +10,7 @@ import click
 from streams.errors import TidecastError
 
 COMMANDS = {
-    "compile": "Build the kernels: scoring in about half the time.",
+    "compile": "Build the kernels, which make scoring faster.",
     "stack": "Start, show and stop the local servers.",
     "init": "Write a use case to start from.",
     "check": "Validate a use case before the first event.",

@@ -48,7 +48,7 @@ def command(
     wiring.check(chosen)
     click.echo(f"{wiring.use_case.name}, deployment {wiring.deployment.deployment_id}: {', '.join(chosen)}", err=True)
     if "scoring" in chosen and not compiled():
-        click.echo("The kernels are not compiled: `tidecast compile` makes scoring about twice as fast.", err=True)
+        click.echo("Scoring runs without its kernels, in Python alone: `tidecast compile` makes it faster.", err=True)
     groups: list[tuple[str, ...]] = [("scoring",)] * processes if "scoring" in chosen else []
     groups += [picked for group in TOGETHER if (picked := tuple(verb for verb in group if verb in chosen))]
     chosen_case = ["--use-case", use_case] if use_case else []

@@ -177,6 +177,8 @@ def main(
 
 
 def _tell(bench: Bench, options: dict[str, Any], file: Path | None) -> None:
+    if not bench.figures.spreads():
+        return  # an older file of figures is worth more than an empty one
     for line in bench.figures.table():
         click.echo(line)
     if file is not None:

@@ -1,4 +1,4 @@
-"""Kernels: inner loops of scoring, compiled by Cython. Without them Python does the same, in about twice the time.
+"""Kernels: inner loops of scoring, compiled by Cython. Without them Python does the same.
 
 `tidecast compile` builds them into a folder named by a digest of their sources, so that what was built from other
 sources is never loaded."""
@@ -6,7 +6,6 @@ sources is never loaded."""
 import importlib.machinery
 import importlib.util
 import os
-import sys
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
@@ -43,15 +42,13 @@ def file_of(name: str) -> Path:
     return built() / f"{name}{SUFFIX}"
 
 
+@cache
 def kernel(name: str) -> ModuleType | None:
-    """The extension of that name; None where the kernels are not used."""
+    """The extension of that name; None where the kernels are not used, which a process decides once."""
     if not compiled():
         return None
-    full = f"{__name__}.{name}"
-    if full not in sys.modules:
-        spec = importlib.util.spec_from_file_location(full, file_of(name))
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        sys.modules[full] = module
-    return sys.modules[full]
+    spec = importlib.util.spec_from_file_location(f"{__name__}.{name}", file_of(name))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -88,7 +88,6 @@ def test_a_question_is_put_alike(
     arms = (Arm("logistic", Logistic(features=("b",)), role="champion"), Arm("last", LastValue("b"), role="naive"))
     outcome = EventWithin("Call", over="2d")
     plan = TargetPlan(0, Target("t", Ask(on=("Call",)), outcome, arms, observe=observe, features=chosen), NAMES)
-    plan.champion = 0
     told = []
     for asker, freeze in ((PureAsker(CODEC, "d"), lambda model: model), (ASKING.Asker(CODEC, "d"), frozen)):
         epoch, partition, offset, ordinal = place

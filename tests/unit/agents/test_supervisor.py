@@ -9,6 +9,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from agents.supervisor import STEADY_S, Child, Supervisor
+
 PARENT = """
 import sys
 import agents.supervisor as supervisor
@@ -113,3 +117,10 @@ def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
         parent.wait(5)
         assert time.monotonic() - began < 1.9  # its patience would be 2 s
     assert not living(pids(tmp_path, "stubborn")[0])
+
+
+@pytest.mark.parametrize("lived,waits", [(STEADY_S - 1, True), (STEADY_S + 1, False)])
+def test_a_child_that_had_worked_for_a_while_is_started_again_at_once(lived: float, waits: bool) -> None:
+    child = Child("x", [], subprocess.Popen([sys.executable, "-c", ""]), starts=5, started=100.0)
+    child.process.wait()
+    assert (Supervisor([])._ended(child, -signal.SIGKILL, 100.0 + lived) > 0) == waits
