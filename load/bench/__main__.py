@@ -1,6 +1,5 @@
 """`tidecast bench`: all parts of the benchmark, by one command."""
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,20 +9,28 @@ import click
 
 from load.baselines.measure import measure as measure_yardstick
 from load.baselines.worker import MODULES
-from load.bench import crowd, profiling, recovery, soak, stored
+from load.bench import crowd, halfway, profiling, recovery, soak, stored
 from load.bench.draining import alone, together
 from load.bench.figures import Figures
 from load.bench.latency import ladder
-from load.bench.system import VERBS, System, servers
+from load.bench.system import TOLD, VERBS, System, servers
 
 
 class Bench:
     """What all parts share."""
 
     def __init__(
-        self, events: int, runs: int, partitions: int, rates: tuple[int, ...], seconds: int, crowds: Sequence[int]
+        self,
+        events: int,
+        half: int,
+        runs: int,
+        partitions: int,
+        rates: tuple[int, ...],
+        seconds: int,
+        crowds: Sequence[int],
     ) -> None:
         self.events = events
+        self.half = half
         self.runs = runs
         self.partitions = partitions
         self.rates = rates
@@ -77,6 +84,11 @@ class Bench:
         for customers in self.crowds:
             recovery.measure(System(self.partitions), customers, self.runs, self.figures)
 
+    def halfway(self) -> None:
+        """kill -9 of the scorer when half of a backlog is done, and what of it is left in the end."""
+        for _ in range(self.runs if self.half < MANY else 1):
+            halfway.measure(System(self.partitions, use_case=TOLD), self.half, self.figures)
+
     def workers(self) -> None:
         """One scoring process against two."""
         for _ in range(self.runs):
@@ -94,13 +106,14 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "stored": Bench.stored,
     "memory": Bench.memory,
     "recovery": Bench.recovery,
+    "halfway": Bench.halfway,
     "workers": Bench.workers,
 }
 SLOW_EVENTS = 20_000
 """Of the backlog, for a system that needs long for more."""
 SHORT = ("drain", "latency", "recovery")
 MANY = 500_000
-"""Customers from which one run must do."""
+"""Customers or events from which one run must do."""
 
 
 @click.command()
@@ -147,6 +160,7 @@ def main(
     """
     bench = Bench(
         events or (50_000 if short else 150_000),
+        events or (20_000 if short else 500_000),
         runs or (1 if short else 3),
         partitions,
         rates or ((1000, 5000) if short else (1000, 2000, 5000, 10_000, 15_000, 20_000)),
@@ -154,7 +168,6 @@ def main(
         crowds or ((10_000,) if short else (10_000, 100_000, 1_000_000)),
     )
     chosen = parts or (SHORT if short else tuple(PARTS))
-    sys.setswitchinterval(0.0005)  # publisher and reader are threads of one process
     began = time.monotonic()
     if folder is not None:
         with servers():
