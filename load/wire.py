@@ -21,6 +21,11 @@ def addresses() -> dict[str, Any]:
     return found
 
 
+def prefixed(topic: str) -> str:
+    """A topic or group as it is named here (TIDECAST_TOPIC_PREFIX)."""
+    return os.environ.get("TIDECAST_TOPIC_PREFIX", "") + topic
+
+
 class Wire:
     """Encodes and decodes records by the schemas that the registry has; timestamps stay ints in ms."""
 
