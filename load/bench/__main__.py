@@ -57,7 +57,7 @@ class Bench:
         """Each stage alone."""
         for _ in range(self.runs):
             system = System(self.partitions)
-            alone(system, system.job.backlog(self.events // 3), self.figures)
+            alone(system, system.job.backlog(self.events // 5), self.figures)
 
     def latency(self) -> None:
         """From event to readable prediction, at a ladder of loads."""
@@ -68,7 +68,7 @@ class Bench:
         """Bytes per event in Kafka, Redis and ClickHouse."""
         for _ in range(self.runs):
             system = System(self.partitions)
-            stored.measure(system, system.job.backlog(self.events // 4), self.figures)
+            stored.measure(system, system.job.backlog(self.events // 6), self.figures)
 
     def memory(self) -> None:
         """Memory against the number of customers."""
@@ -80,8 +80,8 @@ class Bench:
                 self.figures.add(f"{label}: Redis", "bytes/customer", found.redis_bytes_per_customer)
 
     def recovery(self) -> None:
-        """kill -9 of the scorer."""
-        for customers in self.crowds:
+        """kill -9 of the scorer, with the fewest and the most customers."""
+        for customers in sorted({min(self.crowds), max(self.crowds)}):
             recovery.measure(System(self.partitions), customers, self.runs, self.figures)
 
     def halfway(self) -> None:
@@ -111,7 +111,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
 }
 SLOW_EVENTS = 20_000
 """Of the backlog, for a system that needs long for more."""
-SHORT = ("drain", "latency", "recovery")
+SHORT = ("drain", "latency", "recovery", "halfway")
 MANY = 500_000
 """Customers or events from which one run must do."""
 
@@ -119,13 +119,17 @@ MANY = 500_000
 @click.command()
 @click.argument("parts", nargs=-1, type=click.Choice(list(PARTS)))
 @click.option("--short", is_flag=True, help="Fewer events, rates, parts and runs.")
-@click.option("--events", type=click.IntRange(1000), help="Size of a backlog.  [default: 150,000; short 50,000]")
+@click.option(
+    "--events",
+    type=click.IntRange(1000),
+    help="Size of a backlog.  [default: 150,000, halfway 500,000; short 50,000 and 20,000]",
+)
 @click.option("--runs", type=click.IntRange(1), help="Runs of each measurement.  [default: 3; short 1]")
 @click.option("--rate", "rates", multiple=True, type=click.IntRange(1), help="Offered events/s; again for more.")
 @click.option(
     "--customers", "crowds", multiple=True, type=click.IntRange(1), help="For memory and recovery; again for more."
 )
-@click.option("--seconds", type=click.IntRange(1), help="How long at each rate.  [default: 15; short 8]")
+@click.option("--seconds", type=click.IntRange(1), help="How long at each rate.  [default: 10; short 8]")
 @click.option("--soak", "minutes", type=click.FloatRange(0.5), help="Only a soak of so many minutes.")
 @click.option(
     "--profile", "folder", type=click.Path(path_type=Path, file_okay=False), help="Only flame graphs, into that folder."
@@ -163,8 +167,8 @@ def main(
         events or (20_000 if short else 500_000),
         runs or (1 if short else 3),
         partitions,
-        rates or ((1000, 5000) if short else (1000, 2000, 5000, 10_000, 15_000, 20_000)),
-        seconds or (8 if short else 15),
+        rates or ((1000, 5000) if short else (1000, 5000, 10_000, 15_000, 20_000)),
+        seconds or (8 if short else 10),
         crowds or ((10_000,) if short else (10_000, 100_000, 1_000_000)),
     )
     chosen = parts or (SHORT if short else tuple(PARTS))

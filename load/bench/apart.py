@@ -13,6 +13,7 @@ import click
 
 START = multiprocessing.get_context("spawn")
 """Not a fork: librdkafka's threads do not survive one."""
+ENDED = "a process of the benchmark itself has ended: see above"
 
 
 class Apart:
@@ -38,7 +39,12 @@ class Apart:
         try:
             return self._ours.recv()
         except EOFError as error:
-            raise click.ClickException("a process of the benchmark has ended: see above") from error
+            raise click.ClickException(ENDED) from error
+
+    def check_alive(self) -> None:
+        """ClickException when it has ended by itself."""
+        if not self._process.is_alive():
+            raise click.ClickException(ENDED)
 
     def has_answered(self, patience_s: float) -> bool:
         """Whether `answer` returns at once, if need be after so long."""

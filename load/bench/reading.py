@@ -84,6 +84,7 @@ class Reader(Apart):
             if time.monotonic() > end:
                 raise click.ClickException(f"{self.count} of {count} predictions after {patience_s:.0f} s")
             self._check()
+            self.check_alive()
             time.sleep(0.02)
 
 

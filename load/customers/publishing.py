@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -56,8 +57,10 @@ class Publisher:
 
     def run(self, chunks: Iterable[Chunk], pace: Pace) -> Told:
         """All of them, each at its moment; returns when Kafka has acked the last."""
+        made = iter(chunks)
+        first = next(made)  # all customers are drawn before the clock starts
         told, began, today = self.told, time.perf_counter(), time.time()
-        for chunk in chunks:
+        for chunk in chain([first], made):
             moments = pace.moments(told.records, len(chunk.keys))
             stamps = ((today + moments) * 1000).astype(np.int64).tolist()
             self._chunk(chunk, began + moments, stamps)
