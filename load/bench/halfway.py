@@ -37,9 +37,12 @@ def measure(system: System, events: int, figures: Figures) -> None:
         reader.wait_for(TARGETS * events // 2)
         killed = workers.kill("scoring")
         reader.wait_for(TARGETS * events)
+        workers.drained("scoring")  # of what was read some was sent again, so that there are more to come
         workers.drained("learning")
-        silence, back = reader.kept().silence(killed)
+        read = reader.kept()
+    silence, back = read.silence(killed)
     figures.add(f"{LABEL}: until predictions come again", "s", back - killed)
+    figures.add(f"{LABEL}: until new ones come", "s", read.first_new(back) - killed)
     figures.add(f"{LABEL}: longest silence", "s", silence)
     _tell(figures, system, events)
     _verify(figures, system)
@@ -49,11 +52,14 @@ def publish(job: Job, events: int, epoch: int, target: Producer, topic: str) -> 
     """An hour of event time after the other: events, the outcomes of every tenth, a tick."""
     number = 0
     for tick, made in job.hours(events):
-        chosen = [Asked(one.key or b"") for one in made]
-        for one, asked in zip(made, chosen, strict=True):
+        chosen = []
+        for one in made:
             number += 1
-            wanted = number % TOLD_EVERY == 0
-            target.produce(topic, one.value, one.key, on_delivery=asked.delivered if wanted else None)
+            report = None
+            if number % TOLD_EVERY == 0:
+                chosen.append(Asked(one.key or b""))
+                report = chosen[-1].delivered
+            target.produce(topic, one.value, one.key, on_delivery=report)
         target.flush()
         for outcome in (outcome for asked in chosen for outcome in asked.outcomes(job, epoch, tick)):
             target.produce(topic, outcome.value, outcome.key)

@@ -43,6 +43,10 @@ class Read:
         gaps = ((later - earlier, later) for earlier, later in pairwise(self.moments) if later > since)
         return max(gaps, default=(0.0, since))
 
+    def first_new(self, since: float) -> float:
+        """When the first prediction that was not read before came, from `since` on."""
+        return min((moment for moment in self.sources().values() if moment >= since), default=since)
+
 
 class Reader(Apart):
     """The handle of the reader's process, which reads from the topic's beginning."""

@@ -89,3 +89,13 @@ def test_the_longest_silence_is_the_one_that_ends_after_the_kill() -> None:
     silence, back = read.silence(since=5.05)
     assert (silence, back) == (pytest.approx(1.4), 6.5)
     assert Read().silence(since=3.0) == (0.0, 3.0)
+
+
+def test_what_was_read_before_is_not_new() -> None:
+    read = Read()
+    for offset, moment in ((1, 1.0), (2, 2.0), (1, 5.0), (2, 5.0), (3, 5.5), (4, 5.5)):
+        read.partitions.append(0)
+        read.offsets.append(offset)
+        read.ordinals.append(0)
+        read.moments.append(moment)
+    assert read.first_new(since=3.0) == 5.5
