@@ -57,7 +57,7 @@ class Bench:
         """Each stage alone."""
         for _ in range(self.runs):
             system = System(self.partitions)
-            alone(system, system.job.backlog(self.events // 5), self.figures)
+            alone(system, system.job.backlog(self.events // 3), self.figures)
 
     def latency(self) -> None:
         """From event to readable prediction, at a ladder of loads."""

@@ -199,8 +199,8 @@ class Workers:
         lines = "\n".join(self._asked("/metrics")).splitlines()
         return int(sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(start)))
 
-    def drained(self, verb: str) -> "Drained":
-        """Waits until a verb has nothing more to do; what it did since its first batch."""
+    def drained(self, verb: str, most_s: float = PATIENCE_S) -> "Drained":
+        """Waits until a verb has nothing more to do, or has worked for so long; what it did since its first batch."""
         end = time.monotonic() + PATIENCE_S
         while not (begun := self.records(verb)):
             if time.monotonic() > end:
@@ -208,7 +208,7 @@ class Workers:
             self._check()
             time.sleep(0.05)
         began, cpu = time.perf_counter(), self.cpu_s(verb)
-        done, at, used = begun, began, cpu
+        done, at, used, end = begun, began, cpu, time.monotonic() + most_s
         while time.perf_counter() - at < IDLE_S and time.monotonic() < end:
             time.sleep(0.05)
             now = self.records(verb)
