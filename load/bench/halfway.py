@@ -40,10 +40,10 @@ def measure(system: System, events: int, figures: Figures) -> None:
         workers.drained("scoring")  # of what was read some was sent again, so that there are more to come
         workers.drained("learning")
         read = reader.kept()
-    silence, back = read.silence(killed)
+    back = read.back(killed)
     figures.add(f"{LABEL}: until predictions come again", "s", back - killed)
     figures.add(f"{LABEL}: until new ones come", "s", read.first_new(back) - killed)
-    figures.add(f"{LABEL}: longest silence", "s", silence)
+    figures.add(f"{LABEL}: longest silence", "s", read.silence(killed))
     _tell(figures, system, events)
     _verify(figures, system)
 

@@ -2,9 +2,10 @@
 
 import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import nan
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -18,6 +19,8 @@ PATIENCE_S = 300.0
 MOST = 5000
 """Messages at a time."""
 WAIT_S = 0.05
+START_S = 0.5
+"""No process starts in less, and between two batches it is never so long."""
 COUNT, FIRST, LAST = range(3)
 
 
@@ -38,10 +41,18 @@ class Read:
             found.setdefault((source[0], source[1], source[2]), moment)
         return found
 
-    def silence(self, since: float) -> tuple[float, float]:
-        """The longest time without a prediction that ended after `since`, s, and when it ended."""
-        gaps = ((later - earlier, later) for earlier, later in pairwise(self.moments) if later > since)
-        return max(gaps, default=(0.0, since))
+    def silence(self, since: float) -> float:
+        """The longest time without a prediction that ended after `since`, s."""
+        return max((length for length, _ in self._gaps(since)), default=0.0)
+
+    def back(self, killed: float) -> float:
+        """When the predictions of the process that was started after the kill began to come; NaN when it is not to be
+        seen."""
+        return next((end for length, end in self._gaps(killed) if length > START_S), nan)
+
+    def _gaps(self, since: float) -> Iterator[tuple[float, float]]:
+        """(length, end) of those between two predictions that ended after `since`."""
+        return ((later - earlier, later) for earlier, later in pairwise(self.moments) if later > since)
 
     def first_new(self, since: float) -> float:
         """When the first prediction that was not read before came, from `since` on."""

@@ -44,9 +44,8 @@ def _kill(reader: Reader, pacer: Pacer, workers: Workers) -> tuple[float, Read]:
 
 
 def _tell(figures: Figures, label: str, read: Read, killed: float) -> None:
-    silence, back = read.silence(killed)
     different = len(read.sources())
-    figures.add(f"{label}: until predictions come again", "s", back - killed)
-    figures.add(f"{label}: longest silence", "s", silence)
+    figures.add(f"{label}: until predictions come again", "s", read.back(killed) - killed)
+    figures.add(f"{label}: longest silence", "s", read.silence(killed))
     figures.add(f"{label}: sent twice", "predictions", len(read.moments) - different)
     figures.add(f"{label}: missing", "predictions", TARGETS * RATE * (BEFORE_S + AFTER_S) - different)

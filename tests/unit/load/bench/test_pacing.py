@@ -1,4 +1,5 @@
 import time
+from math import isnan
 from typing import Any
 
 import pytest
@@ -83,12 +84,12 @@ def test_latency_counts_from_the_moment_that_was_meant() -> None:
     assert found == [pytest.approx(0.1), pytest.approx(0.2), pytest.approx(0.5)]
 
 
-def test_the_longest_silence_is_the_one_that_ends_after_the_kill() -> None:
+def test_predictions_are_back_after_the_first_long_silence_and_not_the_longest() -> None:
     read = Read()
-    read.moments.extend([0.0, 5.0, 5.1, 6.5, 6.6])
-    silence, back = read.silence(since=5.05)
-    assert (silence, back) == (pytest.approx(1.4), 6.5)
-    assert Read().silence(since=3.0) == (0.0, 3.0)
+    read.moments.extend([0.0, 5.0, 5.1, 6.5, 6.6, 9.6])
+    assert read.back(killed=5.05) == 6.5
+    assert read.silence(since=5.05) == pytest.approx(3.0)
+    assert Read().silence(since=3.0) == 0.0 and isnan(Read().back(killed=3.0))
 
 
 def test_what_was_read_before_is_not_new() -> None:
