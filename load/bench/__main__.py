@@ -129,7 +129,7 @@ MANY = 500_000
 @click.option(
     "--customers", "crowds", multiple=True, type=click.IntRange(1), help="For memory and recovery; again for more."
 )
-@click.option("--seconds", type=click.IntRange(1), help="How long at each rate.  [default: 10; short 8]")
+@click.option("--seconds", type=click.IntRange(1), help="How long at each rate.  [default: 15; short 8]")
 @click.option("--soak", "minutes", type=click.FloatRange(0.5), help="Only a soak of so many minutes.")
 @click.option(
     "--profile", "folder", type=click.Path(path_type=Path, file_okay=False), help="Only flame graphs, into that folder."
@@ -155,10 +155,11 @@ def main(
     every event, learning on, Redis with its append-only file, all acks. A table of least, median and greatest.
 
     \b
-    tidecast bench                         # everything: about half an hour
-    tidecast bench --short
+    tidecast bench                         # everything: 20 to 30 minutes
+    tidecast bench --short                 # drain, latency, recovery, halfway: two minutes
     tidecast bench drain --runs 5 --json drain.json
     tidecast bench latency --rate 5000 --seconds 60
+    tidecast bench halfway                 # kill -9 in the midst of 500,000 events, and what of it is left
     tidecast bench --soak 20
     tidecast bench --profile flames --events 50000
     """
@@ -168,7 +169,7 @@ def main(
         runs or (1 if short else 3),
         partitions,
         rates or ((1000, 5000) if short else (1000, 5000, 10_000, 15_000, 20_000)),
-        seconds or (8 if short else 10),
+        seconds or (8 if short else 15),
         crowds or ((10_000,) if short else (10_000, 100_000, 1_000_000)),
     )
     chosen = parts or (SHORT if short else tuple(PARTS))
