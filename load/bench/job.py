@@ -11,6 +11,8 @@ from load.wire import Wire
 
 BACKLOG_DAYS = 30.0
 HOUR_MS = 3_600_000
+PACED_MS = START_MS + int(BACKLOG_DAYS * DAY_MS)
+"""Event time at which paced streams begin."""
 TARGETS = 2
 """Predictions per event."""
 
@@ -76,7 +78,7 @@ class Job:
     def paced(self, rate: int, seconds: float, begun: int) -> Iterator[Made]:
         """Events at an even rate, an hour of event time per second after the backlog, a tick each second.
         `begun`: seconds of such streams before this one."""
-        start = START_MS + int(BACKLOG_DAYS * DAY_MS) + begun * HOUR_MS
+        start = PACED_MS + begun * HOUR_MS
         count = int(rate * seconds)
         for number, record in enumerate(activities(count, seconds / 24, seed=2 + begun, start_ms=start)):
             if number % rate == 0:

@@ -5,7 +5,7 @@ import time
 import click
 
 from load.bench.figures import Figures
-from load.bench.job import TARGETS
+from load.bench.job import PACED_MS, TARGETS
 from load.bench.pacing import Pacer
 from load.bench.reading import Read, Reader
 from load.bench.system import System, Workers
@@ -21,10 +21,20 @@ def measure(system: System, customers: int, runs: int, figures: Figures) -> None
     system.publisher.all(system.job.spread(customers, customers))
     with system.reader() as reader, system.pacer() as pacer, system.workers("scoring", "learning") as workers:
         reader.wait_for(TARGETS * customers, patience_s=600)
+        _let_time_pass(system, workers)
         for run in range(runs):
             pacer.make(RATE, BEFORE_S + AFTER_S, run * (BEFORE_S + AFTER_S))
             killed, read = _kill(reader, pacer, workers)
             _tell(figures, f"kill -9 with {customers:,} customers", read, killed)
+
+
+def _let_time_pass(system: System, workers: Workers) -> None:
+    """Up to the first stream: what falls due at once in between (a tenth of a million customers' questions, and their
+    examples to be learnt) has nothing to do with a kill."""
+    system.publisher.all(system.job.tick(PACED_MS))
+    while system.lags()["scoring"]:
+        time.sleep(0.5)
+    workers.drained("learning")
 
 
 def _kill(reader: Reader, pacer: Pacer, workers: Workers) -> tuple[float, Read]:

@@ -1,10 +1,8 @@
 """A soak: a steady load for a long time; memory must stay flat, and nothing be left to do in the end."""
 
-import json
 import statistics
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import click
 
@@ -69,7 +67,7 @@ def _lags(system: System, ended: float) -> dict[str, tuple[int, float]]:
     where they stand by their snapshots only, so they are left out."""
     found: dict[str, tuple[int, float]] = {}
     while time.perf_counter() < ended + PATIENCE_S:
-        lags = stage_lags(json.loads(system.run("status", "--json"))["places"])
+        lags = system.lags()
         now = time.perf_counter() - ended
         for stage, lag in lags.items():
             first, _ = found.get(stage, (lag, now))
@@ -78,15 +76,6 @@ def _lags(system: System, ended: float) -> dict[str, tuple[int, float]]:
         if not any(lags.values()):
             return found
     return found
-
-
-def stage_lags(places: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """By stage, of what `tidecast status` says."""
-    lags: dict[str, int] = {}
-    for place in places:
-        if not place["stage"].startswith("learning"):
-            lags[place["stage"]] = lags.get(place["stage"], 0) + place["lag"]
-    return lags
 
 
 def _tell(figures: Figures, name: str, samples: Sequence[float]) -> None:

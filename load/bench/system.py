@@ -1,5 +1,6 @@
 """The servers, a deployed system with topics and tables of its own on them, and its workers."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import tempfile
 import time
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,10 +126,23 @@ class System:
             process.terminate()
             process.wait(60)
 
+    def lags(self) -> dict[str, int]:
+        """Records that each stage has before it; learners say where they stand by snapshots only, and are left out."""
+        return lags_by_stage(json.loads(self.run("status", "--json"))["places"])
+
     def check(self) -> None:
         """ClickException when the workers have ended by themselves: what is waited for will not come."""
         if self._supervisor is not None and self._supervisor.poll() is not None:
             raise click.ClickException(f"the workers have ended with exit code {self._supervisor.returncode}")
+
+
+def lags_by_stage(places: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Of what `tidecast status` says."""
+    lags: dict[str, int] = {}
+    for place in places:
+        if not place["stage"].startswith("learning"):
+            lags[place["stage"]] = lags.get(place["stage"], 0) + place["lag"]
+    return lags
 
 
 class Workers:
