@@ -1,9 +1,10 @@
 """How far scoring is behind, by what its consumer group has committed: seen from outside."""
 
-import os
 import time
 
 from confluent_kafka import Consumer, TopicPartition
+
+from load.wire import prefixed
 
 GROUP = "tidecast-scoring"
 ASK_EVERY = 0.25
@@ -15,7 +16,7 @@ class Lag:
 
     def __init__(self, kafka: str, topic: str, partitions: int, most: int) -> None:
         """`most`: records from which the lag is too large."""
-        group = os.environ.get("TIDECAST_TOPIC_PREFIX", "") + GROUP
+        group = prefixed(GROUP)
         # Asking for a group's offsets is not joining it.
         self._consumer = Consumer({"bootstrap.servers": kafka, "group.id": group, "enable.auto.commit": False})
         self._places = [TopicPartition(topic, partition) for partition in range(partitions)]

@@ -1,6 +1,5 @@
 """`tidecast bench`: all parts of the benchmark, by one command."""
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,20 +9,28 @@ import click
 
 from load.baselines.measure import measure as measure_yardstick
 from load.baselines.worker import MODULES
-from load.bench import crowd, profiling, recovery, soak, stored
+from load.bench import crowd, halfway, profiling, recovery, soak, stored
 from load.bench.draining import alone, together
 from load.bench.figures import Figures
 from load.bench.latency import ladder
-from load.bench.system import VERBS, System, servers
+from load.bench.system import TOLD, VERBS, System, servers
 
 
 class Bench:
     """What all parts share."""
 
     def __init__(
-        self, events: int, runs: int, partitions: int, rates: tuple[int, ...], seconds: int, crowds: Sequence[int]
+        self,
+        events: int,
+        half: int,
+        runs: int,
+        partitions: int,
+        rates: tuple[int, ...],
+        seconds: int,
+        crowds: Sequence[int],
     ) -> None:
         self.events = events
+        self.half = half
         self.runs = runs
         self.partitions = partitions
         self.rates = rates
@@ -61,7 +68,7 @@ class Bench:
         """Bytes per event in Kafka, Redis and ClickHouse."""
         for _ in range(self.runs):
             system = System(self.partitions)
-            stored.measure(system, system.job.backlog(self.events // 4), self.figures)
+            stored.measure(system, system.job.backlog(self.events // 6), self.figures)
 
     def memory(self) -> None:
         """Memory against the number of customers."""
@@ -73,9 +80,14 @@ class Bench:
                 self.figures.add(f"{label}: Redis", "bytes/customer", found.redis_bytes_per_customer)
 
     def recovery(self) -> None:
-        """kill -9 of the scorer."""
-        for customers in self.crowds:
+        """kill -9 of the scorer, with the fewest and the most customers."""
+        for customers in sorted({min(self.crowds), max(self.crowds)}):
             recovery.measure(System(self.partitions), customers, self.runs, self.figures)
+
+    def halfway(self) -> None:
+        """kill -9 of the scorer when half of a backlog is done, and what of it is left in the end."""
+        for _ in range(self.runs if self.half < MANY else 1):
+            halfway.measure(System(self.partitions, use_case=TOLD), self.half, self.figures)
 
     def workers(self) -> None:
         """One scoring process against two."""
@@ -94,19 +106,24 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "stored": Bench.stored,
     "memory": Bench.memory,
     "recovery": Bench.recovery,
+    "halfway": Bench.halfway,
     "workers": Bench.workers,
 }
 SLOW_EVENTS = 20_000
 """Of the backlog, for a system that needs long for more."""
-SHORT = ("drain", "latency", "recovery")
+SHORT = ("drain", "latency", "recovery", "halfway")
 MANY = 500_000
-"""Customers from which one run must do."""
+"""Customers or events from which one run must do."""
 
 
 @click.command()
 @click.argument("parts", nargs=-1, type=click.Choice(list(PARTS)))
 @click.option("--short", is_flag=True, help="Fewer events, rates, parts and runs.")
-@click.option("--events", type=click.IntRange(1000), help="Size of a backlog.  [default: 150,000; short 50,000]")
+@click.option(
+    "--events",
+    type=click.IntRange(1000),
+    help="Size of a backlog.  [default: 150,000, halfway 500,000; short 50,000 and 20,000]",
+)
 @click.option("--runs", type=click.IntRange(1), help="Runs of each measurement.  [default: 3; short 1]")
 @click.option("--rate", "rates", multiple=True, type=click.IntRange(1), help="Offered events/s; again for more.")
 @click.option(
@@ -138,23 +155,24 @@ def main(
     every event, learning on, Redis with its append-only file, all acks. A table of least, median and greatest.
 
     \b
-    tidecast bench                         # everything: about half an hour
-    tidecast bench --short
+    tidecast bench                         # everything: 20 to 30 minutes
+    tidecast bench --short                 # drain, latency, recovery, halfway: two minutes
     tidecast bench drain --runs 5 --json drain.json
     tidecast bench latency --rate 5000 --seconds 60
+    tidecast bench halfway                 # kill -9 in the midst of 500,000 events, and what of it is left
     tidecast bench --soak 20
     tidecast bench --profile flames --events 50000
     """
     bench = Bench(
         events or (50_000 if short else 150_000),
+        events or (20_000 if short else 500_000),
         runs or (1 if short else 3),
         partitions,
-        rates or ((1000, 5000) if short else (1000, 2000, 5000, 10_000, 15_000, 20_000)),
+        rates or ((1000, 5000) if short else (1000, 5000, 10_000, 15_000, 20_000)),
         seconds or (8 if short else 15),
         crowds or ((10_000,) if short else (10_000, 100_000, 1_000_000)),
     )
     chosen = parts or (SHORT if short else tuple(PARTS))
-    sys.setswitchinterval(0.0005)  # publisher and reader are threads of one process
     began = time.monotonic()
     if folder is not None:
         with servers():

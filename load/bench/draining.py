@@ -6,6 +6,9 @@ from load.bench.figures import Figures
 from load.bench.job import TARGETS, Made
 from load.bench.system import VERBS, System
 
+MOST_S = 10.0
+"""That a stage is watched: its rate does not change when it goes on."""
+
 
 def together(
     system: System, backlog: list[Made], figures: Figures, verbs: tuple[str, ...], label: str, processes: int = 1
@@ -31,7 +34,7 @@ def alone(system: System, backlog: list[Made], figures: Figures) -> None:
     system.publisher.all(backlog)
     for verb in VERBS:
         with system.workers(verb) as workers:
-            done = workers.drained(verb)
+            done = workers.drained(verb, MOST_S)
         if done.records and done.seconds:
             figures.add(f"{verb} alone: drain", "records/s", done.records / done.seconds)
             figures.add(f"{verb} alone: CPU", "µs/record", 1e6 * done.cpu_s / done.records)

@@ -25,10 +25,10 @@ class Spread:
         """The middle run."""
         return statistics.median(self.values)
 
-    def line(self) -> str:
-        """As a line of the table: least, median, greatest."""
+    def line(self, width: int) -> str:
+        """As a line of the table, the name that wide: least, median, greatest."""
         numbers = [f"{value:>12,.5g}" for value in (min(self.values), self.median, max(self.values))]
-        return f"{self.name:52}{''.join(numbers)}  {self.unit}"
+        return f"{self.name:{width}}{''.join(numbers)}  {self.unit}"
 
     def told(self) -> dict[str, Any]:
         """For JSON."""
@@ -54,9 +54,11 @@ class Figures:
 
     def table(self) -> Iterable[str]:
         """Lines for people."""
-        yield f"{'':52}{'min':>12}{'median':>12}{'max':>12}"
-        for spread in self.spreads():
-            yield spread.line()
+        spreads = self.spreads()
+        width = max((len(spread.name) for spread in spreads), default=0)
+        yield f"{'':{width}}{'min':>12}{'median':>12}{'max':>12}"
+        for spread in spreads:
+            yield spread.line(width)
 
     def json(self, options: Mapping[str, Any]) -> str:
         """All of it, with what it depends on."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from load.reference.events import DAY_MS, NAME, START_MS, TYPES, activities
 from load.ticks import NAME as TICK
@@ -10,6 +11,8 @@ from load.wire import Wire
 
 BACKLOG_DAYS = 30.0
 HOUR_MS = 3_600_000
+PACED_MS = START_MS + int(BACKLOG_DAYS * DAY_MS)
+"""Event time at which paced streams begin."""
 TARGETS = 2
 """Predictions per event."""
 
@@ -34,13 +37,28 @@ class Job:
     def backlog(self, count: int) -> list[Made]:
         """So many events over 30 days with a tick after each day."""
         made: list[Made] = []
-        ticked = START_MS
-        for record in activities(count, BACKLOG_DAYS, seed=1):
-            if record["occurred_at"] >= ticked + DAY_MS:
-                ticked += DAY_MS
-                made += self.tick(ticked)
-            made.append(self._event(record))
+        for tick, records in _between_ticks(count, DAY_MS):
+            made += map(self._event, records)
+            made += self.tick(tick)
         return made
+
+    def hours(self, count: int) -> Iterator[tuple[int, list[Made]]]:
+        """The events of a backlog, those of an hour at a time, and the time of the tick that is due behind them."""
+        for tick, records in _between_ticks(count, HOUR_MS):
+            yield tick, list(map(self._event, records))
+
+    def outcome(self, target: str, customer: bytes, prediction: str, told_at: int, value: float) -> Made:
+        """The truth about one prediction."""
+        record = {
+            "outcome_id": f"of-{prediction}",
+            "customer_id": customer.decode(),
+            "target": target,
+            "prediction_id": prediction,
+            "occurred_at": told_at,
+            "value": value,
+            "source": "",
+        }
+        return Made(self._wire.encode("tidecast.Outcome", record), customer)
 
     def spread(self, events: int, customers: int) -> Iterator[Made]:
         """Events over so many customers in turn, a second of event time apart from first to last customer."""
@@ -57,17 +75,15 @@ class Job:
                 }
             )
 
-    def paced(self, rate: int, seconds: float, begun: int) -> list[Made]:
+    def paced(self, rate: int, seconds: float, begun: int) -> Iterator[Made]:
         """Events at an even rate, an hour of event time per second after the backlog, a tick each second.
         `begun`: seconds of such streams before this one."""
-        start = START_MS + int(BACKLOG_DAYS * DAY_MS) + begun * HOUR_MS
+        start = PACED_MS + begun * HOUR_MS
         count = int(rate * seconds)
-        made: list[Made] = []
         for number, record in enumerate(activities(count, seconds / 24, seed=2 + begun, start_ms=start)):
             if number % rate == 0:
-                made += self.tick(start + number // rate * HOUR_MS)
-            made.append(self._event(record))
-        return made
+                yield from self.tick(start + number // rate * HOUR_MS)
+            yield self._event(record)
 
     def tick(self, time_ms: int) -> Iterator[Made]:
         """Let time pass in all partitions."""
@@ -77,3 +93,14 @@ class Job:
 
     def _event(self, record: dict[str, object]) -> Made:
         return Made(self._wire.encode(NAME, record), str(record["customer_id"]).encode())
+
+
+def _between_ticks(count: int, every_ms: int) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """A backlog's events up to each tick, and its time; ticks are even in event time."""
+    tick, records = START_MS + every_ms, list[dict[str, Any]]()
+    for record in activities(count, BACKLOG_DAYS, seed=1):
+        while record["occurred_at"] >= tick:
+            yield tick, records
+            tick, records = tick + every_ms, []
+        records.append(record)
+    yield tick, records

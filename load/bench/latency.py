@@ -1,17 +1,20 @@
 """Latency from the moment an event is meant for to the moment its prediction can be read, at a ladder of loads.
 
-Tidecast is loaded in an open loop: a slow system does not slow what is offered (load/bench/publishing)."""
+Tidecast is loaded in an open loop: a slow system does not slow what is offered (load/bench/pacing)."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import click
+import psutil
 from hdrh.histogram import HdrHistogram
 
 from load.bench.figures import Figures
 from load.bench.job import TARGETS, Made
+from load.bench.pacing import Paced, Pacer
 from load.bench.reading import Reader
-from load.bench.system import System
+from load.bench.system import System, Workers, cpu_s
 
 PERCENTILES = (50.0, 99.0, 99.9, 100.0)
 KNEE_MS = 1000.0
@@ -28,53 +31,77 @@ def ladder(
     system.publisher.all(backlog)
     histograms: dict[str, list[str]] = {}
     begun = 0
-    with system.reader() as reader, system.workers("scoring", "learning") as workers:
+    with system.reader() as reader, system.pacer() as pacer, system.workers("scoring", "learning") as workers:
         expected = TARGETS * events
         reader.wait_for(expected)
+        usage = _Usage(system, workers, reader)
         for _ in range(runs):
             for rate in rates:
-                made = system.job.paced(rate, WARM_S + seconds, begun)
+                click.echo(f"  {rate:,} events/s …", err=True)
+                pacer.make(rate, WARM_S + seconds, begun)
                 begun += WARM_S + seconds
                 expected += TARGETS * rate * (WARM_S + seconds)
-                cpu, began = workers.cpu_s("scoring"), time.perf_counter()
-                histogram = _step(system, reader, made, rate, expected)
-                used = (workers.cpu_s("scoring") - cpu) / (time.perf_counter() - began)
+                usage.begin()
+                paced, histogram = _step(reader, pacer, expected, usage)
                 histograms.setdefault(str(rate), []).append(histogram.encode().decode())
-                _tell(figures, rate, histogram, used, system.publisher.behind)
+                _tell(figures, rate, histogram, usage.cores, paced)
                 if histogram.get_value_at_percentile(99.0) > 1000 * KNEE_MS:
                     break
     figures.extras["latency_histograms_us"] = histograms
 
 
-def _step(system: System, reader: Reader, made: list[Made], rate: int, expected: int) -> HdrHistogram:
+class _Usage:
+    """Cores that each process used during a step."""
+
+    def __init__(self, system: System, workers: Workers, reader: Reader) -> None:
+        self._system = system
+        self._workers = workers
+        self._reader = psutil.Process(reader.process_id)
+        self.cores: Mapping[str, float] = {}
+
+    def begin(self) -> None:
+        """The step begins."""
+        self._began, self._before = time.perf_counter(), self._now()
+
+    def end(self) -> None:
+        """The step has ended."""
+        took = time.perf_counter() - self._began
+        self.cores = {name: (used - self._before[name]) / took for name, used in self._now().items()}
+
+    def _now(self) -> dict[str, float]:
+        verbs = {verb: self._workers.cpu_s(verb) for verb in ("scoring", "learning")}
+        return {**verbs, **self._system.servers_cpu_s(), "reader": cpu_s(self._reader)}
+
+
+def _step(reader: Reader, pacer: Pacer, expected: int, usage: _Usage) -> tuple[Paced, HdrHistogram]:
     """One rate: every prediction's latency after the warm-up, in µs, 3 digits."""
-    click.echo(f"  {rate:,} events/s …", err=True)
-    system.publisher.due.clear()
-    reader.read.clear()
-    reader.keep = True
-    system.publisher.paced(made, rate)
+    reader.keep()
+    pacer.go()
+    paced = pacer.done()
     reader.wait_for(expected)
-    reader.keep = False
+    usage.end()
     histogram = HdrHistogram(1, 600_000_000, 3)
-    warm = min(system.publisher.due.values()) + WARM_S
-    for latency in _latencies(system.publisher.due, reader.sources(), warm):
+    for latency in latencies(pacer.places().by_place(), reader.kept().sources(), paced.began + WARM_S):
         histogram.record_value(max(1, round(1e6 * latency)))
-    return histogram
+    return paced, histogram
 
 
-def _latencies(
-    due: dict[tuple[int, int], float], read: dict[tuple[int, int, int], float], warm: float
+def latencies(
+    due: Mapping[tuple[int, int], float], read: Mapping[tuple[int, int, int], float], warm: float
 ) -> Iterator[float]:
+    """In s, of what was meant for a moment from `warm` on."""
     for (partition, offset, _), now in read.items():
         moment = due.get((partition, offset))
         if moment is not None and moment >= warm:
             yield now - moment
 
 
-def _tell(figures: Figures, rate: int, histogram: HdrHistogram, cores: float, behind: float) -> None:
+def _tell(figures: Figures, rate: int, histogram: Any, cores: Mapping[str, float], paced: Paced) -> None:
     for percentile in PERCENTILES:
         name = "max" if percentile == 100.0 else f"p{percentile:g}"
         value = histogram.get_value_at_percentile(percentile) / 1000
         figures.add(f"event to prediction readable at {rate:,}/s: {name}", "ms", value)
-    figures.add(f"scoring at {rate:,}/s", "cores", cores)
-    figures.add(f"publisher behind at {rate:,}/s, at most", "ms", 1000 * behind)
+    for name, used in cores.items():
+        figures.add(f"{name} at {rate:,}/s", "cores", used)
+    figures.add(f"publisher at {rate:,}/s", "cores", paced.cpu)
+    figures.add(f"publisher behind at {rate:,}/s, at most", "ms", 1000 * paced.behind)

@@ -1,13 +1,14 @@
 """kill -9 of the scoring process under load: how long no prediction comes, and whether any is missing or twice."""
 
-import threading
 import time
-from itertools import pairwise
+
+import click
 
 from load.bench.figures import Figures
-from load.bench.job import TARGETS
-from load.bench.reading import Reader
-from load.bench.system import System
+from load.bench.job import PACED_MS, TARGETS
+from load.bench.pacing import Pacer
+from load.bench.reading import Read, Reader
+from load.bench.system import System, Workers
 
 RATE = 1000
 PATIENCE_S = 60.0
@@ -18,37 +19,43 @@ BEFORE_S, AFTER_S = 4, 8
 def measure(system: System, customers: int, runs: int, figures: Figures) -> None:
     """With so many customers in Redis, `runs` kills one after the other."""
     system.publisher.all(system.job.spread(customers, customers))
-    with system.reader() as reader, system.workers("scoring", "learning") as workers:
+    with system.reader() as reader, system.pacer() as pacer, system.workers("scoring", "learning") as workers:
         reader.wait_for(TARGETS * customers, patience_s=600)
+        _let_time_pass(system, workers)
         for run in range(runs):
-            made = system.job.paced(RATE, BEFORE_S + AFTER_S, run * (BEFORE_S + AFTER_S))
-            reader.read.clear()
-            reader.keep = True
-            stream = threading.Thread(target=system.publisher.paced, args=(made, RATE))
-            stream.start()
-            time.sleep(BEFORE_S)
-            (process,) = workers.processes("scoring")
-            killed = time.perf_counter()
-            process.kill()
-            stream.join()
-            missing = _missing(reader, TARGETS * RATE * (BEFORE_S + AFTER_S))
-            reader.keep = False
-            _tell(figures, f"kill -9 with {customers:,} customers", reader, killed, missing)
+            pacer.make(RATE, BEFORE_S + AFTER_S, run * (BEFORE_S + AFTER_S))
+            killed, read = _kill(reader, pacer, workers)
+            _tell(figures, f"kill -9 with {customers:,} customers", read, killed)
 
 
-def _missing(reader: Reader, expected: int) -> int:
-    """How many different predictions have not come within a while."""
-    end = time.monotonic() + PATIENCE_S
-    while (missing := expected - len(reader.sources())) > 0 and time.monotonic() < end:
+def _let_time_pass(system: System, workers: Workers) -> None:
+    """Up to the first stream: what falls due at once in between (a tenth of a million customers' questions, and their
+    examples to be learnt) has nothing to do with a kill."""
+    system.publisher.all(system.job.tick(PACED_MS))
+    while system.lags()["scoring"]:
         time.sleep(0.5)
-    return missing
+    workers.drained("learning")
 
 
-def _tell(figures: Figures, label: str, reader: Reader, killed: float, missing: int) -> None:
-    moments = [now for now, _ in reader.read]
-    gaps = [(later - earlier, later) for earlier, later in pairwise(moments) if later > killed]
-    silence, back = max(gaps, default=(0.0, killed))
-    figures.add(f"{label}: until predictions come again", "s", back - killed)
-    figures.add(f"{label}: longest silence", "s", silence)
-    figures.add(f"{label}: sent twice", "predictions", len(moments) - len(reader.sources()))
-    figures.add(f"{label}: missing", "predictions", missing)
+def _kill(reader: Reader, pacer: Pacer, workers: Workers) -> tuple[float, Read]:
+    """The moment of the kill (perf_counter), and all that was read before and after it."""
+    expected = reader.count + TARGETS * RATE * (BEFORE_S + AFTER_S)
+    reader.keep()
+    pacer.go()
+    time.sleep(BEFORE_S)
+    killed = workers.kill("scoring")
+    pacer.done()
+    try:
+        reader.wait_for(expected, PATIENCE_S)
+    except click.ClickException as error:
+        click.echo(f"  {error.message}", err=True)  # missing is a figure
+    time.sleep(1)  # of what was sent twice the last may still come
+    return killed, reader.kept()
+
+
+def _tell(figures: Figures, label: str, read: Read, killed: float) -> None:
+    different = len(read.sources())
+    figures.add(f"{label}: until predictions come again", "s", read.back(killed) - killed)
+    figures.add(f"{label}: longest silence", "s", read.silence(killed))
+    figures.add(f"{label}: sent twice", "predictions", len(read.moments) - different)
+    figures.add(f"{label}: missing", "predictions", TARGETS * RATE * (BEFORE_S + AFTER_S) - different)

@@ -1,4 +1,4 @@
-"""A soak: a steady load for a long time; memory must stay flat."""
+"""A soak: a steady load for a long time; memory must stay flat, and nothing be left to do in the end."""
 
 import statistics
 import time
@@ -8,39 +8,87 @@ import click
 
 from load.bench.figures import Figures
 from load.bench.job import TARGETS
-from load.bench.system import VERBS, System
+from load.bench.pacing import Pacer
+from load.bench.system import VERBS, System, Workers
 
 RATE = 1000
-CHUNK_S = 20
-"""Made and published at a time; memory is looked at after each."""
+SAMPLE_S = 5.0
+TELL_EVERY = 12
+"""Samples from one line to the next."""
 GROUPS = ("scoring", "learning", "monitoring", "history")
 """One verb of each worker process."""
+FLAT = 0.05
+"""Growth in the second half that still counts as flat, as a share of the memory in its middle: in the first half
+caches fill."""
+PATIENCE_S = 120.0
 
 
 def measure(system: System, minutes: float, figures: Figures) -> None:
     """All stages at 1,000 events/s; memory per process over time goes into the JSON."""
-    expected, begun = 0, 0
-    samples: dict[str, list[float]] = {verb: [] for verb in GROUPS}
-    with system.reader() as reader, system.workers(*VERBS) as workers:
-        end = time.monotonic() + 60 * minutes
-        while time.monotonic() < end:
-            system.publisher.paced(system.job.paced(RATE, CHUNK_S, begun), RATE)
-            system.publisher.due.clear()
-            begun += CHUNK_S
-            expected += TARGETS * RATE * CHUNK_S
-            for verb, found in samples.items():
-                found.append(workers.rss_mib(verb))
-            told = ", ".join(f"{verb} {found[-1]:.0f}" for verb, found in samples.items())
-            click.echo(f"  {begun} s, MiB: {told}", err=True)
-        reader.wait_for(expected)
-    for verb, found in samples.items():
-        later = found[len(found) // 2 :]
-        figures.add(f"soak, {verb}: memory in the end", "MiB", found[-1])
-        figures.add(f"soak, {verb}: growth in the second half", "MiB/min", _slope(later) * 60 / CHUNK_S)
+    seconds = round(60 * minutes)
+    with system.reader() as reader, system.pacer() as pacer, system.workers(*VERBS) as workers:
+        pacer.stream(RATE, seconds)
+        workers.wait_ready()
+        first = workers.identities()
+        pacer.go()
+        samples = _sampled(pacer, workers, system)
+        paced, ended = pacer.done(), time.perf_counter()
+        reader.wait_for(TARGETS * RATE * seconds)
+        figures.add("soak: last prediction behind the last event", "s", time.perf_counter() - ended)
+        lags = _lags(system, ended)
+        figures.add("soak: worker processes that came anew", "", len(workers.identities() - first))
+    figures.add("soak: events offered", "events/s", RATE * seconds / (paced.ended - paced.began))
+    figures.add("soak: publisher behind, at most", "ms", 1000 * paced.behind)
+    for stage, (records, caught_up) in lags.items():
+        figures.add(f"soak, {stage}: lag in the end", "records", records)
+        figures.add(f"soak, {stage}: caught up after", "s", caught_up)
+    for name, found in samples.items():
+        _tell(figures, name, found)
     figures.extras["soak_memory_mib"] = samples
 
 
-def _slope(values: Sequence[float]) -> float:
+def _sampled(pacer: Pacer, workers: Workers, system: System) -> dict[str, list[float]]:
+    """Resident memory in MiB by worker and server, every SAMPLE_S until all is published."""
+    samples: dict[str, list[float]] = {}
+    number = 0
+    while not pacer.has_answered(SAMPLE_S):
+        now = {verb: workers.rss_mib(verb) for verb in GROUPS} | system.servers_rss_mib()
+        for name, value in now.items():
+            samples.setdefault(name, []).append(value)
+        number += 1
+        if number % TELL_EVERY == 0:
+            told = ", ".join(f"{name} {value:.0f}" for name, value in now.items())
+            click.echo(f"  {number * SAMPLE_S:.0f} s, MiB: {told}", err=True)
+    return samples
+
+
+def _lags(system: System, ended: float) -> dict[str, tuple[int, float]]:
+    """Stage → (records it was behind when the last event had been published, seconds until it was not). Learners say
+    where they stand by their snapshots only, so they are left out."""
+    found: dict[str, tuple[int, float]] = {}
+    while time.perf_counter() < ended + PATIENCE_S:
+        lags = system.lags()
+        now = time.perf_counter() - ended
+        for stage, lag in lags.items():
+            first, _ = found.get(stage, (lag, now))
+            if stage not in found or lag:
+                found[stage] = (first, now)
+        if not any(lags.values()):
+            return found
+    return found
+
+
+def _tell(figures: Figures, name: str, samples: Sequence[float]) -> None:
+    later = samples[len(samples) // 2 :]
+    growth = slope(later) * len(later)
+    figures.add(f"soak, {name}: memory in the end", "MiB", samples[-1])
+    figures.add(f"soak, {name}: growth in the second half", "MiB/min", slope(later) * 60 / SAMPLE_S)
+    if name in GROUPS:
+        flat = growth <= FLAT * statistics.mean(later)
+        click.echo(f"{name}: {'flat' if flat else 'NOT flat'}, {growth:+.1f} MiB in the second half")
+
+
+def slope(values: Sequence[float]) -> float:
     """Least squares, per sample."""
     if len(values) < 2:
         return 0.0

@@ -1,5 +1,6 @@
 """The servers, a deployed system with topics and tables of its own on them, and its workers."""
 
+import json
 import os
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import tempfile
 import time
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +18,14 @@ import click
 import psutil
 
 from load.bench.job import Job
+from load.bench.pacing import Order, Pacer
 from load.bench.publishing import Publisher
 from load.bench.reading import Reader
 from load.wire import Wire, addresses
 
-HERE = Path(__file__).parent.parent / "reference" / "use_case"
+USE_CASE = Path(__file__).parent.parent / "reference" / "use_case"
+TOLD = USE_CASE / "told.py"
+"""The reference job with outcomes that are told."""
 PATIENCE_S = 300.0
 IDLE_S = 2.0
 """A stage that has done nothing for so long has nothing to do: the history gathers records for a second."""
@@ -47,10 +51,16 @@ def servers() -> Iterator[Path]:
             del os.environ["TIDECAST_DATA"]
 
 
+def cpu_s(process: psutil.Process) -> float:
+    """CPU time so far."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
 class System:
     """The reference job, deployed anew: an empty log, empty state."""
 
-    def __init__(self, partitions: int, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, partitions: int, settings: Mapping[str, str] | None = None, use_case: Path = USE_CASE) -> None:
         """`settings`: TIDECAST_* variables besides."""
         name = uuid.uuid4().hex[:8]
         self.prefix, self.database = f"bench-{name}.", f"bench_{name}"
@@ -60,30 +70,54 @@ class System:
         self.data = Path(os.environ["TIDECAST_DATA"])
         self.partitions = partitions
         self._supervisor: subprocess.Popen[bytes] | None = None
-        self.run("deploy", str(HERE), "--partitions", str(partitions))
+        self._use_case = str(use_case)
+        self.run("deploy", self._use_case, "--partitions", str(partitions))
         self.job = Job(Wire(self.place["registry"]), self.place["signing_key"], partitions)
         self.publisher = Publisher(self.place["kafka"], self.prefix + "customer-events")
 
-    def run(self, *arguments: str) -> str:
+    def run(self, *arguments: str, may_fail: bool = False) -> str:
         """A command to its end; what it printed."""
-        done = subprocess.run(tidecast(*arguments), env=self.env, check=True, stdout=subprocess.PIPE, text=True)
+        command = tidecast(*arguments)
+        done = subprocess.run(command, env=self.env, check=not may_fail, stdout=subprocess.PIPE, text=True)
         return done.stdout
 
     @contextmanager
     def reader(self) -> Iterator[Reader]:
         """Reads predictions meanwhile."""
         topic = self.prefix + "predictions"
-        reader = Reader(self.place["kafka"], Wire(self.place["registry"]), topic, self.partitions, self.check)
-        reader.start()
+        reader = Reader(self.place["kafka"], self.place["registry"], topic, self.partitions, self.check)
         try:
             yield reader
         finally:
             reader.end()
 
     @contextmanager
+    def pacer(self) -> Iterator[Pacer]:
+        """Publishes at a pace meanwhile."""
+        place = self.place
+        topic = self.prefix + "customer-events"
+        pacer = Pacer(Order(place["kafka"], place["registry"], place["signing_key"], topic, self.partitions))
+        try:
+            yield pacer
+        finally:
+            pacer.end()
+
+    def servers_cpu_s(self) -> dict[str, float]:
+        """CPU time so far."""
+        return {part: cpu_s(psutil.Process(pid)) for part, pid in self._servers().items()}
+
+    def servers_rss_mib(self) -> dict[str, float]:
+        """Resident memory."""
+        return {part: psutil.Process(pid).memory_info().rss / 2**20 for part, pid in self._servers().items()}
+
+    def _servers(self) -> dict[str, int]:
+        """Process ids."""
+        return {part: self.place["pids"][part]["pid"] for part in ("kafka", "redis", "clickhouse")}
+
+    @contextmanager
     def workers(self, *verbs: str, processes: int = 1) -> Iterator["Workers"]:
         """Supervised workers for these verbs, ended afterwards."""
-        command = tidecast("worker", *verbs, "--use-case", str(HERE), "--processes", str(processes))
+        command = tidecast("worker", *verbs, "--use-case", self._use_case, "--processes", str(processes))
         self._supervisor = process = subprocess.Popen(command, env=self.env, stdout=sys.stderr)
         try:
             yield Workers(psutil.Process(process.pid), self.data, self.check)
@@ -92,10 +126,23 @@ class System:
             process.terminate()
             process.wait(60)
 
+    def lags(self) -> dict[str, int]:
+        """Records that each stage has before it; learners say where they stand by snapshots only, and are left out."""
+        return lags_by_stage(json.loads(self.run("status", "--json"))["places"])
+
     def check(self) -> None:
         """ClickException when the workers have ended by themselves: what is waited for will not come."""
         if self._supervisor is not None and self._supervisor.poll() is not None:
             raise click.ClickException(f"the workers have ended with exit code {self._supervisor.returncode}")
+
+
+def lags_by_stage(places: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Of what `tidecast status` says."""
+    lags: dict[str, int] = {}
+    for place in places:
+        if not place["stage"].startswith("learning"):
+            lags[place["stage"]] = lags.get(place["stage"], 0) + place["lag"]
+    return lags
 
 
 class Workers:
@@ -120,28 +167,54 @@ class Workers:
 
     def cpu_s(self, verb: str) -> float:
         """CPU time so far of the processes that work on this verb."""
-        times = [process.cpu_times() for process in self.processes(verb)]
-        return sum(float(one.user + one.system) for one in times)
+        return sum(cpu_s(process) for process in self.processes(verb))
+
+    def kill(self, verb: str) -> float:
+        """kill -9 of the only process that works on this verb; the moment (perf_counter)."""
+        (process,) = self.processes(verb)
+        killed = time.perf_counter()
+        process.kill()
+        return killed
 
     def rss_mib(self, verb: str) -> float:
         """Resident memory of them."""
         return sum(float(process.memory_info().rss) for process in self.processes(verb)) / 2**20
 
-    def records(self, verb: str) -> int:
-        """Records that a verb's stages have worked off since they were started, by /metrics."""
-        total = 0.0
-        start = f'tidecast_records_total{{stage="{verb}'
+    def identities(self) -> set[int]:
+        """Process ids of all of them."""
+        return {process.pid for verb in VERBS for process in self.processes(verb)}
+
+    def wait_ready(self) -> None:
+        """Until all of them say that they are."""
+        end = time.monotonic() + PATIENCE_S
+        while not self._are_ready():
+            if time.monotonic() > end:
+                raise click.ClickException(f"the workers are not ready after {PATIENCE_S:.0f} s")
+            self._check()
+            time.sleep(0.2)
+
+    def _are_ready(self) -> bool:
+        return len(self._asked("/readyz")) == len(self.identities()) > 0
+
+    def _asked(self, path: str) -> list[str]:
+        """What each of them answers, of those that answer well."""
+        answers = []
         for file in (self._data / "run").glob("*.health"):
             try:
-                with urllib.request.urlopen(file.read_text().strip() + "/metrics", timeout=5) as answer:
-                    lines = answer.read().decode().splitlines()
+                with urllib.request.urlopen(file.read_text().strip() + path, timeout=5) as answer:
+                    answers.append(answer.read().decode())
             except OSError:
                 continue
-            total += sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(start))
-        return int(total)
+        return answers
 
-    def drained(self, verb: str) -> "Drained":
-        """Waits until a verb has nothing more to do; what it did since its first batch."""
+    def records(self, verb: str) -> int:
+        """Records that a verb's stages have worked off since they were started, by /metrics."""
+        start = f'tidecast_records_total{{stage="{verb}'
+        lines = "\n".join(self._asked("/metrics")).splitlines()
+        return int(sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(start)))
+
+    def drained(self, verb: str, most_s: float = PATIENCE_S) -> "Drained":
+        """Waits until a verb has nothing more to do, or has worked for so long; what it did since its first batch."""
         end = time.monotonic() + PATIENCE_S
         while not (begun := self.records(verb)):
             if time.monotonic() > end:
@@ -149,7 +222,7 @@ class Workers:
             self._check()
             time.sleep(0.05)
         began, cpu = time.perf_counter(), self.cpu_s(verb)
-        done, at, used = begun, began, cpu
+        done, at, used, end = begun, began, cpu, time.monotonic() + most_s
         while time.perf_counter() - at < IDLE_S and time.monotonic() < end:
             time.sleep(0.05)
             now = self.records(verb)

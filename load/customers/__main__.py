@@ -17,7 +17,7 @@ from load.customers.schema import layouts
 from load.customers.stream import Stream
 from load.ticks import NAME as TICK
 from load.ticks import signed_tick
-from load.wire import Wire, addresses
+from load.wire import Wire, addresses, prefixed
 
 
 @click.command()
@@ -53,7 +53,9 @@ def main(
     else:
         place = addresses()
         stream = Stream(lives, chosen, pace.events, seed, layouts(place["registry"], chosen.new_schema_at is not None))
-        told = asdict(Publisher(place["kafka"], _ticks(place, partitions)).run(stream, pace))
+        told = asdict(
+            Publisher(place["kafka"], prefixed("customer-events"), _ticks(place, partitions)).run(stream, pace)
+        )
     click.echo(json.dumps({"scenario": scenario, "best_auc": round(stream.best.auc, 4), **told}))
     sys.exit(1 if told.get("lost") else 0)
 

@@ -18,14 +18,16 @@ HOT = 0
 
 
 class Chunk(NamedTuple):
-    """An hour of event time: the tick that ends it, and what is published before it. `good`: how many of the records
-    are events (others are no Avro), `repeated`: how many of them are repetitions."""
+    """An hour of event time: the tick that ends it, and what is published before it. `malformed`: how many of the
+    records are no Avro; of the others `repeated` are repetitions, and `late` are more than an hour older than the tick
+    before them."""
 
     tick: int
     keys: list[bytes]
     values: list[bytes]
-    good: int
+    malformed: int
     repeated: int
+    late: int
 
 
 class Stream:
@@ -72,7 +74,8 @@ class Stream:
         for i in bad:
             values[i] = b"\x01" + rng.bytes(20)
         good = np.delete(order, bad)
-        return Chunk(tick, keys, values, len(good), len(good) - len(np.unique(good)))
+        late = int((events.moment[good] < tick - 2 * HOUR_MS).sum())
+        return Chunk(tick, keys, values, len(bad), len(good) - len(np.unique(good)), late)
 
     def _lag(self, count: int) -> Any:
         """Milliseconds by which each event trails its publication."""

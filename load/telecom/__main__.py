@@ -1,6 +1,5 @@
 """`python -m load.telecom`: the simulated telecom, published at an accelerated clock of its own."""
 
-import os
 import signal
 import sys
 import time
@@ -14,7 +13,7 @@ from load.lag import Lag
 from load.telecom.customers import DAY_MS, Event, Telecom
 from load.ticks import NAME as TICK
 from load.ticks import signed_tick
-from load.wire import Wire, addresses
+from load.wire import Wire, addresses, prefixed
 
 START_MS = 1_704_067_200_000
 """2024-01-01 UTC: day 0."""
@@ -29,7 +28,7 @@ class Broadcast:
         place = addresses()
         self._wire = Wire(place["registry"])
         self._key: str = place["signing_key"]
-        self._topic = os.environ.get("TIDECAST_TOPIC_PREFIX", "") + TOPIC
+        self._topic = prefixed(TOPIC)
         self._producer = Producer(
             {
                 "bootstrap.servers": place["kafka"],

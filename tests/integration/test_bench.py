@@ -2,11 +2,11 @@
 
 import pytest
 
-from load.bench import recovery
+from load.bench import halfway, recovery
 from load.bench.draining import together
 from load.bench.figures import Figures
 from load.bench.latency import ladder
-from load.bench.system import System
+from load.bench.system import TOLD, System
 from tests.integration.conftest import Stack
 
 pytestmark = pytest.mark.integration
@@ -31,3 +31,20 @@ def test_drain_ladder_and_kill(stack: Stack, monkeypatch: pytest.MonkeyPatch) ->
     assert found["kill -9 with 200 customers: missing"] == 0
     assert 0 < found["kill -9 with 200 customers: until predictions come again"] < 60
     assert figures.extras["latency_histograms_us"]["100"][0]
+
+
+def test_a_kill_halfway_leaves_nothing(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIDECAST_DATA", str(stack.folder))
+    figures = Figures()
+    halfway.measure(System(2, use_case=TOLD), 5000, figures)
+    found = {spread.name.removeprefix("kill -9 halfway: "): spread.median for spread in figures.spreads()}
+    assert found["labels learnt by top_up"] == found["labels learnt by silence"] == 500
+    wrong = {
+        name: value for name, value in found.items() if not name.startswith(("labels", "until", "longest", "sent"))
+    }
+    assert wrong == {
+        "taken twice in spite of the marks": 0,
+        "missing": 0,
+        "customers whose state is wrong": 0,
+        "outputs, models, switches, counts that are wrong": 0,
+    }
