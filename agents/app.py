@@ -47,7 +47,6 @@ def build_app(settings: Settings, group: str, instance: str) -> BatchApp:
         TableManager=PromptTables,
     )
     app.prefix = settings.topic_prefix
-    app.batch_records = settings.batch_records
     return app
 
 

@@ -1,7 +1,6 @@
 """Running a stage in a Faust app: batches in, slices produced and committed, outages waited out."""
 
 import asyncio
-import gc
 import logging
 import random
 import time
@@ -158,7 +157,6 @@ class Runner:
             return
         try:
             positions = await self.in_thread(self._work, batch)
-            gc.collect(0)  # not while a batch is worked on (agents.worker.sweep)
         except (Unavailable, PositionConflict) as error:
             # Nothing of the failed slice may linger, nor may what follows it be worked on before.
             consumer.void(backoff(self._attempt))

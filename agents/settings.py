@@ -78,7 +78,9 @@ class Settings(BaseSettings):
     signing_key: SecretStr = Field(SecretStr(""), description="text that signs control records and snapshots")
     ca_file: FilePath | None = Field(None, description="certificates to trust for TLS; default the system's")
     topic_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="put before all topic names")
-    batch_records: int = Field(8_000, ge=1, le=1_000_000, description="most records in one batch")
+    batch_records: int = Field(
+        8_000, ge=1, le=1_000_000, description="most records in one batch (scoring takes four as one)"
+    )
     dead_letter_run: int = Field(
         10_000, ge=0, description="dead letters in a row in a partition that stop its worker; 0: none do"
     )

@@ -25,8 +25,8 @@ from streams.log import Emitter, Stage
 log = logging.getLogger(__name__)
 SWITCH_INTERVAL_S = 0.0005
 """Batches are worked on in a thread; the event loop beside it answers the broker. Measured: +14 %."""
-SWEEP_S = 60.0
-"""How often all objects are searched for unreachable ones."""
+YOUNG_S, YOUNG_SWEEPS = 5.0, 12
+"""How often the young objects are searched for unreachable ones, and after how many times all are."""
 CONNECT_PATIENCE_S = 60.0
 STOP_PATIENCE_S = 15.0
 T = TypeVar("T")
@@ -55,6 +55,7 @@ class Worker:
         limits = DeadLetterLimits(self.settings.dead_letter_run, self.settings.dead_letter_share)
         runner = Runner(health.name, stage, emitter, health, limits)
         app = build_app(self.settings, group, self._instance())
+        app.batch_records = stage.batches * self.settings.batch_records
         runner.attach(app)
         self._healths.append(health)
         self._runners.append(runner)
@@ -182,7 +183,9 @@ async def sweep() -> None:
     """Finds garbage that lives in rings; all else is freed without it. Left to itself Python would search in the midst
     of batches, again and again, the young objects that they work with."""
     while True:
-        await asyncio.sleep(SWEEP_S)
+        for _ in range(YOUNG_SWEEPS):
+            await asyncio.sleep(YOUNG_S)
+            gc.collect(0)
         gc.collect()
 
 

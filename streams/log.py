@@ -123,6 +123,8 @@ class Stage(Protocol):
     topics: Sequence[str]
     linger_seconds: float = 0.0
     """How far apart small batches should be at least, so that more records gather behind each."""
+    batches: int = 1
+    """How many of the usual batches it takes as one: those whose work is by customer do a customer's once."""
     stateless: bool = False
     """Whether it may begin afresh where its positions are lost: its outputs depend on nothing before them."""
 

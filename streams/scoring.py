@@ -58,6 +58,7 @@ class Scoring(Stage):
     """streams.log.Stage for customer-events."""
 
     topics: Sequence[str] = (CUSTOMER_EVENTS,)
+    batches: int = 4
 
     def __init__(
         self,

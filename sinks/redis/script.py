@@ -13,7 +13,8 @@ from sinks.redis.client import address, redis_errors, translated
 # ARGV: [1] expected position ('' for none), [2] n, [2+i] the new value of KEYS[i] ('' deletes), then
 #       pairs (due or '', customer).
 # Nothing after the first write can fail: the position's type is checked by the GET, the timers' by their first
-# change, SET and DEL take any type, and Redis checks memory only before a script's first write.
+# change, MSET and DEL take any type, and Redis checks memory only before a script's first write. MSET by the 500
+# takes Redis two thirds of the time of a SET each; Lua's stack holds 8,000 arguments.
 SOURCE = b"""
 local stored = redis.call('GET', KEYS[1])
 if stored == ARGV[3] then return 1 end
@@ -23,10 +24,20 @@ for i = n + 3, #ARGV, 2 do
   if ARGV[i] == '' then redis.call('ZREM', KEYS[n + 1], ARGV[i + 1])
   else redis.call('ZADD', KEYS[n + 1], ARGV[i], ARGV[i + 1]) end
 end
+local pairs, count = {}, 0
 for i = 1, n do
   local value = ARGV[i + 2]
-  if value == '' then redis.call('DEL', KEYS[i]) else redis.call('SET', KEYS[i], value) end
+  if value == '' then redis.call('DEL', KEYS[i])
+  else
+    pairs[count + 1], pairs[count + 2] = KEYS[i], value
+    count = count + 2
+    if count == 1000 then
+      redis.call('MSET', unpack(pairs, 1, count))
+      count = 0
+    end
+  end
 end
+if count > 0 then redis.call('MSET', unpack(pairs, 1, count)) end
 return 1
 """
 DIGEST = hashlib.sha1(SOURCE, usedforsecurity=False).hexdigest()

@@ -125,17 +125,9 @@ class FeaturePlan:
         clock = state.clock
         if occurred_at > clock:
             if occurred_at // self._finest != clock // self._finest:
-                self._prune(series, occurred_at)
+                _PRUNE(series, self._pruned, occurred_at)
             state.clock = clock = occurred_at
         _APPLY(self._steps.get(event, ()), series, state.registers, record, clock, occurred_at)
-
-    def _prune(self, series: list[Tiles], clock: int) -> None:
-        for index, width, kept in self._pruned:
-            tiles = series[index]
-            if tiles:
-                first = clock // width - kept
-                if tiles[0][0] <= first:
-                    series[index] = [tile for tile in tiles if tile[0] > first]
 
     # -- vectors
 
@@ -172,6 +164,16 @@ class FeaturePlan:
                 moves = self._moves[fingerprint] = self._layout.moves_from(fingerprint)
             registers, series = self._layout.move(moves, registers, series, clock)
         return CustomerState(series, registers, clock, Digests(digests), due)
+
+
+def _prune(series: list[Tiles], pruned: list[tuple[int, int, int]], clock: int) -> None:
+    """Forget the tiles that no window can see as of this clock or later. `pruned`: (series, tile width, tiles)."""
+    for index, width, kept in pruned:
+        tiles = series[index]
+        if tiles:
+            first = clock // width - kept
+            if tiles[0][0] <= first:
+                series[index] = [tile for tile in tiles if tile[0] > first]
 
 
 def _apply(
@@ -266,5 +268,6 @@ def _read_windows(out: list[float], windows: list[WindowReads], series: list[Til
 
 
 _KERNEL = kernel("tiles")
+_PRUNE = _KERNEL.prune if _KERNEL else _prune
 _APPLY = _KERNEL.apply if _KERNEL else _apply
 _READ_WINDOWS = _KERNEL.read_windows if _KERNEL else _read_windows

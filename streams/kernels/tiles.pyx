@@ -45,6 +45,25 @@ def read_windows(list out not None, list windows not None, list series not None,
             out[place] = read(tiles[start:])
 
 
+def prune(list series not None, list pruned not None, long long clock):
+    """See streams.features.plan._prune."""
+    cdef Py_ssize_t index, count
+    cdef long long width, kept, first
+    cdef list tiles
+    cdef tuple one
+    for one in pruned:
+        index, width, kept = one
+        tiles = series[index]
+        if not tiles:
+            continue
+        first = clock // width - kept
+        count = 0
+        while count < len(tiles) and <long long>(<list>tiles[count])[0] <= first:
+            count += 1
+        if count:
+            del tiles[:count]
+
+
 def apply(steps, list series not None, list registers not None, record, long long clock, long long occurred_at):
     """See streams.features.plan._apply."""
     cdef tuple step, equal, change

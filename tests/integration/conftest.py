@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.stack.parts import Kafka
 from agents.stack.place import Place
 from agents.stack.supervise import down, up
 
@@ -38,8 +39,22 @@ class Stack:
         return cls(place.folder, **place.addresses(), signing_key=place.signing_key, env=env)
 
 
+BROKER_SESSION = {"broker.session.timeout.ms": 3000, "broker.heartbeat.interval.ms": 500}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prompt_servers() -> Iterator[None]:
+    """Servers that are started often: compiled quickly rather than well; and a broker that was killed is let in again
+    when its former self's session has ended, which by default takes 9 s."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
+        usual = Kafka.properties
+        patch.setattr(Kafka, "properties", staticmethod(lambda place: {**usual(place), **BROKER_SESSION}))
+        yield
+
+
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
+def stack(prompt_servers: None) -> Iterator[Stack]:
     """Real Kafka, registry, Redis and ClickHouse, ended with the session however it goes."""
     # not pytest's own folder: its path can be too long for a socket
     folder = Path(tempfile.mkdtemp(prefix="tidecast-test-"))

@@ -8,11 +8,16 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from datetime import date, timedelta
+from functools import cached_property
 from pathlib import Path
 
 import psutil
 import pytest
 
+from agents.following import Follower
+from agents.settings import load_settings
+from agents.standing import Observer
+from agents.wiring import connect_system
 from tests.integration.conftest import Stack, tidecast_command
 from tests.integration.counting.world import until
 
@@ -59,6 +64,15 @@ class System:
         """`tidecast status --json`."""
         return json.loads(self.run("status", "--json"))
 
+    @cached_property
+    def observer(self) -> Observer:
+        """Looks again and again: a command each time would take the workers' time."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.env.items():
+                patch.setenv(name, value)
+            wiring = connect_system(load_settings(), "retail")
+        return Observer(wiring, Follower(wiring.settings, wiring.codec))
+
     def kill_one(self, r: random.Random) -> None:
         """kill -9 of one worker process; its supervisor starts it again."""
         assert self.worker is not None
@@ -67,9 +81,9 @@ class System:
 
     def caught_up(self) -> bool:
         """Whether every stage but learning (it reports by snapshots) has read all there is."""
-        told = self.status()
-        lags = [place["lag"] for place in told["places"] if not place["stage"].startswith("learning")]
-        return bool(lags) and not any(lags) and not told["notes"]
+        found = self.observer.look()
+        lags = [place.lag for place in found.places if not place.stage.startswith("learning")]
+        return bool(lags) and not any(lags) and not found.notes
 
 
 @pytest.fixture
@@ -108,7 +122,7 @@ def test_killed_workers_leave_no_trace(system: System) -> None:
     r = random.Random(11)
     publisher = system.start(*publish, "--speed", str(86_400 * DAYS // 20) + "x")
     for kill in range(KILLS):
-        until(lambda share=kill: published(system) > rows * (share + 0.5) / KILLS, 120)
+        until(lambda share=kill: system.observer.scoring().published > rows * (share + 0.5) / KILLS, 120)
         system.kill_one(r)
     assert publisher.wait(120) == 0
     system.run(*publish)
@@ -124,7 +138,3 @@ def test_killed_workers_leave_no_trace(system: System) -> None:
     assert "a calm replay of the logs gives the same" in system.run("verify")
     stored = system.run("sql", "SELECT count() AS n FROM predictions", "--format", "csv")
     assert int(stored.split()[1]) == told["predictions"] > 10 * CUSTOMERS
-
-
-def published(system: System) -> int:
-    return int(system.status()["published"])

@@ -19,6 +19,8 @@ pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
 EACH, KILLS = 400, 3
+BATCH = 500
+"""Messages that the reader takes at once, or waits for: so many that tell it nothing lie behind the last prediction."""
 BEFORE = """
 import json, sqlite3, sys
 from confluent_kafka import Consumer
@@ -57,6 +59,8 @@ def write_with_repeats(stack: Stack, topic: str) -> list[str]:
             for offset in range(max(0, begin - 30), begin + 100):
                 producer.produce(topic, json.dumps(prediction(partition, offset)), partition=partition)
             producer.produce(topic, json.dumps({"watermark": begin}), partition=partition)
+        for _ in range(BATCH):
+            producer.produce(topic, json.dumps({"watermark": EACH}), partition=partition)
     assert producer.flush(20) == 0
     return sorted(str(prediction(partition, offset)["prediction_id"]) for partition in (0, 1) for offset in range(EACH))
 

@@ -14,6 +14,8 @@ from tests.integration.counting.stage import SOURCE
 from tests.integration.counting.world import World, ended, until, world
 
 pytestmark = pytest.mark.integration
+LONG_S = "90"
+"""A session in the consumer group that no test lives to see the end of: who had to wait for it would wait too long."""
 
 
 @pytest.fixture
@@ -50,8 +52,8 @@ def test_what_comes_while_a_batch_is_at_work_is_in_the_next_one(system: World, t
 
 def test_a_killed_worker_goes_on_where_its_store_is(system: World) -> None:
     system.send(20_000)
-    for goal in (2_000, 8_000, 14_000):
-        worker = system.start("a", 0.02, 200)
+    for goal in (1_000, 3_000, 6_000):
+        worker = system.start("a", 0.05, 200)  # what is left takes it seconds: it is killed at work
         until(lambda goal=goal: system.total() >= goal)
         worker.kill()
         worker.wait()
@@ -64,33 +66,29 @@ def test_a_killed_worker_goes_on_where_its_store_is(system: World) -> None:
 
 def test_after_a_kill_the_same_member_comes_back_before_its_session_ends(system: World) -> None:
     system.send(4_000)
-    worker = system.start("a")
+    worker = system.start("a", TEST_SESSION_S=LONG_S)
     until(system.done)
     worker.kill()
     worker.wait()
-    began = time.monotonic()
     system.send(400)
-    system.start("a")
+    system.start("a", TEST_SESSION_S=LONG_S)
     until(system.done)
-    assert time.monotonic() - began < 5.0  # the session of the dead one lasts 6 s
     system.check()
 
 
 def test_a_second_process_takes_its_share_and_gives_it_back_at_once(system: World) -> None:
-    first = system.start("a", 0.002, 50)
+    first = system.start("a", 0.002, 50, TEST_SESSION_S=LONG_S)
     until(lambda: system.ready("a"))
     stop = threading.Event()
     feeding = threading.Thread(target=lambda: [system.send(200) or time.sleep(0.02) for _ in iter(stop.is_set, True)])
     feeding.start()
     try:
-        second = system.start("b", 0.002, 50)
+        second = system.start("b", 0.002, 50, TEST_SESSION_S=LONG_S)
         until(lambda: "tidecast_slices_total" in system.health("b", "metrics")[1] and worked(system, "b") > 10)
         assert first.poll() is None
         assert ended(second) == 0
-        left = time.monotonic()
         at = [count for count, _ in system.counted()]
         until(lambda: all(now > then for (now, _), then in zip(system.counted(), at, strict=True)))
-        assert time.monotonic() - left < 4.0  # without leaving the group it would take the session's 6 s
     finally:
         stop.set()
         feeding.join()
@@ -119,13 +117,15 @@ def test_a_stop_under_load_waits_for_a_slice_and_not_for_the_backlog(system: Wor
     system.check()
 
 
-def test_a_second_signal_ends_at_once(system: World) -> None:
+def test_a_second_signal_ends_at_once(system: World, tmp_path: Path) -> None:
+    batches = tmp_path / "batches"
+    batches.touch()
     system.send(1_000)
-    worker = system.start("a", 5.0, 1_000)
-    until(lambda: system.ready("a"))
+    worker = system.start("a", TEST_BATCHES=str(tmp_path))
+    until(batches.read_text)  # it is at work now, and does not end it
     worker.send_signal(signal.SIGINT)
-    with pytest.raises(Exception, match="timed out"):
-        worker.wait(0.5)
+    until((tmp_path / "stopping").exists)
+    until(lambda: system.ready("a"))  # it still answers: it waits for its slice
     assert ended(worker, signal.SIGINT, 2.0) == 130
 
 

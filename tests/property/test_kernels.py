@@ -111,10 +111,11 @@ def test_tiles_are_filled_and_read_alike(
     with pytest.MonkeyPatch.context() as patch:
         for name, moment, record in events:
             vectors = []
-            for state, apply, read in (
-                (pure, features._apply, features._read_windows),
-                (compiled, TILES.apply, TILES.read_windows),
+            for state, prune, apply, read in (
+                (pure, features._prune, features._apply, features._read_windows),
+                (compiled, TILES.prune, TILES.apply, TILES.read_windows),
             ):
+                patch.setattr(features, "_PRUNE", prune)
                 patch.setattr(features, "_APPLY", apply)
                 patch.setattr(features, "_READ_WINDOWS", read)
                 plan.update(state, name, record, moment)

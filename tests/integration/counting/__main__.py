@@ -1,9 +1,14 @@
-"""A worker process with the counting stage: python -m tests.integration.counting KIND (PAUSE MOST ONLY)."""
+"""A worker process with the counting stage: python -m tests.integration.counting KIND (PAUSE MOST ONLY).
+
+TEST_SESSION_S is how long its session in the consumer group lasts; see also `Telling` and the stage."""
 
 import asyncio
 import logging
+import os
 import sys
+from pathlib import Path
 
+from agents import app
 from agents.cli import TidecastError
 from agents.settings import load_settings
 from agents.slots import Slot
@@ -16,8 +21,18 @@ from streams.log import Emitter
 from tests.integration.counting.stage import Counting
 
 
+class Telling(Worker):
+    """A worker that makes the file `stopping` in the folder TEST_BATCHES when it begins to stop."""
+
+    async def _stop(self) -> bool:
+        if "TEST_BATCHES" in os.environ:
+            (Path(os.environ["TEST_BATCHES"]) / "stopping").touch()
+        return await super()._stop()
+
+
 def main(kind: str, pause: float = 0.0, most: int = 500, only: int | None = None) -> None:
     settings = load_settings()
+    app.SESSION_TIMEOUT_S = float(os.environ.get("TEST_SESSION_S", app.SESSION_TIMEOUT_S))
     logging.basicConfig(level="WARNING", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     async def equip(worker: Worker) -> None:
@@ -29,7 +44,7 @@ def main(kind: str, pause: float = 0.0, most: int = 500, only: int | None = None
         worker.add("tidecast-counting", Counting(store, pause, most, only), emitter)
 
     with Slot(settings.data / "run", kind) as slot:
-        asyncio.run(Worker(settings, kind, slot, 0).run(equip))
+        asyncio.run(Telling(settings, kind, slot, 0).run(equip))
 
 
 if __name__ == "__main__":
