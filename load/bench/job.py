@@ -76,20 +76,25 @@ class Job:
             )
 
     def paced(self, rate: int, seconds: float, begun: int) -> Iterator[Made]:
-        """Events at an even rate, an hour of event time per second after the backlog, a tick each second.
-        `begun`: seconds of such streams before this one."""
+        """Events at an even rate, an hour of event time per second after the backlog, a tick each second in every
+        partition, in one after the other: what falls due then would else hold up all of them at the same moment, as no
+        ticker of Tidecast's does. `begun`: seconds of such streams before this one."""
         start = PACED_MS + begun * HOUR_MS
         count = int(rate * seconds)
         for number, record in enumerate(activities(count, seconds / 24, seed=2 + begun, start_ms=start)):
-            if number % rate == 0:
-                yield from self.tick(start + number // rate * HOUR_MS)
+            for partition in range(self.partitions):
+                if number % rate == partition * rate // self.partitions:
+                    yield self._tick(start + number * HOUR_MS // rate, partition)
             yield self._event(record)
 
     def tick(self, time_ms: int) -> Iterator[Made]:
         """Let time pass in all partitions."""
         for partition in range(self.partitions):
-            value = self._wire.encode(TICK, signed_tick(time_ms, "load.bench", self._key, partition))
-            yield Made(value, None, partition)
+            yield self._tick(time_ms, partition)
+
+    def _tick(self, time_ms: int, partition: int) -> Made:
+        value = self._wire.encode(TICK, signed_tick(time_ms, "load.bench", self._key, partition))
+        return Made(value, None, partition)
 
     def _event(self, record: dict[str, object]) -> Made:
         return Made(self._wire.encode(NAME, record), str(record["customer_id"]).encode())

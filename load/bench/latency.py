@@ -19,6 +19,8 @@ from load.bench.system import System, Workers, cpu_s
 PERCENTILES = (50.0, 99.0, 99.9, 100.0)
 KNEE_MS = 1000.0
 """A step whose p99 is beyond this is above the knee; higher ones are not tried."""
+WARM_RATE, BROKER_WARM_S = 5_000, 20
+"""Once, unmeasured, before all: a broker that has just been started is still being compiled, by Java, for so long."""
 WARM_S = 3
 """At each rate, unmeasured, before the measurement: caches, connections and compiled parts settle."""
 
@@ -35,6 +37,12 @@ def ladder(
         expected = TARGETS * events
         reader.wait_for(expected)
         usage = _Usage(system, workers, reader)
+        pacer.make(WARM_RATE, BROKER_WARM_S, begun)
+        begun += BROKER_WARM_S
+        expected += TARGETS * WARM_RATE * BROKER_WARM_S
+        pacer.go()
+        pacer.done()
+        reader.wait_for(expected)
         for _ in range(runs):
             for rate in rates:
                 click.echo(f"  {rate:,} events/s …", err=True)

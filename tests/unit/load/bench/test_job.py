@@ -32,9 +32,10 @@ def test_hours_are_the_same_events() -> None:
     assert [one.value for _, made in hours for one in made] == events
 
 
-def test_a_paced_stream_goes_on_behind_the_backlog_a_tick_a_second() -> None:
+def test_a_paced_stream_goes_on_behind_the_backlog_a_tick_a_second_in_each_partition_in_turn() -> None:
     made = list(JOB.paced(10, 3, begun=2))
-    ticks = [json.loads(one.value)[1]["time"] for one in made if one.partition == 1]
+    ticks = [[json.loads(one.value)[1]["time"] for one in made if one.partition == p] for p in range(2)]
     start = START_MS + int(BACKLOG_DAYS) * DAY_MS
-    assert ticks == [start + HOUR_MS * (2 + second) for second in range(3)]
+    assert ticks[0] == [start + HOUR_MS * (2 + second) for second in range(3)]
+    assert ticks[1] == [time + HOUR_MS // 2 for time in ticks[0]]
     assert sum(one.partition is None for one in made) == 30
