@@ -6,9 +6,9 @@ from confluent_kafka import Producer
 
 from load.bench.job import Made
 
-LINGER_MS = 5.0
-"""librdkafka's default, and so what producers have without a reason of their own. 1 ms gains 3 ms of the median at
-1,000 events/s, nothing beyond it, and costs the broker a fifth more CPU (docs/performance.md)."""
+LINGER_MS = 1.0
+"""A publisher's own waiting is part of the latency: librdkafka's default of 5 ms costs 3 ms of the median, and six of
+p99 at 5,000/s (docs/performance.md)."""
 
 
 def producer(kafka: str) -> Producer:
