@@ -101,10 +101,8 @@ def _group_is_believed(_: Any) -> Any:
 def _careless(producer: Any) -> Any:
     class Careless(producer):  # type: ignore[misc]
         def __init__(self, config: Any) -> None:
-            super().__init__(config | {"linger.ms": 500})  # what nobody waits for need not go at once
-
-        def produce(self, *arguments: Any, on_delivery: Any = None) -> None:
-            super().produce(*arguments)
+            told = {name: value for name, value in config.items() if name != "on_delivery"}
+            super().__init__(told | {"linger.ms": 500})  # what nobody waits for need not go at once
 
         def flush(self, timeout: float = 0.0) -> int:
             self.poll(0)

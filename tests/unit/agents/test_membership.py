@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 
 from agents import membership
-from agents.membership import FIRST_TRY_S, SLOWEST_TRY_S, MemberThread, patient
+from agents.membership import (
+    FETCH_BYTES,
+    FIRST_TRY_S,
+    LEAST_FETCH_BYTES,
+    SLOWEST_TRY_S,
+    MemberThread,
+    fetch_bytes,
+    patient,
+)
 
 
 def test_only_a_node_that_does_not_answer_is_tried_less_and_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,3 +82,9 @@ def test_a_leader_assigns_when_it_knows_the_partitions(monkeypatch: pytest.Monke
     assert assigned(Starting(3)) == 3
     monkeypatch.setattr(membership, "KNOWN_IN_S", 0.0)
     assert assigned(Starting(3)) == 0  # whoever waits longer is put out of the group
+
+
+def test_what_is_fetched_at_once_is_bounded_over_all_partitions_and_never_too_little_of_one() -> None:
+    assert fetch_bytes(1) == FETCH_BYTES
+    assert all(LEAST_FETCH_BYTES <= fetch_bytes(n) <= max(LEAST_FETCH_BYTES, FETCH_BYTES // n) for n in range(1, 200))
+    assert fetch_bytes(0) == FETCH_BYTES  # nothing is read: any size does

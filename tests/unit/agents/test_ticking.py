@@ -1,0 +1,27 @@
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from agents.ticking import GROUPS, Ticker
+from schemas.catalog import load_schemas
+from streams.codec import Codec, MemoryRegistry
+from streams.log import Output, TopicPartition
+
+
+@pytest.mark.parametrize("partitions", [0, 1, 3, 4, 9])
+def test_in_all_groups_together_each_owned_partition_gets_one_tick(partitions: int) -> None:
+    codec = Codec(MemoryRegistry(), load_schemas())
+    sent: list[list[Output]] = []
+    owned = tuple(TopicPartition("customer-events", number) for number in range(partitions))
+    runner: Any = SimpleNamespace(owned=owned, emit=sent.append)
+    settings = SimpleNamespace(signing_bytes=None)
+    wiring: Any = SimpleNamespace(
+        codec=codec, settings=settings, use_case=SimpleNamespace(tick_every="1s", name="shop")
+    )
+    ticker = Ticker(wiring, runner)
+    for group in range(GROUPS):
+        ticker._tick(group)
+    assert sorted(tick.partition for ticks in sent for tick in ticks) == list(range(partitions))
+    assert max(map(len, sent)) <= -(-partitions // GROUPS)
+    assert all(codec.decode(tick.value)[0] == "tidecast.Tick" for ticks in sent for tick in ticks)
