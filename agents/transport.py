@@ -22,6 +22,11 @@ from agents.starting import Kept
 from streams.log import LogRecord, TopicPartition
 
 
+FIRST_RECORDS = 2_000
+"""Most records of the first batch after an assignment; of each next one twice as many. Whoever comes back to a backlog
+is heard again soon."""
+
+
 @dataclass(slots=True)
 class Fetched:
     """Records of one fetch by partition, and the assignment (by number) that they belong to."""
@@ -51,6 +56,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._room = asyncio.Event()
         self._room.set()
         self._done: dict[TP, int] = {}
+        self._most = FIRST_RECORDS
         self.passed: Passed[TP] = Passed()
 
     def _new_consumer_thread(self) -> MemberThread:
@@ -98,6 +104,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                 self.passed.done(tp, offset)
                 if offset > told:  # whoever owed the report was killed
                     self._done[tp] = offset
+        self._most = FIRST_RECORDS
         self._placed = number == self.assignment_number
 
     def reached(self) -> bool:
@@ -141,7 +148,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         for tp, found in (records or {}).items():
             self.passed.given(tp, found[-1].offset + 1)
         fetched = {self.app.place(tp): found for tp, found in (records or {}).items() if active is None or tp in active}
-        for batch in sliced(fetched, self.app.batch_records):
+        for batch in sliced(fetched, self._growing):
             while not await self._has_room(timeout):
                 if not self._flows(number):
                     return
@@ -151,6 +158,12 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             place, found = next(iter(batch.items()))
             tp = self.app.tp(place)
             yield tp, self._message(tp, found[-1], Fetched(batch, number))
+
+    def _growing(self) -> int:
+        """Most records of the next batch."""
+        most = min(self._most, self.app.batch_records)
+        self._most = 2 * most
+        return most
 
     def _pass_over(self) -> None:
         """Nothing is on its way here: where all records are done, what was fetched since then holds none."""
@@ -221,12 +234,12 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
 
 def sliced(
-    fetched: Mapping[TopicPartition, Sequence[LogRecord]], most: int
+    fetched: Mapping[TopicPartition, Sequence[LogRecord]], most: Callable[[], int]
 ) -> Iterator[dict[TopicPartition, list[LogRecord]]]:
-    """Batches of at most about `most` records, each with a fair share of every partition."""
+    """Batches of at most about `most()` records, each with a fair share of every partition."""
     rest = {place: list(found) for place, found in fetched.items() if found}
     while rest:
-        share = max(1, most // len(rest))
+        share = max(1, most() // len(rest))
         yield {place: found[:share] for place, found in rest.items()}
         rest = {place: found[share:] for place, found in rest.items() if len(found) > share}
 

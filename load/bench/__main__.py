@@ -168,7 +168,7 @@ def main(
         events or (20_000 if short else 500_000),
         runs or (1 if short else 3),
         partitions,
-        rates or ((1000, 5000) if short else (1000, 5000, 10_000, 15_000, 20_000)),
+        rates or ((1000, 5000) if short else (1000, 5000, 10_000, 15_000)),
         seconds or (8 if short else 15),
         crowds or ((10_000,) if short else (10_000, 100_000, 1_000_000)),
     )

@@ -21,8 +21,9 @@ KNEE_MS = 1000.0
 """A step whose p99 is beyond this is above the knee; higher ones are not tried."""
 WARM_RATE, BROKER_WARM_S = 5_000, 20
 """Once, unmeasured, before all: a broker that has just been started is still being compiled, by Java, for so long."""
-WARM_S = 3
-"""At each rate, unmeasured, before the measurement: caches, connections and compiled parts settle."""
+WARM_S = 26
+"""At each rate, unmeasured, before the measurement: an hour of event time a second, and horizons of a day, so that from
+then on as much falls due as is asked at this rate, and nothing of the one before it."""
 
 
 def ladder(

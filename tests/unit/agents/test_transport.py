@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.runner import LONGEST_WAIT, backoff
-from agents.transport import BatchConsumer, sliced
+from agents.transport import FIRST_RECORDS, BatchConsumer, sliced
 from streams.log import Record, TopicPartition
 
 FETCHES = st.dictionaries(st.integers(0, 5), st.integers(0, 60), max_size=6)
@@ -23,7 +23,7 @@ def fetched(counts: dict[int, int]) -> dict[TopicPartition, list[Record]]:
 def test_slices_keep_every_record_once_and_in_order(counts: dict[int, int], most: int) -> None:
     records = fetched(counts)
     seen: dict[TopicPartition, list[Record]] = {place: [] for place in records}
-    for batch in sliced(records, most):
+    for batch in sliced(records, lambda: most):
         assert all(batch.values())
         assert sum(map(len, batch.values())) <= max(most, len(batch))
         for place, part in batch.items():
@@ -32,7 +32,7 @@ def test_slices_keep_every_record_once_and_in_order(counts: dict[int, int], most
 
 
 def test_no_partition_waits_for_a_larger_one() -> None:
-    first = next(sliced(fetched({0: 1_000, 1: 5}), 10))
+    first = next(sliced(fetched({0: 1_000, 1: 5}), lambda: 10))
     assert {place.partition: len(part) for place, part in first.items()} == {0: 5, 1: 5}
 
 
@@ -95,3 +95,12 @@ def test_nothing_is_fetched_between_a_failed_batch_and_going_back_to_its_place()
 
     assert asyncio.run(fetch(fails=False)) == 1
     assert asyncio.run(fetch(fails=True)) == 0
+
+
+def test_batches_grow_from_small_ones_to_the_allowed_size() -> None:
+    async def sizes() -> list[int]:
+        consumer = Fetching()
+        consumer.app.batch_records = 5 * FIRST_RECORDS
+        return [consumer._growing() for _ in range(5)]
+
+    assert asyncio.run(sizes()) == [FIRST_RECORDS * times for times in (1, 2, 4, 5, 5)]
