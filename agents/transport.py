@@ -21,7 +21,6 @@ from agents.passing import Passed
 from agents.starting import Kept
 from streams.log import LogRecord, TopicPartition
 
-
 FIRST_RECORDS = 2_000
 """Most records of the first batch after an assignment; of each next one twice as many. Whoever comes back to a backlog
 is heard again soon."""
