@@ -57,18 +57,18 @@ class Bench:
         """Each stage alone."""
         for _ in range(self.runs):
             system = System(self.partitions)
-            alone(system, system.job.backlog(self.events // 3), self.figures)
+            alone(system, system.job.backlog(self.events // 6), self.figures)
 
     def latency(self) -> None:
         """From event to readable prediction, at a ladder of loads."""
         system = System(self.partitions)
-        ladder(system, system.job.backlog(self.events // 4), self.rates, self.seconds, self.runs, self.figures)
+        ladder(system, system.job.backlog(self.events // 8), self.rates, self.seconds, self.runs, self.figures)
 
     def stored(self) -> None:
         """Bytes per event in Kafka, Redis and ClickHouse."""
         for _ in range(self.runs):
             system = System(self.partitions)
-            stored.measure(system, system.job.backlog(self.events // 6), self.figures)
+            stored.measure(system, system.job.backlog(self.events // 12), self.figures)
 
     def memory(self) -> None:
         """Memory against the number of customers."""
@@ -122,7 +122,7 @@ MANY = 500_000
 @click.option(
     "--events",
     type=click.IntRange(1000),
-    help="Size of a backlog.  [default: 150,000, halfway 500,000; short 50,000 and 20,000]",
+    help="Size of a backlog.  [default: 300,000, halfway 500,000; short 50,000 and 20,000]",
 )
 @click.option("--runs", type=click.IntRange(1), help="Runs of each measurement.  [default: 3; short 1]")
 @click.option("--rate", "rates", multiple=True, type=click.IntRange(1), help="Offered events/s; again for more.")
@@ -164,7 +164,7 @@ def main(
     tidecast bench --profile flames --events 50000
     """
     bench = Bench(
-        events or (50_000 if short else 150_000),
+        events or (50_000 if short else 300_000),
         events or (20_000 if short else 500_000),
         runs or (1 if short else 3),
         partitions,

@@ -13,7 +13,8 @@ MOST_S = 10.0
 def together(
     system: System, backlog: list[Made], figures: Figures, verbs: tuple[str, ...], label: str, processes: int = 1
 ) -> None:
-    """From the first to the last prediction of the backlog, with so many scoring processes and the other `verbs`."""
+    """With so many scoring processes and the other `verbs`: what is predicted after the first predictions were seen, since
+    the work for these was done before that."""
     events = sum(one.partition is None for one in backlog)
     system.publisher.all(backlog)
     with system.reader() as reader:
@@ -21,11 +22,11 @@ def together(
         with system.workers(*verbs, processes=processes) as workers:
             reader.wait_for(1)
             first, cpu = time.perf_counter() - began, workers.cpu_s("scoring")
+            start, left = reader.last, events - reader.count / TARGETS
             reader.wait_for(TARGETS * events)
             cpu = workers.cpu_s("scoring") - cpu
-            span = max(reader.last - reader.first, 0.001)
-            figures.add(f"{label}: drain", "events/s", events / span)
-            figures.add(f"{label}: CPU of scoring", "µs/event", 1e6 * cpu / events)
+            figures.add(f"{label}: drain", "events/s", left / max(reader.last - start, 0.001))
+            figures.add(f"{label}: CPU of scoring", "µs/event", 1e6 * cpu / max(left, 1))
             figures.add(f"{label}: start to first prediction", "s", first)
 
 
