@@ -20,9 +20,10 @@ from sinks.failpoints import REPORTED, hit
 
 FETCH_WAIT_MS = 100
 """How long the broker may hold a fetch that finds nothing; a record that arrives ends it at once."""
-FETCH_BYTES, LEAST_FETCH_BYTES = 8 << 20, 1 << 18
-"""Of all partitions together, and of one at least. Fetched records take six times as much memory, and a backlog fills
-all partitions: history, which reads some sixty, grew by 1.2 GB with 1 MiB each."""
+FETCH_BYTES, LEAST_FETCH_BYTES = 2 << 20, 1 << 18
+"""Of all partitions together, for each batch that the stage takes as one, and of one partition at least. Fetched
+records take six times as much memory, and a backlog fills all partitions: history, which reads some sixty, grew by
+1.2 GB with 1 MiB each."""
 SILENT_S = 5.0
 """A broker that has not said anything for so long is away: heartbeats are answered every second."""
 FIRST_TRY_S, SLOWEST_TRY_S = 0.05, 2.0
@@ -89,9 +90,9 @@ def patient(connect: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
     return get
 
 
-def fetch_bytes(partitions: int) -> int:
-    """How much of each of so many partitions is fetched at once."""
-    return max(LEAST_FETCH_BYTES, FETCH_BYTES // max(1, partitions))
+def fetch_bytes(partitions: int, batches: int) -> int:
+    """How much of each of so many partitions is fetched at once by a stage that takes so many batches as one."""
+    return max(LEAST_FETCH_BYTES, batches * FETCH_BYTES // max(1, partitions))
 
 
 class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -104,6 +105,7 @@ class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # Faust has no setting for its 1500
+        consumer._max_partition_fetch_bytes = LEAST_FETCH_BYTES  # until it is known how many there are
         consumer._isolation_level = "read_committed"  # nor for this without its own transactions
         return consumer
 
@@ -226,7 +228,7 @@ class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         for place, offset in wanted.items():
             consumer.seek(place, offset)
         self._taken = frozenset(wanted)
-        consumer._fetcher._max_partition_fetch_bytes = fetch_bytes(len(wanted))
+        consumer._fetcher._max_partition_fetch_bytes = fetch_bytes(len(wanted), self.app.batches)
 
     async def _fetch_records(self, consumer: aiokafka.AIOKafkaConsumer, *args: Any, **named: Any) -> Any:
         """Fetches only while somebody waits for records. What aiokafka fetches ahead is old when it is wanted, and

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Collection
 
 from agents.runner import Runner, backoff
 from agents.wiring import Wiring
@@ -13,11 +14,15 @@ from streams.features.window import duration_ms
 from streams.log import Output
 
 log = logging.getLogger(__name__)
-
-
 GROUPS = 4
 """Owned partitions get their ticks in so many groups, evenly over the time between two ticks: what falls due by then
 would else hold up the events of all at the same moment. Not one by one: a record each takes the stage's thread."""
+
+
+def groups(done: int, reached: int) -> set[int]:
+    """Those whose moments passed since the one that was done last, counted in parts of the time between two ticks: a
+    long batch may have let several pass."""
+    return {moment % GROUPS for moment in range(max(done, reached - GROUPS) + 1, reached + 1)}
 
 
 class Ticker:
@@ -34,20 +39,22 @@ class Ticker:
         """Until cancelled. Two owners for a moment do no harm: a tick that goes backwards is ignored."""
         attempt = 0
         part = self._every / GROUPS
+        done = round(time.time() / part)
         while True:
             await asyncio.sleep(part - time.time() % part)
+            reached = round(time.time() / part)
             try:
-                await self._runner.in_thread(self._tick, round(time.time() / part) % GROUPS)
-                attempt = 0
+                await self._runner.in_thread(self._tick, groups(done, reached))
+                done, attempt = reached, 0
             except Unavailable as away:
                 log.warning("no ticks: %s", away)
                 await asyncio.sleep(backoff(attempt))
                 attempt += 1
 
-    def _tick(self, group: int) -> None:
+    def _tick(self, chosen: Collection[int]) -> None:
         now = int(time.time() * 1000)
         outputs = []
-        for place in self._runner.owned[group::GROUPS]:
+        for place in [place for number, place in enumerate(self._runner.owned) if number % GROUPS in chosen]:
             tick = {"time": now, "writer": self._writer, "signature": None}
             signed = sign("tidecast.Tick", tick, self._key, CUSTOMER_EVENTS, place.partition)
             outputs.append(Output(CUSTOMER_EVENTS, place.partition, None, self._codec.encode("tidecast.Tick", signed)))

@@ -273,6 +273,7 @@ class BatchApp(faust.App):  # type: ignore[misc]
     revoked: Callable[[], None]
     passed: Callable[[TopicPartition, int], None]
     prefix: str
+    batches: int
     batch_records: int
 
     def _new_transport(self) -> BatchTransport:

@@ -55,6 +55,7 @@ class Worker:
         limits = DeadLetterLimits(self.settings.dead_letter_run, self.settings.dead_letter_share)
         runner = Runner(health.name, stage, emitter, health, limits)
         app = build_app(self.settings, group, self._instance())
+        app.batches = stage.batches
         app.batch_records = stage.batches * self.settings.batch_records
         runner.attach(app)
         self._healths.append(health)
@@ -108,9 +109,10 @@ class Worker:
         self._start.green()
         tune()
         ends = [runner.failed for runner in self._runners]
-        beside = (sweep, *self._beside, *(runner.watch for runner in self._runners))
+        beside = (*self._beside, *(runner.watch for runner in self._runners))
         ends += [asyncio.ensure_future(work()) for work in beside]
         ends += [asyncio.ensure_future(_crash(app)) for app in self._apps]
+        ends += [asyncio.ensure_future(sweep(runner)) for runner in self._runners[:1]]
         try:
             done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for ended in done:
@@ -179,14 +181,14 @@ def tune() -> None:
     gc.disable()
 
 
-async def sweep() -> None:
+async def sweep(runner: Runner) -> None:
     """Finds garbage that lives in rings; all else is freed without it. Left to itself Python would search in the midst
-    of batches, again and again, the young objects that they work with."""
+    of batches, again and again, the young objects that they work with: so it is done between this stage's batches."""
     while True:
         for _ in range(YOUNG_SWEEPS):
             await asyncio.sleep(YOUNG_S)
-            gc.collect(0)
-        gc.collect()
+            await runner.in_thread(gc.collect, 0)
+        await runner.in_thread(gc.collect)
 
 
 async def run_worker(

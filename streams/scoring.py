@@ -154,7 +154,7 @@ class Scoring(Stage):
             try:
                 return self._slice(rest)
             except _Failed as another:
-                failed = another
+                failed = another.with_traceback(None)  # which would hold this frame, and so the batch, in a ring
 
     def _slice(self, rest: Mapping[int, list[LogRecord]]) -> ScoringSlice:
         self._models.trim()

@@ -13,8 +13,8 @@ MOST_S = 10.0
 def together(
     system: System, backlog: list[Made], figures: Figures, verbs: tuple[str, ...], label: str, processes: int = 1
 ) -> None:
-    """With so many scoring processes and the other `verbs`: what is predicted after the first predictions were seen, since
-    the work for these was done before that."""
+    """With so many scoring processes and the other `verbs`: what is predicted after the first predictions were seen,
+    since the work for these was done before that."""
     events = sum(one.partition is None for one in backlog)
     system.publisher.all(backlog)
     with system.reader() as reader:

@@ -77,8 +77,8 @@ class Job:
 
     def paced(self, rate: int, seconds: float, begun: int) -> Iterator[Made]:
         """Events at an even rate, an hour of event time per second after the backlog, a tick each second in every
-        partition, in one after the other: what falls due then would else hold up all of them at the same moment, as no
-        ticker of Tidecast's does. `begun`: seconds of such streams before this one."""
+        partition, in one after the other, as the wall clock's come to up to four partitions. `begun`: seconds of such
+        streams before this one."""
         start = PACED_MS + begun * HOUR_MS
         count = int(rate * seconds)
         for number, record in enumerate(activities(count, seconds / 24, seed=2 + begun, start_ms=start)):

@@ -89,8 +89,12 @@ def _step(reader: Reader, pacer: Pacer, expected: int, usage: _Usage) -> tuple[P
     paced = pacer.done()
     reader.wait_for(expected)
     usage.end()
+    read, due = reader.kept().sources(), pacer.places().by_place()
+    lacking = TARGETS * len(due) - len(read)
+    if lacking > 0:
+        raise click.ClickException(f"{lacking} predictions were not read, though others came twice: nothing is told")
     histogram = HdrHistogram(1, 600_000_000, 3)
-    for latency in latencies(pacer.places().by_place(), reader.kept().sources(), paced.began + WARM_S):
+    for latency in latencies(due, read, paced.began + WARM_S):
         histogram.record_value(max(1, round(1e6 * latency)))
     return paced, histogram
 

@@ -7,8 +7,8 @@ from confluent_kafka import Producer
 from load.bench.job import Made
 
 LINGER_MS = 1.0
-"""A publisher's own waiting is part of the latency: librdkafka's default of 5 ms costs 3 ms of the median, and six of
-p99 at 5,000/s (docs/performance.md)."""
+"""A publisher's own waiting is part of the latency: librdkafka's default of 5 ms costs 3 ms of the median
+(docs/performance.md)."""
 
 
 def producer(kafka: str) -> Producer:

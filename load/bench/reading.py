@@ -20,7 +20,7 @@ MOST = 5000
 """Messages at a time."""
 WAIT_S = 0.05
 START_S = 0.5
-"""No process starts in less, and between two batches it is never so long."""
+"""No process starts in less."""
 COUNT, FIRST, LAST = range(3)
 
 
@@ -48,7 +48,8 @@ class Read:
     def back(self, killed: float) -> float:
         """When the predictions of the process that was started after the kill began to come; NaN when it is not to be
         seen."""
-        return next((end for length, end in self._gaps(killed) if length > START_S), nan)
+        gaps = self._gaps(killed + START_S)  # what ends before that was still the dead process's
+        return next((end for length, end in gaps if length > START_S), nan)
 
     def _gaps(self, since: float) -> Iterator[tuple[float, float]]:
         """(length, end) of those between two predictions that ended after `since`."""

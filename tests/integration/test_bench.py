@@ -14,12 +14,13 @@ pytestmark = pytest.mark.integration
 
 def test_drain_ladder_and_kill(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIDECAST_DATA", str(stack.folder))
-    monkeypatch.setattr("load.bench.latency.WARM_S", 1)
+    for name in ("WARM_S", "BROKER_WARM_S"):
+        monkeypatch.setattr(f"load.bench.latency.{name}", 1)
     for name, value in (("RATE", 300), ("BEFORE_S", 1), ("AFTER_S", 3)):
         monkeypatch.setattr(f"load.bench.recovery.{name}", value)
     figures = Figures()
     system = System(2)
-    together(system, system.job.backlog(2000), figures, ("scoring", "learning"), "drain")
+    together(system, system.job.backlog(8000), figures, ("scoring", "learning"), "drain")
     system = System(2)
     ladder(system, system.job.backlog(1000), (100,), 2, 1, figures)
     recovery.measure(System(2), 200, 1, figures)

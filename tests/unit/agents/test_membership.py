@@ -85,6 +85,7 @@ def test_a_leader_assigns_when_it_knows_the_partitions(monkeypatch: pytest.Monke
 
 
 def test_what_is_fetched_at_once_is_bounded_over_all_partitions_and_never_too_little_of_one() -> None:
-    assert fetch_bytes(1) == FETCH_BYTES
-    assert all(LEAST_FETCH_BYTES <= fetch_bytes(n) <= max(LEAST_FETCH_BYTES, FETCH_BYTES // n) for n in range(1, 200))
-    assert fetch_bytes(0) == FETCH_BYTES  # nothing is read: any size does
+    assert fetch_bytes(1, 1) == FETCH_BYTES and fetch_bytes(4, 4) == FETCH_BYTES
+    for n in range(1, 200):
+        assert LEAST_FETCH_BYTES <= fetch_bytes(n, 4) <= max(LEAST_FETCH_BYTES, 4 * FETCH_BYTES // n)
+    assert fetch_bytes(0, 1) == FETCH_BYTES  # nothing is read: any size does

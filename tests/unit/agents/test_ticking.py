@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from agents.ticking import GROUPS, Ticker
+from agents.ticking import GROUPS, Ticker, groups
 from schemas.catalog import load_schemas
 from streams.codec import Codec, MemoryRegistry
 from streams.log import Output, TopicPartition
@@ -21,7 +21,14 @@ def test_in_all_groups_together_each_owned_partition_gets_one_tick(partitions: i
     )
     ticker = Ticker(wiring, runner)
     for group in range(GROUPS):
-        ticker._tick(group)
+        ticker._tick({group})
     assert sorted(tick.partition for ticks in sent for tick in ticks) == list(range(partitions))
     assert max(map(len, sent)) <= -(-partitions // GROUPS)
     assert all(codec.decode(tick.value)[0] == "tidecast.Tick" for ticks in sent for tick in ticks)
+
+
+def test_no_group_is_passed_over_however_long_a_batch_takes() -> None:
+    assert groups(7, 7) == set()  # woken too early
+    assert groups(7, 8) == {0}
+    assert groups(6, 9) == {3, 0, 1}
+    assert groups(7, 7 + 10 * GROUPS) == set(range(GROUPS))
