@@ -156,7 +156,7 @@ def main(
 
     \b
     tidecast bench                         # everything: 20 to 30 minutes
-    tidecast bench --short                 # drain, latency, recovery, halfway: two minutes
+    tidecast bench --short                 # drain, latency, recovery, halfway: two to three minutes
     tidecast bench drain --runs 5 --json drain.json
     tidecast bench latency --rate 5000 --seconds 60
     tidecast bench halfway                 # kill -9 in the midst of 500,000 events, and what of it is left
