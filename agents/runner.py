@@ -59,7 +59,8 @@ class Runner:
         """`limits` stop the stage at too many dead letters."""
         self.name = name
         self.stage = stage
-        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self.failed: asyncio.Future[None] = self._loop.create_future()
         self.owned: tuple[TopicPartition, ...] = ()
         self._emitter = emitter
         self._health = health
@@ -181,19 +182,20 @@ class Runner:
             piece = next(slices, None)
             if piece is None:
                 break
-            self._finish(piece, began)
+            self._finish(piece, began, batch)
             positions |= piece.positions
             if not consumer.flow_active or batch.assignment != consumer.assignment_number:
                 break
         self._count(batch, positions)
         return positions
 
-    def _finish(self, piece: Slice, began: float) -> None:
+    def _finish(self, piece: Slice, began: float, batch: Fetched) -> None:
         computed = time.perf_counter()
         hit(COMPUTED)
         self._emitter.emit(piece.outputs)
         produced = time.perf_counter()
         hit(ACKED)
+        self._loop.call_soon_threadsafe(self._consumer.make_room, batch)
         piece.commit()
         committed = time.perf_counter()
         hit(COMMITTED)

@@ -28,10 +28,12 @@ is heard again soon."""
 
 @dataclass(slots=True)
 class Fetched:
-    """Records of one fetch by partition, and the assignment (by number) that they belong to."""
+    """Records of one fetch by partition, and the assignment (by number) that they belong to. nearly_done: the next
+    ones may be fetched meanwhile."""
 
     records: dict[TopicPartition, list[LogRecord]]
     assignment: int
+    nearly_done: bool = False
 
 
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]
@@ -153,7 +155,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                     return
             if not self._flows(number):
                 return
-            self._room.clear()  # one at a time: what is fetched ahead has grown old when its turn comes
+            self._room.clear()  # one ahead, and only shortly: what is fetched early has grown old when its turn comes
             place, found = next(iter(batch.items()))
             tp = self.app.tp(place)
             yield tp, self._message(tp, found[-1], Fetched(batch, number))
@@ -197,11 +199,17 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             generation_id=self.app.consumer_generation_id,
         )
 
+    def make_room(self, batch: Fetched) -> None:
+        """Little is left to do of a batch: fetch the next one beside it."""
+        if batch.assignment == self.assignment_number and not batch.nearly_done:
+            batch.nearly_done = True
+            self._room.set()
+
     def finished(self, batch: Fetched, positions: Mapping[TopicPartition, int]) -> None:
         """A batch is done (or void): make room, and report these positions with the next group commit."""
         if batch.assignment != self.assignment_number:
             return
-        self._room.set()
+        self.make_room(batch)
         for place, offset in positions.items():
             self._done[self.app.tp(place)] = offset
             self.passed.done(self.app.tp(place), offset)

@@ -324,12 +324,14 @@ class Scoring(Stage):
 
     def _resolve(self, work: PartitionWork, customer: CustomerWork, event: str, record: Mapping[str, Any]) -> None:
         """Settle or add to the older observations that this event concerns."""
+        waiting = customer.observations.waiting
+        plans = {plan.name: plan for plan in self._targets if plan.concerns(event, record)} if waiting else {}
+        if not plans:
+            return
         moment = record["occurred_at"]
-        for observation in list(customer.observations.waiting):
-            plan = self._by_name.get(observation.target)
-            if plan is None or plan.event != event:
-                continue
-            if not plan.take_event(record, moment, observation):
+        for observation in list(waiting):
+            plan = plans.get(observation.target)
+            if plan is None or not plan.take_event(record, moment, observation):
                 continue
             customer.observations_changed = True
             label = plan.label_on_event()

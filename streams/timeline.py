@@ -40,6 +40,8 @@ class PartitionHeader:
     records read = accepted + duplicate + late + dead + controls."""
 
     last_tick: int | None = None
+    told_tick: int | None = None
+    """The last one of which downstream was told."""
     deployment_id: str = ""
     deployment_number: int = 0
     counters: dict[str, int] = field(default_factory=_zeros)

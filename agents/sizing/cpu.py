@@ -71,12 +71,12 @@ def history_cores(load: Load, r: Rates, c: Constants, partitions: int) -> float:
 
 def _progress(load: Load, c: Constants, partitions: int) -> float:
     """Microseconds per second for the progress of all source partitions in one topic."""
-    return partitions / load.tick_seconds * c.reader_cpu_us_per_control
+    return partitions / load.progress_seconds * c.reader_cpu_us_per_control
 
 
 def controls(load: Load, r: Rates, partitions: int) -> float:
     """Control records per second: a tick, a progress record for predictions and one per target, and the switches."""
-    return partitions * ((2 + len(load.targets)) / load.tick_seconds + r.versions)
+    return partitions * (1 / load.tick_seconds + (1 + len(load.targets)) / load.progress_seconds + r.versions)
 
 
 def redis_cores(r: Rates, c: Constants) -> float:

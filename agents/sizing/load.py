@@ -61,7 +61,7 @@ class Load:
     customer_days: float = 365.0
     event_bytes: float = 84.0
     features: int = 20
-    tick_seconds: float = 1.0
+    tick_seconds: float = 0.25
     consumers: float = 1.0
     growth: float = 4.0
     hottest_share: float = 0.0
@@ -70,6 +70,11 @@ class Load:
     kafka_copies: int = 3
     redis_copies: int = 2
     clickhouse_copies: int = 1
+
+    @property
+    def progress_seconds(self) -> float:
+        """From one progress record of a partition to the next: streams.scoring tells of progress once a second."""
+        return max(1.0, self.tick_seconds)
 
     def __post_init__(self) -> None:
         _check(self, "load", POSITIVE, SHARES)

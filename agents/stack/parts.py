@@ -70,7 +70,7 @@ class Kafka:
         if not (folder / "logs" / "meta.properties").exists():
             tool = [*jvm, "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format"]
             self._format([*tool, "-t", place.cluster_id, "-c", str(config)], place)
-        return Start([*jvm[:1], "-Xms256m", "-Xmx1g", *jvm[1:], "kafka.Kafka", str(config)], {})
+        return Start([*jvm[:1], "-Xms512m", "-Xmn256m", "-Xmx1g", *jvm[1:], "kafka.Kafka", str(config)], {})
 
     @staticmethod
     def _format(command: list[str], place: Place) -> None:
@@ -179,6 +179,7 @@ class Redis:
             "dir": f'"{folder}"',
             "appendonly": "yes",
             "appendfsync": "everysec",
+            "auto-aof-rewrite-min-size": "256mb",  # each rewriting takes a core for a while
             "save": '""',
             "maxmemory-policy": "noeviction",
             "daemonize": "no",

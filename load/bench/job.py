@@ -4,15 +4,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from load.reference.events import DAY_MS, NAME, START_MS, TYPES, activities
+from load.reference.events import DAY_MS, DAYS, EVENTS, NAME, START_MS, TYPES, activities
 from load.ticks import NAME as TICK
 from load.ticks import signed_tick
 from load.wire import Wire
 
-BACKLOG_DAYS = 30.0
 HOUR_MS = 3_600_000
-PACED_MS = START_MS + int(BACKLOG_DAYS * DAY_MS)
+PACED_MS = START_MS + DAYS * DAY_MS
 """Event time at which paced streams begin."""
+EVERY_MS = DAYS * DAY_MS // EVENTS
+"""Event time from one event of the job to the next."""
+TICKS = 4
+"""Of a partition each second, as a use case has by default on a wall clock."""
 TARGETS = 2
 """Predictions per event."""
 
@@ -76,15 +79,16 @@ class Job:
             )
 
     def paced(self, rate: int, seconds: float, begun: int) -> Iterator[Made]:
-        """Events at an even rate, an hour of event time per second after the backlog, a tick each second in every
-        partition, in one after the other, as the wall clock's come to up to four partitions. `begun`: seconds of such
-        streams before this one."""
-        start = PACED_MS + begun * HOUR_MS
+        """Events at an even rate, as close to each other in event time as the job's, and TICKS each second in every
+        partition, in one after the other, as the wall clock's come. `begun`: events of such streams before these."""
+        start = PACED_MS + begun * EVERY_MS
         count = int(rate * seconds)
-        for number, record in enumerate(activities(count, seconds / 24, seed=2 + begun, start_ms=start)):
-            for partition in range(self.partitions):
-                if number % rate == partition * rate // self.partitions:
-                    yield self._tick(start + number * HOUR_MS // rate, partition)
+        ticks = 0
+        for number, record in enumerate(activities(count, count * EVERY_MS / DAY_MS, seed=2 + begun, start_ms=start)):
+            while ticks * rate <= number * TICKS * self.partitions:
+                at = ticks * rate / (TICKS * self.partitions)
+                yield self._tick(start + int(at * EVERY_MS), ticks % self.partitions)
+                ticks += 1
             yield self._event(record)
 
     def tick(self, time_ms: int) -> Iterator[Made]:
@@ -103,7 +107,7 @@ class Job:
 def _between_ticks(count: int, every_ms: int) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     """A backlog's events up to each tick, and its time; ticks are even in event time."""
     tick, records = START_MS + every_ms, list[dict[str, Any]]()
-    for record in activities(count, BACKLOG_DAYS, seed=1):
+    for record in activities(count, DAYS, seed=1):
         while record["occurred_at"] >= tick:
             yield tick, records
             tick, records = tick + every_ms, []

@@ -19,11 +19,11 @@ from load.bench.system import System, Workers, cpu_s
 PERCENTILES = (50.0, 99.0, 99.9, 100.0)
 KNEE_MS = 1000.0
 """A step whose p99 is beyond this is above the knee; higher ones are not tried."""
-WARM_RATE, BROKER_WARM_S = 5_000, 20
-"""Once, unmeasured, before all: a broker that has just been started is still being compiled, by Java, for so long."""
-WARM_S = 26
-"""At each rate, unmeasured, before the measurement: an hour of event time a second, and horizons of a day, so that from
-then on as much falls due as is asked at this rate, and nothing of the one before it."""
+WARM_RATE, BROKER_WARM_S = 5_000, 30
+"""Once, unmeasured, before all: a broker that has just been started is still being compiled, by Java, for so long; and
+horizons are a day, which is 17,000 events, so that from then on as much falls due as is asked."""
+WARM_S = 4
+"""At each rate, unmeasured, before the measurement."""
 
 
 def ladder(
@@ -39,7 +39,7 @@ def ladder(
         reader.wait_for(expected)
         usage = _Usage(system, workers, reader)
         pacer.make(WARM_RATE, BROKER_WARM_S, begun)
-        begun += BROKER_WARM_S
+        begun += WARM_RATE * BROKER_WARM_S
         expected += TARGETS * WARM_RATE * BROKER_WARM_S
         pacer.go()
         pacer.done()
@@ -48,7 +48,7 @@ def ladder(
             for rate in rates:
                 click.echo(f"  {rate:,} events/s …", err=True)
                 pacer.make(rate, WARM_S + seconds, begun)
-                begun += WARM_S + seconds
+                begun += rate * (WARM_S + seconds)
                 expected += TARGETS * rate * (WARM_S + seconds)
                 usage.begin()
                 paced, histogram = _step(reader, pacer, expected, usage)

@@ -23,7 +23,7 @@ def measure(system: System, customers: int, runs: int, figures: Figures) -> None
         reader.wait_for(TARGETS * customers, patience_s=600)
         _let_time_pass(system, workers)
         for run in range(runs):
-            pacer.make(RATE, BEFORE_S + AFTER_S, run * (BEFORE_S + AFTER_S))
+            pacer.make(RATE, BEFORE_S + AFTER_S, run * RATE * (BEFORE_S + AFTER_S))
             killed, read = _kill(reader, pacer, workers)
             _tell(figures, f"kill -9 with {customers:,} customers", read, killed)
 

@@ -8,6 +8,8 @@ from typing import Any
 START_MS = 1_704_067_200_000
 DAY_MS = 86_400_000
 CUSTOMERS = 48_000
+EVENTS, DAYS = 500_000, 30
+"""How many there are in the whole job, over how many days."""
 TYPES = ("call", "sms", "data", "topup")
 NAME = "reference.Activity"
 

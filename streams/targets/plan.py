@@ -89,9 +89,13 @@ class TargetPlan:
         state.due[self.index] += left_out * self.period
         return left_out
 
+    def concerns(self, event: str, record: Mapping[str, Any]) -> bool:
+        """Whether the outcome is about such an event."""
+        return event == self.event and self.matches(record)
+
     def take_event(self, record: Mapping[str, Any], moment: int, observation: Observation) -> bool:
-        """Note an event of the outcome's type in an observation that it concerns; whether it did."""
-        if not observation.spans(moment) or not self.matches(record):
+        """Note an event that the outcome is about in an observation, if it is of its time; whether it is."""
+        if not observation.spans(moment):
             return False
         if isinstance(self.outcome, AmountOver):
             total = observation.amount + (record[self.outcome.field] or 0)

@@ -15,6 +15,8 @@ from streams.targets.writing import RecordWriter
 
 CORRECTION = "correction"
 """How an example was settled whose question was settled otherwise before."""
+PROGRESS_MS = 1_000
+"""Ticks may be finer than anybody downstream needs."""
 
 
 class Questions:
@@ -127,10 +129,13 @@ class Questions:
         header.counters["examples"] += 1
 
     def progress(self, work: PartitionWork, lateness: int) -> None:
-        """Tell everyone downstream that this partition's time has passed."""
+        """Tell everyone downstream that this partition's time has passed: once in each second of tick time."""
         header = work.header
-        tick = header.last_tick
+        tick, told = header.last_tick, header.told_tick
         assert tick is not None
+        if told is not None and told // PROGRESS_MS == tick // PROGRESS_MS:
+            return
+        header.told_tick = tick
         places = [(PREDICTIONS, work.partition)]
         places += [(LABELLED_EXAMPLES, p) for p in sorted(self._target_partitions.values())]
         for topic, partition in places:

@@ -14,7 +14,8 @@ class UseCase:
 
     name: also the namespace of its event schemas. clock: who writes the ticks of its log, the workers by the
     wall clock or the publisher ("external": simulations, imports). allowed_lateness: how far an event may
-    trail its partition's last tick. max_ahead: how far it may be ahead of it. profile_window: window of event time
+    trail its partition's last tick. tick_every: on a wall clock; what falls due between two ticks is worked off
+    at once, before the events behind it. max_ahead: how far it may be ahead of it. profile_window: window of event time
     that monitoring compares with the first `reference_windows` complete ones, after `warm_up_windows` in which features
     of long windows still fill. false_alarms: expected number of them
     per merged window, over all features and tests. events: Avro schema per short name, filled by the loader."""
@@ -24,7 +25,7 @@ class UseCase:
     targets: tuple[Target, ...]
     clock: Literal["wall", "external"] = "wall"
     allowed_lateness: str = "1h"
-    tick_every: str = "1s"
+    tick_every: str = "250ms"
     max_ahead: str = "1d"
     profile_window: str = "1d"
     reference_windows: int = 7

@@ -125,6 +125,16 @@ def test_labels_equal_the_oracle(seed):
     assert all(p["horizon_end"] + LATENESS + 1 > last_tick for p in open_still)
 
 
+def test_ticks_within_a_second_tell_of_progress_once():
+    log = random_log(1)
+    start = max(p["tick"] for p in decoded(log, calm(log)[1], "Progress")) // 1000 * 1000
+    moments = [start + 1000 * second + part for second in (1, 2, 5) for part in (100, 350, 999)]
+    for moment in moments:
+        log.tick(moment)
+    told = [p["tick"] for p in decoded(log, calm(log)[1], "Progress") if p["source"]["partition"] == 0]
+    assert sorted(set(told) & set(moments)) == [start + 1000 * second + 100 for second in (1, 2, 5)]
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_examples_chain_per_target_and_source_partition(seed):
     log = random_log(seed)

@@ -65,10 +65,10 @@ def _state_first(write: Any) -> Any:
 
 
 def _commit_first(finish: Any) -> Any:
-    def swapped(self: Any, piece: Any, began: float) -> None:
+    def swapped(self: Any, piece: Any, began: float, batch: Any) -> None:
         piece.commit()
         parts = {name: getattr(piece, name) for name in ("outputs", "positions", "set_aside")}
-        finish(self, SimpleNamespace(**parts, commit=lambda: None), began)
+        finish(self, SimpleNamespace(**parts, commit=lambda: None), began, batch)
 
     return swapped
 

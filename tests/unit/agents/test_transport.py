@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.runner import LONGEST_WAIT, backoff
-from agents.transport import FIRST_RECORDS, BatchConsumer, sliced
+from agents.transport import FIRST_RECORDS, BatchConsumer, Fetched, sliced
 from streams.log import Record, TopicPartition
 
 FETCHES = st.dictionaries(st.integers(0, 5), st.integers(0, 60), max_size=6)
@@ -95,6 +95,22 @@ def test_nothing_is_fetched_between_a_failed_batch_and_going_back_to_its_place()
 
     assert asyncio.run(fetch(fails=False)) == 1
     assert asyncio.run(fetch(fails=True)) == 0
+
+
+def test_a_batch_makes_room_once_and_a_void_one_never() -> None:
+    async def room() -> list[bool]:
+        consumer = Fetching()
+        batch, void = Fetched({}, consumer.assignment_number), Fetched({}, consumer.assignment_number - 1)
+        found = []
+        consumer.make_room(void)
+        found.append(consumer._room.is_set())
+        consumer.make_room(batch)
+        found.append(consumer._room.is_set())
+        consumer._room.clear()  # the next batch took it
+        consumer.finished(batch, {})
+        return [*found, consumer._room.is_set()]
+
+    assert asyncio.run(room()) == [False, True, False]
 
 
 def test_batches_grow_from_small_ones_to_the_allowed_size() -> None:

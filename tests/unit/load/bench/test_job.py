@@ -2,8 +2,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from load.bench.job import BACKLOG_DAYS, HOUR_MS, Job
-from load.reference.events import DAY_MS, START_MS
+from load.bench.job import EVERY_MS, HOUR_MS, PACED_MS, Job
+from load.reference.events import DAY_MS, DAYS, START_MS
 
 
 class Wire:
@@ -19,7 +19,7 @@ JOB = Job(Wire(), "", 2)  # type: ignore[arg-type]
 def test_a_backlog_has_a_tick_in_every_partition_behind_each_day() -> None:
     made = JOB.backlog(3000)
     ticks = [(at, json.loads(one.value)[1]["time"]) for at, one in enumerate(made) if one.partition == 0]
-    assert [time for _, time in ticks] == [START_MS + day * DAY_MS for day in range(1, int(BACKLOG_DAYS) + 1)]
+    assert [time for _, time in ticks] == [START_MS + day * DAY_MS for day in range(1, DAYS + 1)]
     assert sum(one.partition == 1 for one in made) == len(ticks) and len(made) == 3000 + 2 * len(ticks)
     for at, time in ticks[:-1]:
         assert json.loads(made[at + 2].value)[1]["occurred_at"] >= time
@@ -32,10 +32,19 @@ def test_hours_are_the_same_events() -> None:
     assert [one.value for _, made in hours for one in made] == events
 
 
-def test_a_paced_stream_goes_on_behind_the_backlog_a_tick_a_second_in_each_partition_in_turn() -> None:
-    made = list(JOB.paced(10, 3, begun=2))
-    ticks = [[json.loads(one.value)[1]["time"] for one in made if one.partition == p] for p in range(2)]
-    start = START_MS + int(BACKLOG_DAYS) * DAY_MS
-    assert ticks[0] == [start + HOUR_MS * (2 + second) for second in range(3)]
-    assert ticks[1] == [time + HOUR_MS // 2 for time in ticks[0]]
-    assert sum(one.partition is None for one in made) == 30
+def test_a_paced_stream_goes_on_behind_the_backlog_with_ticks_in_one_partition_after_the_other() -> None:
+    made = list(JOB.paced(16, 3, begun=2))
+    start = PACED_MS + 2 * EVERY_MS
+    ticks = [(one.partition, json.loads(one.value)[1]["time"]) for one in made if one.partition is not None]
+    assert ticks == [(number % 2, start + 2 * number * EVERY_MS) for number in range(24)]  # four a second in each
+    events = [json.loads(one.value)[1]["occurred_at"] for one in made if one.partition is None]
+    assert len(events) == 48
+    assert all(start <= moment <= start + number * EVERY_MS for number, moment in enumerate(events))
+
+
+def test_streams_follow_each_other_at_the_distance_of_their_events() -> None:
+    last, first = list(JOB.paced(16, 3, begun=0))[-1], list(JOB.paced(16, 3, begun=48))
+    before = json.loads(last.value)[1]["occurred_at"]
+    after = [json.loads(one.value)[1]["occurred_at"] for one in first if one.partition is None]
+    assert PACED_MS + 48 * EVERY_MS - before == EVERY_MS
+    assert after[0] == PACED_MS + 48 * EVERY_MS

@@ -97,9 +97,10 @@ def test_amounts_add_up_unscaled() -> None:
 
 
 def test_a_filter_chooses_the_events_of_the_outcome() -> None:
-    churn, waiting = plan(EventWithin("Leave", over="2d", where={"reason": "price"})), observation()
-    assert not churn.take_event({"reason": "moved"}, 1, waiting)
-    assert churn.take_event({"reason": "price"}, 1, waiting)
+    churn = plan(EventWithin("Leave", over="2d", where={"reason": "price"}))
+    assert not churn.concerns("Leave", {"reason": "moved"})
+    assert not churn.concerns("Stay", {"reason": "price"})
+    assert churn.concerns("Leave", {"reason": "price"})
 
 
 def test_an_explicit_outcome_may_have_a_default() -> None:
