@@ -66,7 +66,6 @@ class Runner:
         self._health = health
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._attempt = 0
-        self._last_batch = 0.0
         self._limits = limits or DeadLetterLimits(0, 0.0)
 
     def attach(self, app: BatchApp) -> None:
@@ -141,18 +140,7 @@ class Runner:
         self.owned = ()
         self._limits.begin_anew()
 
-    async def _gather(self, batch: Fetched) -> None:
-        """A stage with `linger_seconds` gets small batches that far apart at least, so that more records gather
-        behind each; full ones come at once."""
-        consumer = self._consumer
-        pause = self._last_batch + self.stage.linger_seconds - time.monotonic()
-        few = sum(map(len, batch.records.values())) < self.app.batch_records // 2
-        if few and pause > 0:
-            await consumer.wait_first(asyncio.sleep(pause), consumer.suspend_flow.wait())
-        self._last_batch = time.monotonic()
-
     async def _batch(self, batch: Fetched) -> None:
-        await self._gather(batch)
         consumer = self._consumer
         if self.failed.done() or batch.assignment != consumer.assignment_number:
             return

@@ -58,6 +58,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._room.set()
         self._done: dict[TP, int] = {}
         self._most = FIRST_RECORDS
+        self._last_batch = 0.0
         self.passed: Passed[TP] = Passed()
 
     def _new_consumer_thread(self) -> MemberThread:
@@ -145,10 +146,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             return  # room may come from a failed batch: what follows it must not be read before it is read again
         self._pass_over()
         number = self.assignment_number
-        records, active = await self._wait_next_records(timeout)
-        for tp, found in (records or {}).items():
-            self.passed.given(tp, found[-1].offset + 1)
-        fetched = {self.app.place(tp): found for tp, found in (records or {}).items() if active is None or tp in active}
+        fetched = await self._fetch(timeout)
+        if fetched:
+            await self._gather(fetched, timeout, number)
         for batch in sliced(fetched, self._growing):
             while not await self._has_room(timeout):
                 if not self._flows(number):
@@ -159,6 +159,24 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             place, found = next(iter(batch.items()))
             tp = self.app.tp(place)
             yield tp, self._message(tp, found[-1], Fetched(batch, number))
+
+    async def _fetch(self, timeout: float) -> dict[TopicPartition, list[LogRecord]]:
+        """What there is, or comes first within the time-out; nothing after it."""
+        records, active = await self._wait_next_records(timeout)
+        for tp, found in (records or {}).items():
+            self.passed.given(tp, found[-1].offset + 1)
+        return {self.app.place(tp): found for tp, found in (records or {}).items() if active is None or tp in active}
+
+    async def _gather(self, fetched: dict[TopicPartition, list[LogRecord]], timeout: float, number: int) -> None:
+        """More of it, for a stage that lingers: until its batches are that far apart, or this one is large."""
+        until = self._last_batch + self.app.linger_seconds
+        while self._flows(number):
+            pause = until - self.loop.time()
+            if pause <= 0 or sum(map(len, fetched.values())) >= self.app.batch_records // 2:
+                break
+            for place, found in (await self._fetch(min(timeout, pause))).items():
+                fetched[place] = [*fetched.get(place, ()), *found]
+        self._last_batch = self.loop.time()
 
     def _growing(self) -> int:
         """Most records of the next batch."""
@@ -283,6 +301,7 @@ class BatchApp(faust.App):  # type: ignore[misc]
     prefix: str
     batches: int
     batch_records: int
+    linger_seconds: float
 
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self)

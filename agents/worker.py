@@ -58,6 +58,7 @@ class Worker:
         app = build_app(self.settings, group, self._instance())
         app.batches = stage.batches
         app.batch_records = stage.batches * self.settings.batch_records
+        app.linger_seconds = stage.linger_seconds
         runner.attach(app)
         self._healths.append(health)
         self._runners.append(runner)

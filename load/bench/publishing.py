@@ -6,20 +6,15 @@ from confluent_kafka import Producer
 
 from load.bench.job import Made
 
-LINGER_MS = 1.0
-"""A publisher's own waiting is part of the latency: librdkafka's default of 5 ms costs 3 ms of the median
-(docs/performance.md)."""
-
 
 def producer(kafka: str) -> Producer:
-    """As customers' events are published. No delivery reports: they would cost a call of Python each, and every loss
-    shows in the predictions that are missing."""
+    """As customers' events are published, lingering as long as librdkafka does by default (5 ms). No delivery reports:
+    they would cost a call of Python each, and every loss shows in the predictions that are missing."""
     return Producer(
         {
             "bootstrap.servers": kafka,
             "partitioner": "murmur2_random",
             "enable.idempotence": True,
-            "linger.ms": LINGER_MS,
             "queue.buffering.max.messages": 1_000_000,
             "log_level": 0,
         }

@@ -2,6 +2,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,6 +50,8 @@ def test_backoff_grows() -> None:
 
 class Fetching(BatchConsumer):
     """A consumer without Kafka, whose batches in flight leave no room."""
+
+    should_stop = False
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
@@ -111,6 +114,33 @@ def test_a_batch_makes_room_once_and_a_void_one_never() -> None:
         return [*found, consumer._room.is_set()]
 
     assert asyncio.run(room()) == [False, True, False]
+
+
+def test_a_stage_that_lingers_gathers_until_its_batches_are_far_apart_or_large() -> None:
+    async def gathered(comes: list[int], each_s: float) -> tuple[int, float]:
+        consumer = Fetching()
+        consumer.app = SimpleNamespace(batch_records=10, linger_seconds=1.0, place=lambda tp: TopicPartition(*tp))
+        now, offset = 100.0, 0
+        consumer.loop = SimpleNamespace(time=lambda: now)
+        consumer._last_batch = now
+
+        async def fetch(timeout: float) -> Any:
+            nonlocal now, offset
+            now += min(each_s, timeout)
+            found = [Record(offset + number, 0, None, b"") for number in range(comes.pop(0))]
+            offset += len(found)
+            return ({TP("t", 0): found} if found else {}), None
+
+        consumer._wait_next_records = fetch  # type: ignore[method-assign]
+        fetched = await consumer._fetch(1.0)
+        await consumer._gather(fetched, 1.0, consumer.assignment_number)
+        records = fetched[TopicPartition("t", 0)]
+        assert [record.offset for record in records] == list(range(offset))
+        return len(records), now - 100.0
+
+    assert asyncio.run(gathered([1, 1, 0, 1, 9], 0.25)) == (3, 1.0)
+    assert asyncio.run(gathered([1, 1, 1, 2, 9], 0.125)) == (5, 0.5)
+    assert asyncio.run(gathered([1, 9], 5.0)) == (1, 1.0)
 
 
 def test_batches_grow_from_small_ones_to_the_allowed_size() -> None:
