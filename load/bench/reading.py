@@ -5,7 +5,6 @@ from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import nan
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -46,10 +45,13 @@ class Read:
         return max((length for length, _ in self._gaps(since)), default=0.0)
 
     def back(self, killed: float) -> float:
-        """When the predictions of the process that was started after the kill began to come; NaN when it is not to be
-        seen."""
+        """When the predictions of the process that was started after the kill began to come. ClickException when it is
+        not to be seen."""
         gaps = self._gaps(killed + START_S)  # what ends before that was still the dead process's
-        return next((end for length, end in gaps if length > START_S), nan)
+        end = next((end for length, end in gaps if length > START_S), None)
+        if end is None:
+            raise click.ClickException("no predictions were seen to come again after the kill: see the workers' logs")
+        return end
 
     def _gaps(self, since: float) -> Iterator[tuple[float, float]]:
         """(length, end) of those between two predictions that ended after `since`."""
@@ -130,7 +132,7 @@ class _Reading:
 
     def take(self, messages: list[Message], now: float) -> None:
         """Messages that could be read by now."""
-        told, ids, count = self._told, self._ids, 0
+        told, ids, count, earliest = self._told, self._ids, 0, 0.0
         for message in messages:
             value = message.value()
             if message.error() is not None or not self._is_prediction(value):
@@ -138,11 +140,12 @@ class _Reading:
             count += 1
             if ids is not None:
                 ids.append(leading_text(value))
-            latest = message
+            latest = message.timestamp()[1] / 1000
+            earliest = earliest or latest
         if count:
             self._moments.extend([now] * count if ids is not None else ())
-            told[LAST] = latest.timestamp()[1] / 1000
-            told[FIRST] = told[FIRST] or told[LAST]
+            told[LAST] = latest
+            told[FIRST] = told[FIRST] or earliest
             told[COUNT] += count
 
     def keep(self) -> None:

@@ -11,7 +11,7 @@ from load.bench.reading import Read, Reader
 from load.bench.system import System, Workers
 
 RATE = 1000
-PATIENCE_S = 60.0
+PATIENCE_S, SETTLING_S = 60.0, 600.0
 BEFORE_S, AFTER_S = 4, 8
 """The kill comes after BEFORE_S of a steady stream, which goes on for AFTER_S."""
 
@@ -32,7 +32,11 @@ def _let_time_pass(system: System, workers: Workers) -> None:
     """Up to the first stream: what falls due at once in between (a tenth of a million customers' questions, and their
     examples to be learnt) has nothing to do with a kill."""
     system.publisher.all(system.job.tick(PACED_MS))
-    while system.lags()["scoring"]:
+    end = time.monotonic() + SETTLING_S
+    while lag := system.lags()["scoring"]:
+        if time.monotonic() > end:
+            raise click.ClickException(f"scoring has {lag} records before it after {SETTLING_S:.0f} s")
+        system.check()
         time.sleep(0.5)
     workers.drained("learning")
 
