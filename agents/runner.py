@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from aiokafka.errors import KafkaError
@@ -183,7 +184,8 @@ class Runner:
         self._emitter.emit(piece.outputs)
         produced = time.perf_counter()
         hit(ACKED)
-        self._loop.call_soon_threadsafe(self._consumer.make_room, batch)
+        with suppress(RuntimeError):  # the loop is closed: the worker ends, and this slice is committed all the same
+            self._loop.call_soon_threadsafe(self._consumer.make_room, batch)
         piece.commit()
         committed = time.perf_counter()
         hit(COMMITTED)

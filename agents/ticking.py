@@ -14,9 +14,9 @@ from streams.features.window import duration_ms
 from streams.log import Output
 
 log = logging.getLogger(__name__)
-GROUPS = 4
+GROUPS = 2
 """Owned partitions get their ticks in so many groups, evenly over the time between two ticks: what falls due by then
-would else hold up the events of all at the same moment. Not one by one: a record each takes the stage's thread."""
+would else hold up the events of all at the same moment. Not in more: each takes the stage's thread for a round trip."""
 
 
 def groups(done: int, reached: int) -> set[int]:

@@ -21,23 +21,32 @@ from agents.passing import Passed
 from agents.starting import Kept
 from streams.log import LogRecord, TopicPartition
 
+BESIDE_S = 0.1
+"""How long a fetch waits while a batch is at work: until it is over nothing is read again if that batch fails."""
 FIRST_RECORDS = 2_000
 """Most records of the first batch after an assignment; of each next one twice as many. Whoever comes back to a backlog
 is heard again soon."""
+LITTLE = 500
+"""Records: a fetch in the midst of a log brings more."""
+AT_ONCE_S = 0.005
+"""Time-out of a fetch of what is there."""
+GATHERED_BYTES = 4 << 20
+"""Of values, from which on a stage that lingers gathers no more: fetched records take six times as much memory."""
 
 
 @dataclass(slots=True)
 class Fetched:
-    """Records of one fetch by partition, and the assignment (by number) that they belong to. nearly_done: the next
-    ones may be fetched meanwhile."""
+    """Records by partition, and the assignment (by number) that they belong to. made_room: the next ones may be
+    fetched. done: worked off."""
 
     records: dict[TopicPartition, list[LogRecord]]
     assignment: int
-    nearly_done: bool = False
+    made_room: bool = False
+    done: bool = False
 
 
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]
-    """Yields one message per fetch. The app's hooks say where each partition is read from (`assign`) and which are
+    """Yields one message per batch. The app's hooks say where each partition is read from (`assign`) and which are
     read at all (`wants`).
 
     `assignment_number` grows whenever what was fetched so far becomes void: batches of another number must not be
@@ -59,6 +68,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._done: dict[TP, int] = {}
         self._most = FIRST_RECORDS
         self._last_batch = 0.0
+        self._latest: Fetched | None = None
         self.passed: Passed[TP] = Passed()
 
     def _new_consumer_thread(self) -> MemberThread:
@@ -80,6 +90,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     def void(self, pause: float = 0.0) -> None:
         """Whatever was fetched must not be worked on any more; positions are asked for again after `pause` seconds."""
         self.assignment_number += 1
+        self._latest = None
         self._placed = False
         self._not_before = self.loop.time() + pause
         self._room.set()
@@ -135,7 +146,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     # -- batches
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
-        """What a fetch brought, in as many messages as batches of the allowed size are needed."""
+        """What was fetched, in as many messages as batches of the allowed size are needed."""
         if not self.flow_active:
             await self.wait_first(self.can_resume_flow.wait(), timeout=timeout)
             return
@@ -146,9 +157,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             return  # room may come from a failed batch: what follows it must not be read before it is read again
         self._pass_over()
         number = self.assignment_number
-        fetched = await self._fetch(timeout)
-        if fetched:
-            await self._gather(fetched, timeout, number)
+        at_work = self._latest is not None and not self._latest.done
+        fetched = await self._fetch(min(timeout, BESIDE_S) if at_work else timeout)
+        if fetched and self.app.linger_seconds:
+            await self._gather(fetched, number)
         for batch in sliced(fetched, self._growing):
             while not await self._has_room(timeout):
                 if not self._flows(number):
@@ -158,24 +170,31 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             self._room.clear()  # one ahead, and only shortly: what is fetched early has grown old when its turn comes
             place, found = next(iter(batch.items()))
             tp = self.app.tp(place)
-            yield tp, self._message(tp, found[-1], Fetched(batch, number))
+            self._latest = Fetched(batch, number)
+            yield tp, self._message(tp, found[-1], self._latest)
 
     async def _fetch(self, timeout: float) -> dict[TopicPartition, list[LogRecord]]:
-        """What there is, or comes first within the time-out; nothing after it."""
+        """What there is, or else what comes first within so many seconds."""
         records, active = await self._wait_next_records(timeout)
         for tp, found in (records or {}).items():
             self.passed.given(tp, found[-1].offset + 1)
         return {self.app.place(tp): found for tp, found in (records or {}).items() if active is None or tp in active}
 
-    async def _gather(self, fetched: dict[TopicPartition, list[LogRecord]], timeout: float, number: int) -> None:
-        """More of it, for a stage that lingers: until its batches are that far apart, or this one is large."""
+    async def _gather(self, fetched: dict[TopicPartition, list[LogRecord]], number: int) -> None:
+        """More of it, for a stage that lingers: until its batches are that far apart, or this one is large. Where
+        little came it is at the end of the log, and waits; else every few records would be a fetch."""
         until = self._last_batch + self.app.linger_seconds
-        while self._flows(number):
+        came, count, size = fetched, _count(fetched), _size(fetched)
+        while self._flows(number) and count < self.app.batch_records // 2 and size < GATHERED_BYTES:
             pause = until - self.loop.time()
-            if pause <= 0 or sum(map(len, fetched.values())) >= self.app.batch_records // 2:
-                break
-            for place, found in (await self._fetch(min(timeout, pause))).items():
+            if _count(came) < LITTLE:
+                if pause <= 0:
+                    break
+                await self.wait_first(asyncio.sleep(pause), self.suspend_flow.wait())
+            came = await self._fetch(AT_ONCE_S)
+            for place, found in came.items():
                 fetched[place] = [*fetched.get(place, ()), *found]
+            count, size = count + _count(came), size + _size(came)
         self._last_batch = self.loop.time()
 
     def _growing(self) -> int:
@@ -185,7 +204,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         return most
 
     def _pass_over(self) -> None:
-        """Nothing is on its way here: where all records are done, what was fetched since then holds none."""
+        """Nothing is fetched now: where all records that came are done, what was read since then holds none."""
         for tp in self.assignment():
             read = self._thread.read_to(tp)
             if read is not None and self.passed.read(tp, read):
@@ -218,15 +237,16 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         )
 
     def make_room(self, batch: Fetched) -> None:
-        """Little is left to do of a batch: fetch the next one beside it."""
-        if batch.assignment == self.assignment_number and not batch.nearly_done:
-            batch.nearly_done = True
+        """The outputs of a batch, or of its first slice, are acked: fetch the next one beside what is left to do."""
+        if batch.assignment == self.assignment_number and not batch.made_room:
+            batch.made_room = True
             self._room.set()
 
     def finished(self, batch: Fetched, positions: Mapping[TopicPartition, int]) -> None:
         """A batch is done (or void): make room, and report these positions with the next group commit."""
         if batch.assignment != self.assignment_number:
             return
+        batch.done = True
         self.make_room(batch)
         for place, offset in positions.items():
             self._done[self.app.tp(place)] = offset
@@ -256,6 +276,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Faust's watch over single messages does not apply; lag and health are ours."""
+
+
+def _count(fetched: Mapping[TopicPartition, Sequence[LogRecord]]) -> int:
+    return sum(map(len, fetched.values()))
+
+
+def _size(fetched: Mapping[TopicPartition, Sequence[LogRecord]]) -> int:
+    return sum(len(record.value or b"") for found in fetched.values() for record in found)
 
 
 def sliced(

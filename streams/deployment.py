@@ -107,8 +107,11 @@ def deploy_of(
 def definitions_of(use_case: Any) -> str:
     """Canonical JSON of a use case: sorted keys, each declaration with its class, schemas without docs.
 
-    A change that could change a result changes the text. DeclarationError for a value without a JSON form."""
-    return json.dumps(_plain(use_case, use_case.name), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    A change that could change a result changes the text; how often the clock ticks does not, as each tick is a record
+    of the log. DeclarationError for a value without a JSON form."""
+    plain = _plain(use_case, use_case.name)
+    plain.pop("tick_every", None)
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def deployment_id(definitions: str) -> str:

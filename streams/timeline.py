@@ -64,14 +64,14 @@ class PartitionHeader:
 
     @classmethod
     def unpack(cls, data: bytes) -> "PartitionHeader":
-        """What `pack` wrote."""
+        """What `pack` wrote, also that of a later version."""
         told = msgpack.unpackb(data)
         told["counters"] = _zeros() | told["counters"]
         told["serving"] = {
             arm: Serving(**{**entry, "previous": tuple(entry["previous"]) if entry["previous"] else None})
             for arm, entry in told["serving"].items()
         }
-        return cls(**told)
+        return cls(**{name: value for name, value in told.items() if name in _HEADER})
 
 
 _HEADER = [one.name for one in fields(PartitionHeader)]

@@ -85,7 +85,7 @@ COMING = _options(
     _option("--event-bytes", SOME, "84", "Bytes of an event in Avro."),
     _option("--hottest", SHARE, "0", "Share of the events that the busiest customer has."),
     _option("--features", click.IntRange(1, 10_000), 20, "Declared features."),
-    _option("--tick", Number(0.001), "1", "Seconds from tick to tick of a partition."),
+    _option("--tick", Number(0.001), "0.25", "Seconds from tick to tick of a partition."),
 )
 ASKED = _options(
     _option("--targets", click.IntRange(1, 16), 2, "Targets, all alike."),
@@ -159,7 +159,7 @@ def declared_load(given: Mapping[str, Any], ref: str, mix: Mapping[str, float]) 
     """The load of a use case, and what is assumed of it."""
     declared = load_use_case(ref)
     targets = targets_of(declared, mixed(declared, mix))
-    tick = duration_ms(declared.tick_every) / 1000
+    tick = duration_ms(declared.tick_every) / 1000  # an external clock's publisher is free to tick otherwise
     return load_of(given, targets, len(declared.features), tick), assumptions(declared, mix)
 
 

@@ -73,7 +73,7 @@ class Load:
 
     @property
     def progress_seconds(self) -> float:
-        """From one progress record of a partition to the next: streams.scoring tells of progress once a second."""
+        """From one progress record of a partition to the next: it is told once a second (streams.targets.questions)."""
         return max(1.0, self.tick_seconds)
 
     def __post_init__(self) -> None:

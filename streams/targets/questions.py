@@ -129,7 +129,8 @@ class Questions:
         header.counters["examples"] += 1
 
     def progress(self, work: PartitionWork, lateness: int) -> None:
-        """Tell everyone downstream that this partition's time has passed: once in each second of tick time."""
+        """Tell everyone downstream that this partition's time has passed: at the first tick in each second of tick
+        time."""
         header = work.header
         tick, told = header.last_tick, header.told_tick
         assert tick is not None

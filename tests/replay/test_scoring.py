@@ -131,8 +131,13 @@ def test_ticks_within_a_second_tell_of_progress_once():
     moments = [start + 1000 * second + part for second in (1, 2, 5) for part in (100, 350, 999)]
     for moment in moments:
         log.tick(moment)
-    told = [p["tick"] for p in decoded(log, calm(log)[1], "Progress") if p["source"]["partition"] == 0]
+    store, outputs = calm(log)
+    told = [p["tick"] for p in decoded(log, outputs, "Progress") if p["source"]["partition"] == 0]
     assert sorted(set(told) & set(moments)) == [start + 1000 * second + 100 for second in (1, 2, 5)]
+    for seed in range(4):
+        other = MemoryScoringStore()
+        assert seen(log, stormy(log, seed, other)).difference(seen(log, outputs)) is None
+        assert contents(other) == contents(store)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -29,6 +29,7 @@ def test_in_all_groups_together_each_owned_partition_gets_one_tick(partitions: i
 
 def test_no_group_is_passed_over_however_long_a_batch_takes() -> None:
     assert groups(7, 7) == set()  # woken too early
-    assert groups(7, 8) == {0}
-    assert groups(6, 9) == {3, 0, 1}
+    assert groups(7, 8) == {8 % GROUPS}
+    assert groups(6, 7) == {7 % GROUPS}
+    assert groups(6, 9) == {7 % GROUPS, 8 % GROUPS, 9 % GROUPS}
     assert groups(7, 7 + 10 * GROUPS) == set(range(GROUPS))

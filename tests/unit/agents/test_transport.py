@@ -116,31 +116,43 @@ def test_a_batch_makes_room_once_and_a_void_one_never() -> None:
     assert asyncio.run(room()) == [False, True, False]
 
 
-def test_a_stage_that_lingers_gathers_until_its_batches_are_far_apart_or_large() -> None:
-    async def gathered(comes: list[int], each_s: float) -> tuple[int, float]:
-        consumer = Fetching()
-        consumer.app = SimpleNamespace(batch_records=10, linger_seconds=1.0, place=lambda tp: TopicPartition(*tp))
-        now, offset = 100.0, 0
-        consumer.loop = SimpleNamespace(time=lambda: now)
-        consumer._last_batch = now
+async def gathered(comes: list[int], value: bytes = b"") -> tuple[int, int]:
+    """Records gathered and times waited, when fetches bring so many each."""
+    consumer = Fetching()
+    consumer.app = SimpleNamespace(batch_records=8000, linger_seconds=1.0, place=lambda tp: TopicPartition(*tp))
+    now, offset, waits = 100.0, 0, 0
+    consumer.loop = SimpleNamespace(time=lambda: now)
+    consumer._last_batch = now
 
-        async def fetch(timeout: float) -> Any:
-            nonlocal now, offset
-            now += min(each_s, timeout)
-            found = [Record(offset + number, 0, None, b"") for number in range(comes.pop(0))]
-            offset += len(found)
-            return ({TP("t", 0): found} if found else {}), None
+    async def wait(*waited: Any, timeout: Any = None) -> None:
+        nonlocal now, waits
+        for coroutine in waited:
+            coroutine.close()
+        now, waits = now + 1.0, waits + 1
 
-        consumer._wait_next_records = fetch  # type: ignore[method-assign]
-        fetched = await consumer._fetch(1.0)
-        await consumer._gather(fetched, 1.0, consumer.assignment_number)
-        records = fetched[TopicPartition("t", 0)]
-        assert [record.offset for record in records] == list(range(offset))
-        return len(records), now - 100.0
+    async def fetch(timeout: float) -> Any:
+        nonlocal offset
+        found = [Record(offset + number, 0, None, value) for number in range(comes.pop(0))]
+        offset += len(found)
+        return ({TP("t", 0): found} if found else {}), None
 
-    assert asyncio.run(gathered([1, 1, 0, 1, 9], 0.25)) == (3, 1.0)
-    assert asyncio.run(gathered([1, 1, 1, 2, 9], 0.125)) == (5, 0.5)
-    assert asyncio.run(gathered([1, 9], 5.0)) == (1, 1.0)
+    consumer.wait_first = wait  # type: ignore[method-assign]
+    consumer._wait_next_records = fetch  # type: ignore[method-assign]
+    fetched = await consumer._fetch(1.0)
+    await consumer._gather(fetched, consumer.assignment_number)
+    assert [record.offset for record in fetched[TopicPartition("t", 0)]] == list(range(offset))
+    return offset, waits
+
+
+def test_a_stage_that_lingers_waits_at_the_end_of_the_log() -> None:
+    assert asyncio.run(gathered([3, 40])) == (43, 1)
+    assert asyncio.run(gathered([600, 20, 30])) == (650, 1)
+    assert asyncio.run(gathered([3, 700, 0])) == (703, 1)  # more than little had gathered: is there more?
+
+
+def test_a_stage_that_lingers_does_not_wait_in_the_midst_of_the_log() -> None:
+    assert asyncio.run(gathered([2000, 1500, 900])) == (4400, 0)
+    assert asyncio.run(gathered([4], bytes(1 << 20))) == (4, 0)  # 4 MiB are enough
 
 
 def test_batches_grow_from_small_ones_to_the_allowed_size() -> None:

@@ -41,6 +41,11 @@ def test_definitions_are_canonical(telecom):
     assert json.loads(text)["features"][0]["class"] == type(telecom.features[0]).__name__
 
 
+def test_how_often_the_clock_ticks_does_not_change_them(telecom):
+    assert definitions_of(dataclasses.replace(telecom, tick_every="5s")) == definitions_of(telecom)
+    assert definitions_of(dataclasses.replace(telecom, allowed_lateness="5s")) != definitions_of(telecom)
+
+
 def test_a_doc_does_not_change_them(telecom):
     events = copy.deepcopy(dict(telecom.events))
     for schema in events.values():

@@ -1,3 +1,5 @@
+import msgpack
+
 from streams.timeline import COUNTERS, PartitionHeader, Serving
 
 
@@ -15,6 +17,11 @@ def test_a_header_of_fewer_counters_gets_the_others() -> None:
     header = PartitionHeader()
     del header.counters["unmatched"]
     assert PartitionHeader.unpack(header.pack()).counters == dict.fromkeys(COUNTERS, 0)
+
+
+def test_a_header_of_a_later_version_is_read() -> None:
+    packed = msgpack.packb(msgpack.unpackb(PartitionHeader(last_tick=5).pack()) | {"news": 1})
+    assert PartitionHeader.unpack(packed) == PartitionHeader(last_tick=5)
 
 
 def test_before_the_first_tick_nothing_is_late() -> None:

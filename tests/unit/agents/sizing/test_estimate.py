@@ -6,6 +6,7 @@ import pytest
 
 from agents.sizing.advice import changes, limits
 from agents.sizing.constants import NAMES, Constants
+from agents.sizing.cpu import controls
 from agents.sizing.estimate import Estimate, estimate
 from agents.sizing.load import ArmLoad, Hardware, Load, Prices, TargetLoad
 from agents.sizing.rates import digests, open_observations, rates
@@ -85,6 +86,13 @@ def test_ticks_and_switches_cost_by_partition() -> None:
     assert of(constants).cores["scoring"] == pytest.approx((4000 + 8000 + 2) / 1e6)
     slower = of(constants, replace(LOAD, tick_seconds=10))
     assert slower.cores["scoring"] == pytest.approx((400 + 8000 + 2) / 1e6)
+
+
+@pytest.mark.parametrize("tick,told", [(0.25, 4 + 2), (1, 1 + 2), (10, 0.1 + 0.2)])
+def test_ticks_within_a_second_tell_of_progress_once(tick: float, told: float) -> None:
+    load = replace(LOAD, tick_seconds=tick)
+    found = rates(load)
+    assert controls(load, found, 3) - 3 * found.versions == pytest.approx(3 * told)
 
 
 def test_every_scorer_loads_every_version() -> None:
