@@ -22,14 +22,12 @@ from agents.starting import Kept
 from streams.log import LogRecord, TopicPartition
 
 BESIDE_S = 0.1
-"""How long a fetch waits while a batch is at work: until it is over nothing is read again if that batch fails."""
+"""How long a fetch waits while a batch is at work or gathers: nothing is read again before, if that batch fails."""
 FIRST_RECORDS = 2_000
 """Most records of the first batch after an assignment; of each next one twice as many. Whoever comes back to a backlog
 is heard again soon."""
 LITTLE = 500
-"""Records: a fetch in the midst of a log brings more."""
-AT_ONCE_S = 0.005
-"""Time-out of a fetch of what is there."""
+"""Records: a fetch in the midst of a log brings more, as a rule."""
 GATHERED_BYTES = 4 << 20
 """Of values, from which on a stage that lingers gathers no more: fetched records take six times as much memory."""
 
@@ -181,21 +179,26 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         return {self.app.place(tp): found for tp, found in (records or {}).items() if active is None or tp in active}
 
     async def _gather(self, fetched: dict[TopicPartition, list[LogRecord]], number: int) -> None:
-        """More of it, for a stage that lingers: until its batches are that far apart, or this one is large. Where
-        little came it is at the end of the log, and waits; else every few records would be a fetch."""
+        """More of it, for a stage that lingers: until its batches are that far apart, or this one is large. At the end
+        of the log it waits; else every few records would be a fetch."""
         until = self._last_batch + self.app.linger_seconds
-        came, count, size = fetched, _count(fetched), _size(fetched)
+        came, more, count, size = fetched, self._has_more(fetched), _count(fetched), _size(fetched)
         while self._flows(number) and count < self.app.batch_records // 2 and size < GATHERED_BYTES:
             pause = until - self.loop.time()
-            if _count(came) < LITTLE:
-                if pause <= 0:
-                    break
+            if pause <= 0 and (not more or _count(came) < LITTLE):
+                break
+            if not more:
                 await self.wait_first(asyncio.sleep(pause), self.suspend_flow.wait())
-            came = await self._fetch(AT_ONCE_S)
+            came = await self._fetch(BESIDE_S)
             for place, found in came.items():
                 fetched[place] = [*fetched.get(place, ()), *found]
+            more = bool(came) and self._has_more(fetched)
             count, size = count + _count(came), size + _size(came)
         self._last_batch = self.loop.time()
+
+    def _has_more(self, fetched: Mapping[TopicPartition, Sequence[LogRecord]]) -> bool:
+        """Whether these are not the last ones of their partitions. Markers of transactions count as more."""
+        return any((self.app.end_offset(place) or 0) > found[-1].offset + 1 for place, found in fetched.items())
 
     def _growing(self) -> int:
         """Most records of the next batch."""

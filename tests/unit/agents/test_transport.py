@@ -116,11 +116,14 @@ def test_a_batch_makes_room_once_and_a_void_one_never() -> None:
     assert asyncio.run(room()) == [False, True, False]
 
 
-async def gathered(comes: list[int], value: bytes = b"") -> tuple[int, int]:
-    """Records gathered and times waited, when fetches bring so many each."""
+async def gathered(comes: list[int], left: int = 0, value: bytes = b"") -> tuple[int, int]:
+    """Records gathered and times waited, when fetches bring so many each, and `left` are behind the last of them."""
+    end, now, offset, waits = sum(comes) + left, 100.0, 0, 0
     consumer = Fetching()
-    consumer.app = SimpleNamespace(batch_records=8000, linger_seconds=1.0, place=lambda tp: TopicPartition(*tp))
-    now, offset, waits = 100.0, 0, 0
+    consumer.app = SimpleNamespace(
+        batch_records=8000, linger_seconds=1.0, place=lambda tp: TopicPartition(*tp), end_offset=lambda place: reached
+    )
+    reached = end if left else 0
     consumer.loop = SimpleNamespace(time=lambda: now)
     consumer._last_batch = now
 
@@ -131,9 +134,11 @@ async def gathered(comes: list[int], value: bytes = b"") -> tuple[int, int]:
         now, waits = now + 1.0, waits + 1
 
     async def fetch(timeout: float) -> Any:
-        nonlocal offset
+        nonlocal now, offset, reached
+        now += 0.25
         found = [Record(offset + number, 0, None, value) for number in range(comes.pop(0))]
         offset += len(found)
+        reached = end if left else offset
         return ({TP("t", 0): found} if found else {}), None
 
     consumer.wait_first = wait  # type: ignore[method-assign]
@@ -146,13 +151,15 @@ async def gathered(comes: list[int], value: bytes = b"") -> tuple[int, int]:
 
 def test_a_stage_that_lingers_waits_at_the_end_of_the_log() -> None:
     assert asyncio.run(gathered([3, 40])) == (43, 1)
-    assert asyncio.run(gathered([600, 20, 30])) == (650, 1)
-    assert asyncio.run(gathered([3, 700, 0])) == (703, 1)  # more than little had gathered: is there more?
+    assert asyncio.run(gathered([3, 0])) == (3, 1)
+    assert asyncio.run(gathered([3, 0, 40], left=1)) == (43, 1)  # a marker, behind which nothing comes at first
 
 
 def test_a_stage_that_lingers_does_not_wait_in_the_midst_of_the_log() -> None:
-    assert asyncio.run(gathered([2000, 1500, 900])) == (4400, 0)
-    assert asyncio.run(gathered([4], bytes(1 << 20))) == (4, 0)  # 4 MiB are enough
+    assert asyncio.run(gathered([2000, 1500, 900], left=9)) == (4400, 0)
+    assert asyncio.run(gathered([600, 600, 600, 600, 600, 20], left=9)) == (3020, 0)  # until time is over, and slower
+    assert asyncio.run(gathered([3, 3, 3, 3], left=9)) == (12, 0)
+    assert asyncio.run(gathered([4], left=9, value=bytes(1 << 20))) == (4, 0)  # 4 MiB are enough
 
 
 def test_batches_grow_from_small_ones_to_the_allowed_size() -> None:
