@@ -91,10 +91,6 @@ class Runner:
         """Run something in the stage's thread, after what it is doing now."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *args)
 
-    def emit(self, outputs: Sequence[Any]) -> None:
-        """Produce in the stage's thread (use with `in_thread`)."""
-        self._emitter.emit(outputs)
-
     async def watch(self) -> None:
         """Red while no broker answers: a stage that gets nothing would not notice."""
         while True:

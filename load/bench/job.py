@@ -80,17 +80,16 @@ class Job:
 
     def paced(self, rate: int, seconds: float, begun: int) -> Iterator[Made]:
         """Events at an even rate, as close to each other in event time as the job's, and TICKS each second in every
-        partition, in one half of them after the other, as the wall clock's come (agents/ticking). `begun`: events of
-        such streams before these."""
+        partition, in one after the other, as the wall clock's come to up to four. `begun`: events of such streams
+        before these."""
         start = PACED_MS + begun * EVERY_MS
         count = int(rate * seconds)
-        halves = 0
+        ticks = 0
         for number, record in enumerate(activities(count, count * EVERY_MS / DAY_MS, seed=2 + begun, start_ms=start)):
-            while halves * rate <= number * 2 * TICKS:
-                time = start + int(halves * rate / (2 * TICKS) * EVERY_MS)
-                for partition in range(halves % 2, self.partitions, 2):
-                    yield self._tick(time, partition)
-                halves += 1
+            while ticks * rate <= number * TICKS * self.partitions:
+                at = ticks * rate / (TICKS * self.partitions)
+                yield self._tick(start + int(at * EVERY_MS), ticks % self.partitions)
+                ticks += 1
             yield self._event(record)
 
     def tick(self, time_ms: int) -> Iterator[Made]:

@@ -14,10 +14,14 @@ def test_in_all_groups_together_each_owned_partition_gets_one_tick(partitions: i
     codec = Codec(MemoryRegistry(), load_schemas())
     sent: list[list[Output]] = []
     owned = tuple(TopicPartition("customer-events", number) for number in range(partitions))
-    runner: Any = SimpleNamespace(owned=owned, emit=sent.append)
+    runner: Any = SimpleNamespace(owned=owned)
+    emitter = SimpleNamespace(emit=sent.append)
     settings = SimpleNamespace(signing_bytes=None)
     wiring: Any = SimpleNamespace(
-        codec=codec, settings=settings, use_case=SimpleNamespace(tick_every="1s", name="shop")
+        codec=codec,
+        settings=settings,
+        use_case=SimpleNamespace(tick_every="1s", name="shop"),
+        emitter=lambda: emitter,
     )
     ticker = Ticker(wiring, runner)
     for group in range(GROUPS):
