@@ -1,5 +1,7 @@
 """`tidecast bench`: all parts of the benchmark, by one command."""
 
+import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -155,7 +157,7 @@ def main(
     every event, learning on, Redis with its append-only file, all acks. A table of least, median and greatest.
 
     \b
-    tidecast bench                         # everything: 20 to 30 minutes
+    tidecast bench                         # everything: about 20 minutes
     tidecast bench --short                 # drain, latency, recovery, halfway: two to three minutes
     tidecast bench drain --runs 5 --json drain.json
     tidecast bench latency --rate 5000 --seconds 60
@@ -204,4 +206,5 @@ def _tell(bench: Bench, options: dict[str, Any], file: Path | None) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as after ^C: workers and servers are ended
     main(prog_name="tidecast bench")
