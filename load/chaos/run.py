@@ -139,6 +139,9 @@ def _flow(system: System, order: Order, report: Report, say: Say) -> None:
 def conclude(system: System, publisher: Publisher, reader: Reader, report: Report) -> None:
     """End the workers; compare what was published, read and stored with each other and with a calm replay."""
     told = system.status()
+    # a learner that ends leaves its partitions to the other one, which then sends its last switches again
+    system.workers.end(but="history")
+    report.differences += _history_left(system)
     system.workers.end()
     reader.end()
     report.recoveries, report.rebuilds = system.workers.recoveries(), system.workers.rebuilds
@@ -198,6 +201,17 @@ def _left(system: System, reader: Reader) -> str:
             f"{target}/{arm} has not {expected} versions" for arm in arms if system.versions(target, arm) < expected
         ]
     return ", ".join(behind[:5]) or _behind(system)
+
+
+def _history_left(system: System) -> list[str]:
+    """Waits until the history has written all; what it had not after SETTLE_S."""
+    end = time.monotonic() + SETTLE_S
+    while time.monotonic() < end:
+        places = system.status()["places"]
+        if not any(place["lag"] for place in places if place["stage"] == "history"):
+            return []
+        time.sleep(ASK_AGAIN_S)
+    return [f"history was not done {SETTLE_S:.0f} s after all others had ended"]
 
 
 def _behind(system: System) -> str:

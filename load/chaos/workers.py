@@ -102,14 +102,15 @@ class Workers:
         if not wanted:
             self._end(worker)
 
-    def end(self) -> None:
-        """End all gracefully; those that do not are killed and told as failures."""
+    def end(self, but: str = "") -> None:
+        """End all gracefully, or all but one; those that do not are killed and told as failures."""
         self._ended.set()
-        for worker in self.all.values():
+        ending = [worker for name, worker in self.all.items() if name != but]
+        for worker in ending:
             worker.wanted = False
             worker.signal(signal.SIGCONT)
             worker.signal(signal.SIGTERM)
-        for worker in self.all.values():
+        for worker in ending:
             self._end(worker)
 
     def kill(self) -> None:
