@@ -20,8 +20,8 @@ would else hold up the events of all at the same moment."""
 
 
 def groups(done: int, reached: int) -> set[int]:
-    """Those whose moments passed since the one that was done last, counted in parts of the time between two ticks: a
-    long batch may have let several pass."""
+    """Those whose moments passed since the one that was done last, counted in parts of the time between two ticks:
+    while Kafka was away several may have."""
     return {moment % GROUPS for moment in range(max(done, reached - GROUPS) + 1, reached + 1)}
 
 

@@ -191,7 +191,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                 await self.wait_first(asyncio.sleep(pause), self.suspend_flow.wait())
             came = await self._fetch(BESIDE_S)
             for place, found in came.items():
-                fetched[place] = [*fetched.get(place, ()), *found]
+                fetched.setdefault(place, []).extend(found)
             more = bool(came) and self._has_more(fetched)
             count, size = count + _count(came), size + _size(came)
         self._last_batch = self.loop.time()

@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 SWITCH_INTERVAL_S = 0.0005
 """Batches are worked on in a thread; the event loop beside it answers the broker. Measured: +14 %."""
 YOUNG_S, YOUNG_SWEEPS = 1.0, 120
-"""How often the young objects are searched for unreachable ones, and after how many times all are: a millisecond each
-time, and a tenth of a second with a hundred thousand customers."""
+"""How often the young objects are searched for unreachable ones, and after how many times all are: those of five
+seconds at once took a scorer up to 22 ms."""
 CONNECT_PATIENCE_S = 60.0
 STOP_PATIENCE_S = 15.0
 T = TypeVar("T")

@@ -31,7 +31,7 @@ def test_in_all_groups_together_each_owned_partition_gets_one_tick(partitions: i
     assert all(codec.decode(tick.value)[0] == "tidecast.Tick" for ticks in sent for tick in ticks)
 
 
-def test_no_group_is_passed_over_however_long_a_batch_takes() -> None:
+def test_no_group_is_passed_over_however_long_the_last_ones_took() -> None:
     assert groups(7, 7) == set()  # woken too early
     assert groups(7, 8) == {8 % GROUPS}
     assert groups(6, 7) == {7 % GROUPS}
