@@ -16,13 +16,18 @@ MEASURED = "measured.json"
 class Constants:
     """One value per constant; the unit is part of the name."""
 
+    # -- any worker
+    worker_cpu_us_per_record_read: float
+    """Fetching a record and its share of Faust's work, in any stage."""
+    worker_cpu_us_per_record_produced: float
+    """Producing a record of a prediction's size, and its ack."""
     # -- scoring, per record and per thing done for it
     scoring_cpu_us_per_event: float
     """Decode, check, drop duplicates, resolve observations, pack; neither features nor questions."""
     scoring_cpu_us_per_feature: float
     """Update and vector, per declared feature, for each event and each question of a schedule."""
     scoring_cpu_us_per_prediction: float
-    """Reasons, record, Avro, produce and its ack; without the arms' answers."""
+    """Reasons, record, Avro; without the arms' answers."""
     scoring_cpu_us_per_answer_linear: float
     """One arm's answer: Logistic, Linear."""
     scoring_cpu_us_per_answer_tree: float
@@ -32,7 +37,7 @@ class Constants:
     scoring_cpu_us_per_answer_naive: float
     """One arm's answer: PriorRate, LastValue."""
     scoring_cpu_us_per_example: float
-    """Settling: the labelled example's record, Avro, produce."""
+    """Opening the observation, keeping it, settling it; the labelled example's record, Avro."""
     scoring_cpu_us_per_customer: float
     """The client's part of reading one customer from Redis and committing it."""
     scoring_cpu_us_per_tick: float
@@ -58,7 +63,7 @@ class Constants:
     """Snapshot read, checked and unpacked."""
     # -- the other stages
     learning_cpu_us_per_example: float
-    """Read, decode and check in one arm's learner, before its model learns: every arm reads for itself."""
+    """Decode and check in one arm's learner, before its model learns: every arm reads for itself."""
     learning_cpu_us_per_learn_linear: float
     """Model.learn: Logistic, Linear."""
     learning_cpu_us_per_learn_tree: float
@@ -68,21 +73,21 @@ class Constants:
     learning_cpu_us_per_learn_naive: float
     """Model.learn: PriorRate, LastValue."""
     judging_cpu_us_per_example: float
-    """Read, decode, check; with its share of commits."""
+    """Decode, check."""
     judging_cpu_us_per_answer: float
     """Metrics and detector of one arm."""
     monitoring_cpu_us_per_prediction: float
-    """Read, decode, check; with its share of commits."""
+    """Decode, check."""
     monitoring_cpu_us_per_feature: float
     """One value into its histogram."""
     history_cpu_us_per_event: float
-    """Read, decode, two rows, insert: the client's part."""
+    """Decode, two rows, insert: the client's part."""
     history_cpu_us_per_prediction: float
-    """Read, decode, one row, insert: the client's part."""
+    """Decode, one row, insert: the client's part."""
     history_cpu_us_per_example: float
-    """Read, decode, one row, insert: the client's part."""
+    """Decode, one row, insert: the client's part."""
     reader_cpu_us_per_control: float
-    """A progress record or tick read and decoded by learning, judging, monitoring or history."""
+    """A progress record or tick decoded by learning, judging, monitoring or history."""
     # -- the servers' CPU
     redis_cpu_us_per_customer: float
     """Reading and committing one customer, in the server."""

@@ -17,7 +17,9 @@ def per_kind(c: Constants, what: str, arm: ArmLoad) -> float:
 def scoring_cores(load: Load, r: Rates, c: Constants) -> float:
     """What is divided among the scoring workers: everything per event, question, example and customer."""
     vectors = r.events + sum(t.by_schedule for t in r.targets)
-    total = r.events * c.scoring_cpu_us_per_event + vectors * load.features * c.scoring_cpu_us_per_feature
+    total = r.events * (c.worker_cpu_us_per_record_read + c.scoring_cpu_us_per_event)
+    total += (r.questions + r.examples) * c.worker_cpu_us_per_record_produced
+    total += vectors * load.features * c.scoring_cpu_us_per_feature
     total += r.touches * c.scoring_cpu_us_per_customer + r.examples * c.scoring_cpu_us_per_example
     for t in r.targets:
         answers = sum(per_kind(c, "scoring_cpu_us_per_answer", arm) for arm in t.target.arms)
@@ -38,7 +40,9 @@ def version_cores(r: Rates, c: Constants) -> float:
 
 def learner_cores(t: TargetRates, arm: ArmLoad, load: Load, c: Constants, partitions: int) -> float:
     """Of one arm's learner; it cannot have more than one core."""
-    each = c.learning_cpu_us_per_example + per_kind(c, "learning_cpu_us_per_learn", arm)
+    each = (
+        c.worker_cpu_us_per_record_read + c.learning_cpu_us_per_example + per_kind(c, "learning_cpu_us_per_learn", arm)
+    )
     version = per_kind(c, "model_dump_cpu_us", arm) + per_kind(c, "model_load_cpu_us", arm)
     return (t.examples * each + t.versions * version + _progress(load, c, partitions)) / US
 
@@ -50,15 +54,14 @@ def judging_cores(load: Load, r: Rates, c: Constants, partitions: int) -> float:
 
 
 def _judging(t: TargetRates, c: Constants) -> float:
-    return t.examples * (c.judging_cpu_us_per_example + len(t.target.arms) * c.judging_cpu_us_per_answer)
+    each = c.worker_cpu_us_per_record_read + c.judging_cpu_us_per_example
+    return t.examples * (each + len(t.target.arms) * c.judging_cpu_us_per_answer)
 
 
 def monitoring_cores(load: Load, r: Rates, c: Constants, partitions: int) -> float:
     """All source partitions."""
-    total = sum(
-        t.questions * (c.monitoring_cpu_us_per_prediction + t.target.features * c.monitoring_cpu_us_per_feature)
-        for t in r.targets
-    )
+    each = c.worker_cpu_us_per_record_read + c.monitoring_cpu_us_per_prediction
+    total = sum(t.questions * (each + t.target.features * c.monitoring_cpu_us_per_feature) for t in r.targets)
     return (total + _progress(load, c, partitions)) / US
 
 
@@ -66,12 +69,15 @@ def history_cores(load: Load, r: Rates, c: Constants, partitions: int) -> float:
     """All topics."""
     total = r.events * c.history_cpu_us_per_event + r.questions * c.history_cpu_us_per_prediction
     total += r.examples * c.history_cpu_us_per_example
-    return (total + controls(load, r, partitions) * c.reader_cpu_us_per_control) / US
+    told = controls(load, r, partitions)
+    read = (r.events + r.questions + r.examples + told) * c.worker_cpu_us_per_record_read
+    return (total + read + told * c.reader_cpu_us_per_control) / US
 
 
 def _progress(load: Load, c: Constants, partitions: int) -> float:
     """Microseconds per second for the progress of all source partitions in one topic."""
-    return partitions / load.progress_seconds * c.reader_cpu_us_per_control
+    each = c.worker_cpu_us_per_record_read + c.reader_cpu_us_per_control
+    return partitions / load.progress_seconds * each
 
 
 def controls(load: Load, r: Rates, partitions: int) -> float:

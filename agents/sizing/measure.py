@@ -1,11 +1,11 @@
-"""`python -m agents.sizing.measure [--write]`: measures the constants that need no server.
+"""`python -m agents.sizing.measure [--servers] [--write]`: measures the constants.
 
---write puts them into measured.json, else they are only printed. CPU is the thread's own, the median of five rounds;
-records are encoded as scoring encodes them."""
+Those that need no server; with --servers those that need one, on the running local stack (`tidecast stack up`), in
+topics, keys and a database of their own. --write puts them into measured.json, else they are only printed."""
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -13,9 +13,14 @@ from statistics import median
 from time import thread_time
 from typing import Any
 
+from agents.settings import STACK_FILE, load_settings
 from agents.sizing.constants import MEASURED, read_measured
-from agents.sizing.replayed import scoring_constants
+from agents.sizing.in_clickhouse import clickhouse_constants
+from agents.sizing.in_kafka import kafka_constants
+from agents.sizing.in_redis import redis_constants
+from agents.sizing.replayed import stage_constants
 from schemas.catalog import load_schemas
+from sinks.redis.client import connect
 from streams.codec import Codec, MemoryRegistry
 from streams.identity import Position
 from streams.models.arms import AdaptiveForest, Arm, HoeffdingTree, Logistic, Model, PriorRate, build_model
@@ -26,6 +31,7 @@ from streams.targets.observations import Observation, Observations, pack_vector
 
 FILE = Path(__file__).with_name(MEASURED)
 COMMAND = "`python -m agents.sizing.measure`"
+WITH_SERVERS = "`python -m agents.sizing.measure --servers`"
 FEATURES = 20
 ROUNDS = 5
 KEY = b"k" * 32
@@ -150,25 +156,31 @@ def _observed(arms: int) -> float:
 
 
 def measured() -> dict[str, float]:
-    """All of them, to three significant digits."""
-    found = byte_constants() | scoring_constants()
+    """Those that need no server."""
+    found = byte_constants()
     for kind in KINDS:
         found |= model_constants(kind)
-    return {name: float(f"{value:.3g}") for name, value in sorted(found.items())}
+    return found | stage_constants(found)
 
 
-def entries() -> dict[str, dict[str, Any]]:
-    """As they stand in measured.json."""
+def measured_on_servers() -> dict[str, float]:
+    """Those that need one. SettingError where no local stack runs."""
+    settings = load_settings()
+    pids = {part: each["pid"] for part, each in json.loads((settings.data / STACK_FILE).read_text())["pids"].items()}
+    found = redis_constants(connect(settings.redis_url), byte_constants()["redis_bytes_per_observed_answer"])
+    return found | clickhouse_constants(settings, pids["clickhouse"]) | kafka_constants(settings, pids["kafka"])
+
+
+def entries(found: Mapping[str, float], command: str) -> dict[str, dict[str, Any]]:
+    """As they stand in measured.json, to three significant digits."""
     how = {each.name: each.how for each in read_measured()}
-    today = datetime.now(UTC).date().isoformat()
-    return {
-        name: {"value": value, "provisional": False, "how": how[name], "command": COMMAND, "date": today}
-        for name, value in measured().items()
-    }
+    told = {"provisional": False, "command": command, "date": datetime.now(UTC).date().isoformat()}
+    return {name: {"value": float(f"{value:.3g}"), "how": how[name]} | told for name, value in sorted(found.items())}
 
 
 if __name__ == "__main__":
-    found = entries()
+    servers = "--servers" in sys.argv[1:]
+    found = entries(measured_on_servers(), WITH_SERVERS) if servers else entries(measured(), COMMAND)
     print(json.dumps(found, indent=1, ensure_ascii=False))
     if "--write" in sys.argv[1:]:
         whole = json.loads(FILE.read_text(encoding="utf-8"))

@@ -1,108 +1,113 @@
-"""What scoring costs per event and feature: replays in memory that differ in one thing at a time.
+"""What the stages compute per record: replays in memory that differ in one thing at a time.
 
-One logistic target or two are asked on every event of four types, hourly and daily tiles, as in the reference job;
-nothing is observed, time does not pass. Without servers: producing and Redis have constants of their own."""
+Without servers: reading a record, producing one, and Redis have constants of their own."""
 
-import gc
-from random import Random
-from time import thread_time
+from collections.abc import Callable, Mapping
 
-from schemas.catalog import load_schemas
-from schemas.topics import CUSTOMER_EVENTS
-from streams.codec import Codec, MemoryRegistry
-from streams.control import sign
-from streams.deployment import Deployment, Fingerprint, deploy_of
-from streams.log import Record, TopicPartition
-from streams.models.memory import MemoryModelStore
-from streams.replay import replay
-from streams.scoring import Scoring
-from streams.state.memory import MemoryScoringStore
-from streams.usecases import AbsenceOf, Arm, Ask, Count, Logistic, Sum, Target, UseCase
+from agents.sizing.job import (
+    ASKED,
+    EXAMPLES,
+    FEW,
+    KEY,
+    MANY,
+    MINUTE_MS,
+    PLACE,
+    START,
+    Job,
+    Replayed,
+    cpu_us_per_record,
+)
+from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES
+from streams.judging import Judging
+from streams.log import Record
+from streams.monitoring import Monitoring
+from streams.state.memory import MemoryStageStore
 
-EVENTS = 20_000
-CUSTOMERS = 2_000
 ROUNDS = 5
-START = 1_700_000_000_000
-KEY = b"k" * 32
-TYPES = ("call", "sms", "data", "topup")
-FEW, MANY = 8, 24
-"""Features."""
-SCHEMA = {
-    "type": "record",
-    "name": "Activity",
-    "namespace": "sized",
-    "fields": [
-        {"name": "event_id", "type": "string"},
-        {"name": "customer_id", "type": "string"},
-        {"name": "occurred_at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
-        {"name": "source", "type": "string", "default": ""},
-        {"name": "type", "type": "string"},
-        {"name": "amount", "type": "double"},
-    ],
-}
+SWITCHES = 2_000
+PROGRESS = 20_000
+NAIVE = 1
+"""Index of the naive arm."""
 
 
-def scoring_constants() -> dict[str, float]:
-    """Microseconds by constant."""
-    jobs = ((FEW, 1), (MANY, 1), (MANY, 2))
-    rounds = [[_cost(*job) for job in jobs] for _ in range(ROUNDS)]  # in turn: a machine's speed drifts
-    few, many, two = map(min, zip(*rounds, strict=True))  # what disturbs only adds
-    feature, question = (many - few) / (MANY - FEW), two - many
+def stage_constants(answer: Mapping[str, float]) -> dict[str, float]:
+    """Microseconds by constant. `answer`: what an answer and a learn of an arm cost, by constant."""
+    linear = answer["scoring_cpu_us_per_answer_linear"]
+    cost = _least(
+        {
+            "few": lambda: _scoring(Job(FEW)),
+            "many": lambda: _scoring(Job()),
+            "two": lambda: _scoring(Job(targets=2)),
+            "observed": lambda: _scoring(Job(observe=1.0)),
+            "switch": _switches,
+            "learner": lambda: _learning(Replayed(Job(observe=1.0, arms=2))),
+            "progress": _progress,
+            "judge one": lambda: _judging(Replayed(Job(observe=1.0))),
+            "judge four": lambda: _judging(Replayed(Job(observe=1.0, arms=4))),
+            "monitor few": lambda: _monitoring(Replayed(Job(FEW))),
+            "monitor many": lambda: _monitoring(Replayed(Job())),
+        }
+    )
+    feature, question = (cost["many"] - cost["few"]) / (MANY - FEW), cost["two"] - cost["many"]
+    judged = (cost["judge four"] - cost["judge one"]) / 3
+    watched = (cost["monitor many"] - cost["monitor few"]) / (MANY - FEW)
     return {
         "scoring_cpu_us_per_feature": feature,
-        "scoring_cpu_us_per_event": many - MANY * feature - question,
+        "scoring_cpu_us_per_event": cost["many"] - MANY * feature - question,
+        "scoring_cpu_us_per_prediction": question - linear,
+        "scoring_cpu_us_per_example": cost["observed"] - cost["many"],
+        "scoring_cpu_us_per_switch": cost["switch"],
+        "learning_cpu_us_per_example": cost["learner"] - answer["learning_cpu_us_per_learn_naive"],
+        "reader_cpu_us_per_control": cost["progress"],
+        "judging_cpu_us_per_example": cost["judge one"] - judged,
+        "judging_cpu_us_per_answer": judged,
+        "monitoring_cpu_us_per_prediction": cost["monitor few"] - FEW * watched,
+        "monitoring_cpu_us_per_feature": watched,
     }
 
 
-def _use_case(features: int, targets: int) -> UseCase:
-    declared: list[Count | Sum] = []
-    for over in ("24h", "7d", "30d"):
-        for kind in TYPES:
-            declared.append(Count(f"{kind}_count_{over}", of="Activity", over=over, where={"type": kind}))
-            declared.append(Sum(f"{kind}_sum_{over}", of="Activity", field="amount", over=over, where={"type": kind}))
-    arms = (Arm("logistic", Logistic(), role="champion"),)
-    asked = [
-        Target(f"t{n}", ask=Ask(on=("Activity",)), outcome=AbsenceOf("Activity", over="1d"), arms=arms, observe=0.0)
-        for n in range(targets)
-    ]
-    return UseCase(
-        "sized",
-        features=tuple(declared[:features]),
-        targets=tuple(asked),
-        clock="external",
-        events={"Activity": SCHEMA},
-    )
+def _least(costs: Mapping[str, Callable[[], float]]) -> dict[str, float]:
+    """Each at its least of some rounds, in turn: a machine's speed drifts, and what disturbs only adds."""
+    rounds = [{name: cost() for name, cost in costs.items()} for _ in range(ROUNDS)]
+    return {name: min(found[name] for found in rounds) for name in costs}
 
 
-def _cost(features: int, targets: int) -> float:
-    """Microseconds of CPU per event."""
-    case = _use_case(features, targets)
-    schemas = load_schemas() | {case.event_full_name(name): schema for name, schema in case.events.items()}
-    codec = Codec(MemoryRegistry(), schemas)
-    deployment = deploy_of(case, 1, 1, {}, Fingerprint("", "", "", ""))
-    records = _log(codec, deployment)
-    scoring = Scoring(case, deployment, MemoryScoringStore(), codec, MemoryModelStore(), KEY)
-    place = TopicPartition(CUSTOMER_EVENTS, 0)
-    half = len(records) // 2
-    for _ in replay(scoring, {place: records[:half]}):
-        pass
-    gc.collect()
-    gc.disable()
-    began = thread_time()
-    for _ in replay(scoring, {place: records}):
-        pass
-    took = thread_time() - began
-    gc.enable()
-    return 1e6 * took / (len(records) - half)
+def _scoring(job: Job) -> float:
+    replayed = Replayed(job)
+    return cpu_us_per_record(replayed.scoring(), PLACE, replayed.log(ticks=job.observe > 0))
 
 
-def _log(codec: Codec, deployment: Deployment) -> list[Record]:
-    random = Random(1)
-    signed = sign("tidecast.Deployment", deployment.to_record(), KEY, CUSTOMER_EVENTS, 0)
-    records = [Record(0, START, None, codec.encode("tidecast.Deployment", signed))]
-    for number in range(EVENTS):
-        customer, moment = f"customer-{random.randrange(CUSTOMERS):08d}", START + number * 60_000
-        event = {"event_id": f"event-{number:010d}", "customer_id": customer, "occurred_at": moment, "source": ""}
-        event |= {"type": random.choice(TYPES), "amount": random.random()}
-        records.append(Record(number + 1, moment, customer.encode(), codec.encode("sized.Activity", event)))
-    return records
+def _switches() -> float:
+    """Of one version, loaded with the first, by ever greater commands."""
+    replayed = Replayed(Job(observe=1.0, serve_every=100, events=2_000))
+    _, switch = replayed.codec.decode(replayed.switches()[0])
+    values = [replayed.deployed(CUSTOMER_EVENTS)]
+    values += [replayed.control("tidecast.Switch", {**switch, "command": number}) for number in range(1, SWITCHES)]
+    log = [Record(offset, START, None, value) for offset, value in enumerate(values)]
+    return cpu_us_per_record(replayed.scoring(), PLACE, log)
+
+
+def _learning(replayed: Replayed) -> float:
+    return cpu_us_per_record(replayed.learner(NAIVE), EXAMPLES, replayed.outputs()[EXAMPLES])
+
+
+def _progress() -> float:
+    """A learner on a log of progress records."""
+    replayed = Replayed(Job())
+    values = [replayed.deployed(LABELLED_EXAMPLES)]
+    for number in range(1, PROGRESS):
+        source = {"topic": CUSTOMER_EVENTS, "epoch": 1, "partition": 0, "offset": number, "ordinal": 0}
+        told = {"watermark": START + number * MINUTE_MS, "tick": START + number * MINUTE_MS, "source": source}
+        values.append(replayed.codec.encode("tidecast.Progress", {**told, "opened": {}, "settled": {}}))
+    log = [Record(offset, START, None, value) for offset, value in enumerate(values)]
+    return cpu_us_per_record(replayed.learner(0), EXAMPLES, log)
+
+
+def _judging(replayed: Replayed) -> float:
+    stage = Judging(replayed.case, replayed.deployment, MemoryStageStore(), replayed.codec, KEY)
+    return cpu_us_per_record(stage, EXAMPLES, replayed.outputs()[EXAMPLES])
+
+
+def _monitoring(replayed: Replayed) -> float:
+    stage = Monitoring(replayed.case, replayed.deployment, MemoryStageStore(), replayed.codec)
+    return cpu_us_per_record(stage, ASKED, replayed.outputs()[ASKED])

@@ -132,7 +132,7 @@ MANY = 500_000
     "--customers", "crowds", multiple=True, type=click.IntRange(1), help="For memory and recovery; again for more."
 )
 @click.option("--seconds", type=click.IntRange(1), help="How long at each rate.  [default: 15; short 8]")
-@click.option("--soak", "minutes", type=click.FloatRange(0.5), help="Only a soak of so many minutes.")
+@click.option("--soak", "minutes", type=click.FloatRange(0.5), help="Only a soak of so many minutes, after a backlog.")
 @click.option(
     "--profile", "folder", type=click.Path(path_type=Path, file_okay=False), help="Only flame graphs, into that folder."
 )
@@ -186,7 +186,7 @@ def main(
         with servers():
             if minutes is not None:
                 chosen = ("soak",)
-                soak.measure(System(partitions), minutes, bench.figures)
+                soak.measure(System(partitions), minutes, bench.events, bench.figures)
             else:
                 for name in chosen:
                     click.echo(f"{name} … ({time.monotonic() - began:.0f} s)", err=True)

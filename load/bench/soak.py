@@ -23,18 +23,22 @@ caches fill."""
 PATIENCE_S = 120.0
 
 
-def measure(system: System, minutes: float, figures: Figures) -> None:
-    """All stages at 1,000 events/s; memory per process over time goes into the JSON."""
+def measure(system: System, minutes: float, events: int, figures: Figures) -> None:
+    """All stages at 1,000 events/s, after a backlog of so many events: a system that has known most of its customers
+    for long shows what grows besides. Memory per process over time goes into the JSON."""
     seconds = round(60 * minutes)
+    system.publisher.all(system.job.backlog(events))
     with system.reader() as reader, system.pacer() as pacer, system.workers(*VERBS) as workers:
         pacer.stream(RATE, seconds)
         workers.wait_ready()
         first = workers.identities()
+        reader.wait_for(TARGETS * events)
+        _lags(system, time.perf_counter())
         pacer.go()
         samples = _sampled(pacer, workers, system)
         paced, ended = pacer.done(), time.perf_counter()
         lags = _lags(system, ended)
-        reader.wait_for(TARGETS * RATE * seconds)
+        reader.wait_for(TARGETS * (events + RATE * seconds))
         figures.add("soak: worker processes that came anew", "", len(workers.identities() - first))
     figures.add("soak: events offered", "events/s", RATE * seconds / (paced.ended - paced.began))
     figures.add("soak: publisher behind, at most", "ms", 1000 * paced.behind)

@@ -1,26 +1,71 @@
-"""The replays that measure scoring are of events that scoring takes."""
+"""The replays that measure the stages are of records that the stages take."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from agents.sizing import replayed
 from agents.sizing.constants import NAMES
-from schemas.topics import PREDICTIONS
+from agents.sizing.job import ASKED, EXAMPLES, PLACE, Job, Replayed
+from streams.judging import Judging
+from streams.replay import replay
+from streams.state.memory import MemoryStageStore
+from streams.timeline import PartitionHeader
+
+SMALL = Job(events=2_000, customers=100, observe=1.0)
 
 
-def test_every_event_is_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
-    topics: list[str] = []
-    replay = replayed.replay
+def test_every_event_is_asked_about() -> None:
+    made = Replayed(Job(events=200, targets=2))
+    read = [made.codec.decode(r.value)[0] for place, found in made.outputs().items() for r in found]
+    assert read.count("tidecast.Prediction") == 2 * 200
 
-    def watched(*args: Any) -> Iterator[Any]:
-        for outputs in replay(*args):
-            topics.extend(output.topic for output in outputs)
-            yield outputs
 
-    monkeypatch.setattr(replayed, "replay", watched)
-    monkeypatch.setattr(replayed, "EVENTS", 200)
-    monkeypatch.setattr(replayed, "ROUNDS", 1)
-    assert {*replayed.scoring_constants()} <= {*NAMES}
-    assert topics == [PREDICTIONS] * 200 * (1 + 1 + 2)
+def test_what_is_observed_is_settled() -> None:
+    examples = Replayed(SMALL).outputs()[EXAMPLES]
+    assert len(examples) > SMALL.events / 2
+
+
+def test_examples_are_learnt_and_judged() -> None:
+    replayed_job = Replayed(SMALL)
+    examples = replayed_job.outputs()[EXAMPLES]
+    learner = replayed_job.learner(0)
+    for _ in replay(learner, {EXAMPLES: examples}):
+        pass
+    assert learner.examples > SMALL.events / 2
+    judging = Judging(replayed_job.case, replayed_job.deployment, MemoryStageStore(), replayed_job.codec, b"k" * 32)
+    assert sum(len(outputs) for outputs in replay(judging, {EXAMPLES: examples})) > 10
+
+
+def test_switches_make_scoring_answer_with_what_was_learnt() -> None:
+    made = Replayed(Job(events=2_000, customers=100, observe=1.0, arms=2, serve_every=100))
+    _, prediction = made.codec.decode(made.outputs(made.switches())[ASKED][-1].value)
+    assert [answer["version"].endswith("@-1") for answer in prediction["answers"]] == [False, False]
+
+
+def test_progress_and_switches_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    logs: list[tuple[Any, Sequence[Any]]] = []
+
+    def kept(stage: Any, place: object, log: Sequence[Any]) -> float:
+        for _ in replay(stage, {place: log}):  # type: ignore[dict-item]
+            pass
+        logs.append((stage, log))
+        return 1.0
+
+    monkeypatch.setattr(replayed, "cpu_us_per_record", kept)
+    monkeypatch.setattr(replayed, "SWITCHES", 50)
+    monkeypatch.setattr(replayed, "PROGRESS", 50)
+    measured: Sequence[Callable[[], float]] = (replayed._switches, replayed._progress)
+    for one in measured:
+        one()
+    (scoring, switches), (learner, _) = logs
+    header = PartitionHeader.unpack(scoring._committed[PLACE.partition][1])
+    assert header.counters["controls"] == len(switches) == 50
+    assert learner.skipped == 0
+
+
+def test_every_constant_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replayed, "_least", lambda costs: dict.fromkeys(costs, 1.0))
+    known = {"scoring_cpu_us_per_answer_linear": 0.1, "learning_cpu_us_per_learn_naive": 0.1}
+    assert {*replayed.stage_constants(known)} <= {*NAMES}
