@@ -1,5 +1,6 @@
 """`tidecast bench`: all parts of the benchmark, by one command."""
 
+import os
 import signal
 import sys
 import time
@@ -137,7 +138,13 @@ MANY = 500_000
     "--profile", "folder", type=click.Path(path_type=Path, file_okay=False), help="Only flame graphs, into that folder."
 )
 @click.option("--partitions", default=4, show_default=True, type=click.IntRange(1, 64))
-@click.option("--json", "file", type=click.Path(path_type=Path, dir_okay=False), help="Write all figures there.")
+@click.option(
+    "--json",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    callback=lambda _context, _option, file: _with_folder(file),
+    help="Write all figures there.",
+)
 def main(
     parts: tuple[str, ...],
     short: bool,
@@ -194,6 +201,13 @@ def main(
     finally:  # what was measured before ^C or an error is not lost
         _tell(bench, {"parts": chosen, "events": bench.events, "runs": bench.runs, "partitions": partitions}, file)
         click.echo(f"{time.monotonic() - began:.0f} s in all", err=True)
+
+
+def _with_folder(file: Path | None) -> Path | None:
+    """Said before anything is measured: a folder that is not there, or may not be written."""
+    if file is not None and not os.access(file.absolute().parent, os.W_OK):
+        raise click.BadParameter(f"nothing can be written into {file.absolute().parent}")
+    return file
 
 
 def _tell(bench: Bench, options: dict[str, Any], file: Path | None) -> None:
