@@ -191,6 +191,20 @@ class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         kept: dict[TP, tuple[int, int, int]] = await self.call_thread(self._kept_in_time, tps)
         return kept
 
+    async def firsts(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """First offset kept of each. Raises KafkaError."""
+        found: dict[TP, int] = await self.call_thread(self._firsts_in_time, tps)
+        return found
+
+    async def _firsts_in_time(self, tps: Iterable[TP]) -> dict[TP, int]:
+        places = {tp: aiokafka.TopicPartition(*tp) for tp in tps}
+        asked = self._ensure_consumer().beginning_offsets(list(places.values()))
+        try:
+            firsts = await asyncio.wait_for(asked, ASK_PATIENCE_S)
+        except TimeoutError:
+            raise KafkaTimeoutError("Kafka does not say where its partitions begin") from None
+        return {tp: firsts[place] for tp, place in places.items()}
+
     async def _kept_in_time(self, tps: Iterable[TP]) -> dict[TP, tuple[int, int, int]]:
         try:
             return await asyncio.wait_for(self._kept(tps), ASK_PATIENCE_S)

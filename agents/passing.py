@@ -39,13 +39,22 @@ class Passed(Generic[P]):
         """The stage's stored position, which its group is told."""
         self._done[place] = offset
 
-    def read(self, place: P, offset: int) -> bool:
-        """The consumer has come to this offset and nothing is on its way; whether that passes over more than before."""
+    def next(self, place: P) -> int | None:
+        """The offset before which all records were handed over, or none lies; None before anything is known."""
+        given = self._given.get(place)
+        return None if given is None else max(given, self._read.get(place, 0))
+
+    def is_further(self, place: P, offset: int) -> bool:
+        """Whether a consumer that has come to this offset, with nothing on its way, passes over more than before."""
         position = self._done.get(place)
-        if position is None or position != self._given.get(place) or offset <= self.behind(place, position):
-            return False
-        self._read[place] = offset
-        return True
+        return position is not None and position == self._given.get(place) and offset > self.behind(place, position)
+
+    def read(self, place: P, offset: int) -> bool:
+        """The consumer has come to this offset and nothing is on its way; see `is_further`."""
+        further = self.is_further(place, offset)
+        if further:
+            self._read[place] = offset
+        return further
 
     def position(self, place: P) -> int:
         """The stage's position, as it was told."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import faust
-from aiokafka.errors import IllegalStateError
+from aiokafka.errors import IllegalStateError, KafkaError
 from faust.app.base import BootStrategy
 from faust.tables.manager import TableManager
 from faust.transport.drivers import aiokafka as driver
@@ -28,6 +28,8 @@ FIRST_RECORDS = 2_000
 is heard again soon."""
 LITTLE = 500
 """Records: a fetch in the midst of a log brings more, as a rule."""
+AGAIN_S = 0.2
+"""Before positions are asked for again."""
 GATHERED_BYTES = 4 << 20
 """Of values, from which on a stage that lingers gathers no more: fetched records take six times as much memory."""
 
@@ -153,8 +155,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             return
         if not await self._has_room(timeout) or not self._placed:
             return  # room may come from a failed batch: what follows it must not be read before it is read again
-        self._pass_over()
+        await self._pass_over()
         number = self.assignment_number
+        if not self._placed:
+            return
         at_work = self._latest is not None and not self._latest.done
         fetched = await self._fetch(min(timeout, BESIDE_S) if at_work else timeout)
         if fetched and self.app.linger_seconds:
@@ -174,9 +178,30 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     async def _fetch(self, timeout: float) -> dict[TopicPartition, list[LogRecord]]:
         """What there is, or else what comes first within so many seconds."""
         records, active = await self._wait_next_records(timeout)
+        jumps = {tp: found[0].offset for tp, found in (records or {}).items()}
+        if await self._cut(jumps):
+            return {}
         for tp, found in (records or {}).items():
             self.passed.given(tp, found[-1].offset + 1)
         return {self.app.place(tp): found for tp, found in (records or {}).items() if active is None or tp in active}
+
+    async def _cut(self, found: Mapping[TP, int]) -> bool:
+        """Whether the log has lost what lies between what was given and what was found (an offset each): aiokafka then
+        goes on where the log begins, without a word. So does whoever is stopped for longer than records are kept.
+        Positions are asked for again, where the stage hears of it. (Markers of transactions leave gaps, too.)"""
+        jumps = {tp: given for tp, to in found.items() if (given := self.passed.next(tp)) is not None and to > given}
+        if not jumps:
+            return False
+        number = self.assignment_number
+        try:
+            firsts = await self._thread.firsts(jumps)
+        except KafkaError:
+            firsts = {}  # not known: as if it were so
+        if all(firsts.get(tp, given + 1) <= given for tp, given in jumps.items()):
+            return False
+        if number == self.assignment_number:
+            self.void(AGAIN_S)
+        return True
 
     async def _gather(self, fetched: dict[TopicPartition, list[LogRecord]], number: int) -> None:
         """More of it, for a stage that lingers: until its batches are that far apart, or this one is large. At the end
@@ -206,11 +231,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._most = 2 * most
         return most
 
-    def _pass_over(self) -> None:
+    async def _pass_over(self) -> None:
         """Nothing is fetched now: where all records that came are done, what was read since then holds none."""
-        for tp in self.assignment():
-            read = self._thread.read_to(tp)
-            if read is not None and self.passed.read(tp, read):
+        reads = {tp: read for tp in self.assignment() if (read := self._thread.read_to(tp)) is not None}
+        if await self._cut({tp: read for tp, read in reads.items() if self.passed.is_further(tp, read)}):
+            return
+        for tp, read in reads.items():
+            if self.passed.read(tp, read):
                 self._done[tp] = self.passed.position(tp)
                 self.app.passed(self.app.place(tp), read)
 

@@ -1,5 +1,6 @@
 """Batches through Faust on a real Kafka: nothing lost, nothing counted twice, whatever happens to the processes."""
 
+import re
 import signal
 import threading
 import time
@@ -165,6 +166,24 @@ def test_a_log_that_was_cut_is_an_error_and_not_a_silence(system: World) -> None
     said = system.log("a").read_text()
     assert "counting is at 1000 in customer-events[3], but the log begins at 1500" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("begins", [1_500, 2_001])
+def test_a_log_that_is_cut_before_a_worker_that_stands_still_is_an_error_too(system: World, begins: int) -> None:
+    """As where it is slower than records are kept: the consumer goes on where the log begins, the worker must not."""
+    worker = system.start("a")
+    system.send(4_000)
+    until(system.done)
+    worker.send_signal(signal.SIGSTOP)
+    system.send(4)  # answers the fetch that is under way
+    system.send(4_000)
+    for future in system.admin.delete_records([TopicPartition(system.prefix + SOURCE, 3, begins)]).values():
+        future.result()
+    worker.send_signal(signal.SIGCONT)
+    assert worker.wait(20) == 1
+    said = system.log("a").read_text()
+    assert re.search(rf"counting is at 100[01] in customer-events\[3\], but the log begins at {begins}", said)
+    assert system.counted()[3][0] <= 1_001
 
 
 def test_lost_state_is_an_error_and_not_a_fresh_start(system: World) -> None:
