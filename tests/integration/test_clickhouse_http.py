@@ -99,12 +99,22 @@ def test_a_bad_row_inserts_nothing(client: Client, table: str) -> None:
     assert client.command("SELECT count() FROM t") == 0
 
 
+def test_what_cannot_be_written_is_an_error(client: Client, table: str) -> None:
+    """As on a full disk: the rows can be read, and writing them fails."""
+    client.command(f"ALTER TABLE {table} ADD CONSTRAINT small CHECK id < 5")
+    with pytest.raises(DatabaseError, match="VIOLATED_CONSTRAINT"):
+        client.insert(table, [[1, "a"], [7, "b"]], column_names=["id", "name"])
+    assert client.command(f"SELECT count() FROM {table}") == 0
+
+
 def test_what_curl_does(stack: Stack, table: str) -> None:
     with httpx.Client(base_url=stack.clickhouse, params={"database": "endpoint"}) as http:
         assert http.get("/ping").text == "Ok.\n"
         assert http.get("/", params={"query": "SELECT 1 AS a FORMAT JSON"}).json()["data"] == [{"a": 1}]
         http.post("/", params={"query": "INSERT INTO t FORMAT JSONEachRow"}, content='{"id": 7}').raise_for_status()
         http.post("/", content="INSERT INTO t (id, name) VALUES (8, 'a;b'), (9, 'FORMAT x')").raise_for_status()
+        settings = "INSERT INTO t (id) SETTINGS max_threads = 1 FORMAT TabSeparated\n5\n"
+        http.post("/", content=settings).raise_for_status()
         asked = http.get("/", params={"query": "SELECT name FROM t WHERE id > {x:UInt64}", "param_x": "7"})
         assert asked.text == "a;b\nFORMAT x\n"
         assert asked.headers["X-ClickHouse-Format"] == "TabSeparated"

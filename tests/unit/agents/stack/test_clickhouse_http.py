@@ -9,7 +9,7 @@ import pytest
 import zstandard
 
 from agents.stack import clickhouse_http
-from agents.stack.clickhouse_http import BadRequest, Query, failure, parse, unpack
+from agents.stack.clickhouse_http import BadRequest, Query, failure, inserting, parse, unpack
 
 TEXT = b"1\ta\n" * 1000
 
@@ -166,3 +166,10 @@ def test_what_would_end_the_process_is_refused(text: bytes) -> None:
     with pytest.raises(BadRequest, match="stack down"):
         asked(text)
     assert asked(b"SELECT 'SYSTEM SHUTDOWN'")
+
+
+def test_data_is_inserted_from_a_file_before_the_settings() -> None:
+    text = b"INSERT INTO t (a, `SETTINGS`) SETTINGS max_threads = 1"
+    expected = b"INSERT INTO t (a, `SETTINGS`) FROM INFILE '/f' COMPRESSION 'none' SETTINGS max_threads = 1 FORMAT CSV"
+    assert inserting(text, "/f", "CSV") == expected
+    assert inserting(b"INSERT INTO t", "/f", "CSV") == b"INSERT INTO t FROM INFILE '/f' COMPRESSION 'none'  FORMAT CSV"
