@@ -23,6 +23,7 @@ from load.chaos.reader import Reader
 from load.chaos.run import Order, Report, conclude, settle
 from load.chaos.servers import PARTS
 from load.chaos.system import PARTITIONS, TARGETS, System
+from load.given import Finite
 
 CALM_S = 12.0
 """Load without an outage before the first one and after each."""
@@ -183,8 +184,8 @@ def measure(servers: list[str], seconds: float, rate: float) -> dict[str, Any]:
 
 @click.command()
 @click.argument("servers", nargs=-1, type=click.Choice(PARTS))
-@click.option("--seconds", type=click.FloatRange(10), default=60.0, show_default=True, help="How long each is away.")
-@click.option("--rate", type=click.FloatRange(1), default=200.0, show_default=True, help="Messages per second.")
+@click.option("--seconds", type=Finite(10, 100_000), default=60.0, show_default=True, help="How long each is away.")
+@click.option("--rate", type=Finite(1, 100_000), default=200.0, show_default=True, help="Messages per second.")
 def main(servers: tuple[str, ...], seconds: float, rate: float) -> None:
     """Take SERVERS (all by default) away under load, one after the other, each with kill -9; print what was seen.
 

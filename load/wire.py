@@ -3,12 +3,14 @@
 import json
 import os
 import struct
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import click
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
 
 HEADER = struct.Struct(">bI")
@@ -17,7 +19,10 @@ HEADER = struct.Struct(">bI")
 def addresses() -> dict[str, Any]:
     """What `tidecast stack up` wrote into the data folder (TIDECAST_DATA or ./.tidecast)."""
     folder = Path(os.environ.get("TIDECAST_DATA", ".tidecast"))
-    found: dict[str, Any] = json.loads((folder / "stack.json").read_text())
+    try:
+        found: dict[str, Any] = json.loads((folder / "stack.json").read_text())
+    except FileNotFoundError:
+        raise click.ClickException(f"no stack has been started in {folder}: run `tidecast stack up`") from None
     return found
 
 
@@ -57,8 +62,15 @@ class Wire:
         return name, schemaless_reader(BytesIO(value[5:]), parsed, None)
 
     def _get(self, path: str) -> dict[str, Any]:
-        with urllib.request.urlopen(self._registry + path, timeout=10) as answer:
-            found: dict[str, Any] = json.load(answer)
+        try:
+            with urllib.request.urlopen(self._registry + path, timeout=10) as answer:
+                found: dict[str, Any] = json.load(answer)
+        except urllib.error.HTTPError:
+            raise
+        except OSError as error:
+            raise click.ClickException(
+                f"the registry at {self._registry} does not answer ({error}): is the stack up? `tidecast stack status`"
+            ) from None
         return found
 
 

@@ -3,6 +3,7 @@
 One slice spans all partitions of a batch. Nothing here depends on where batches or slices begin: a tick's
 timers are worked off in slices of a fixed number, and whatever fails is computed again from the last commit."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,8 @@ from streams.targets.questions import Questions
 from streams.targets.timers import Timers
 from streams.timeline import PartitionHeader, Serving
 from streams.usecases import UseCase
+
+log = logging.getLogger(__name__)
 
 
 class _Failed(Exception):
@@ -128,6 +131,8 @@ class Scoring(Stage):
                 piece = self._slice(rest)
             except _Failed as failed:
                 if not isinstance(failed.__cause__, TidecastError):
+                    where = f"{CUSTOMER_EVENTS}[{failed.place[0]}] at {failed.place[1]}"
+                    log.error("%s raised an error and becomes a dead letter", where, exc_info=failed.__cause__)
                     self._poison.add(failed.place)
                     continue
                 before = self._before(rest, failed)

@@ -72,6 +72,8 @@ def show(done: Deployed) -> None:
         click.echo(f"Created {len(done.topics)} topics, customer-events with {now.partitions} partitions.")
     for change in done.changes:
         click.echo(f"  {change}")
+    if done.changes:
+        click.echo("Workers of the definitions before end when they come to this place in the log: start new ones.")
     for warning in done.warnings:
         click.echo(f"Warning: {warning}", err=True)
     targets = ", ".join(f"{name} ({number})" for name, number in now.target_partitions.items())

@@ -16,7 +16,8 @@ from load.bench import crowd, halfway, profiling, recovery, soak, stored
 from load.bench.draining import alone, together
 from load.bench.figures import Figures
 from load.bench.latency import ladder
-from load.bench.system import TOLD, VERBS, System, servers
+from load.bench.system import TOLD, VERBS, System, server_versions, servers
+from load.given import Finite, writable
 
 
 class Bench:
@@ -40,6 +41,10 @@ class Bench:
         self.seconds = seconds
         self.crowds = crowds
         self.figures = Figures()
+
+    def options(self) -> dict[str, Any]:
+        """What was asked for."""
+        return {name: value for name, value in vars(self).items() if name != "figures"}
 
     def yardsticks(self) -> None:
         """The same job by a bare loop, plain Faust and a confluent-kafka loop (load/baselines)."""
@@ -119,8 +124,8 @@ MANY = 500_000
 """Customers or events from which one run must do."""
 
 
-@click.command()
-@click.argument("parts", nargs=-1, type=click.Choice(list(PARTS)))
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("parts", nargs=-1, metavar="[PART]...", type=click.Choice(list(PARTS)))
 @click.option("--short", is_flag=True, help="Fewer events, rates, parts and runs.")
 @click.option(
     "--events",
@@ -133,7 +138,7 @@ MANY = 500_000
     "--customers", "crowds", multiple=True, type=click.IntRange(1), help="For memory and recovery; again for more."
 )
 @click.option("--seconds", type=click.IntRange(1), help="How long at each rate.  [default: 15; short 8]")
-@click.option("--soak", "minutes", type=click.FloatRange(0.5), help="Only a soak of so many minutes, after a backlog.")
+@click.option("--soak", "minutes", type=Finite(0.5, 10_000), help="Only a soak of so many minutes, after a backlog.")
 @click.option(
     "--profile", "folder", type=click.Path(path_type=Path, file_okay=False), help="Only flame graphs, into that folder."
 )
@@ -142,7 +147,7 @@ MANY = 500_000
     "--json",
     "file",
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
-    callback=lambda _context, _option, file: _with_folder(file),
+    callback=writable,
     help="Write all figures there.",
 )
 def main(
@@ -158,7 +163,8 @@ def main(
     partitions: int,
     file: Path | None,
 ) -> None:
-    """Measure Tidecast on servers of its own: all PARTS, or the ones named.
+    """Measure Tidecast on servers of its own: all parts, or each PART named (yardsticks, drain, stages, latency,
+    stored, memory, recovery, halfway, workers).
 
     The reference job (load/reference): 84-byte events of 48,000 customers, 20 features, two logistic targets asked on
     every event, learning on, Redis with its append-only file, all acks. A table of least, median and greatest.
@@ -181,6 +187,10 @@ def main(
         seconds or (8 if short else 15),
         crowds or ((10_000,) if short else (10_000, 100_000, 1_000_000)),
     )
+    alone = "--soak" if minutes is not None else "--profile" if folder is not None else ""
+    if alone and (parts or short or (folder is not None and (file is not None or minutes is not None))):
+        raise click.UsageError(f"{alone} is measured alone: without parts and --short; --profile also without --json")
+    _warn_if_busy()
     chosen = parts or (SHORT if short else tuple(PARTS))
     began = time.monotonic()
     if folder is not None:
@@ -191,6 +201,7 @@ def main(
         return
     try:
         with servers():
+            bench.figures.environment["servers"] = server_versions()
             if minutes is not None:
                 chosen = ("soak",)
                 soak.measure(System(partitions), minutes, bench.events, bench.figures)
@@ -199,15 +210,14 @@ def main(
                     click.echo(f"{name} … ({time.monotonic() - began:.0f} s)", err=True)
                     PARTS[name](bench)
     finally:  # what was measured before ^C or an error is not lost
-        _tell(bench, {"parts": chosen, "events": bench.events, "runs": bench.runs, "partitions": partitions}, file)
+        _tell(bench, {"parts": chosen, **bench.options()}, file)
         click.echo(f"{time.monotonic() - began:.0f} s in all", err=True)
 
 
-def _with_folder(file: Path | None) -> Path | None:
-    """Said before anything is measured: a folder that is not there, or may not be written."""
-    if file is not None and not os.access(file.absolute().parent, os.W_OK):
-        raise click.BadParameter(f"nothing can be written into {file.absolute().parent}")
-    return file
+def _warn_if_busy() -> None:
+    busy, cores = os.getloadavg()[0], os.cpu_count() or 1
+    if busy > cores / 4:
+        click.echo(f"other work is going on (load {busy:.1f} on {cores} cores): figures will be too low", err=True)
 
 
 def _tell(bench: Bench, options: dict[str, Any], file: Path | None) -> None:

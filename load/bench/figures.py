@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 LIBRARIES = ("tidecast", "river", "faust-streaming", "aiokafka", "confluent-kafka", "fastavro", "redis", "msgpack")
@@ -41,6 +42,7 @@ class Figures:
     """Gathers figures by name; the same name again is another run."""
 
     _values: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=lambda: environment())
     extras: dict[str, Any] = field(default_factory=dict)
     """What belongs to the figures and is no number, such as histograms."""
 
@@ -63,7 +65,7 @@ class Figures:
     def json(self, options: Mapping[str, Any]) -> str:
         """All of it, with what it depends on."""
         told = {
-            "environment": environment(),
+            "environment": self.environment,
             "options": dict(options),
             "figures": [spread.told() for spread in self.spreads()],
             **self.extras,
@@ -75,12 +77,23 @@ def environment() -> dict[str, Any]:
     """What the figures depend on."""
     return {
         "machine": platform.machine(),
+        "processor": _processor(),
         "cores": os.cpu_count(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         "system": platform.platform(),
         "python": platform.python_version(),
-        **{name: _version(name) for name in LIBRARIES},
+        "load_before": round(os.getloadavg()[0], 2),
+        "packages": {name: _version(name) for name in LIBRARIES},
     }
+
+
+def _processor() -> str:
+    """Its name, as Linux tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
 
 
 def _version(name: str) -> str | None:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +18,7 @@ from typing import Any
 
 import click
 import psutil
+import redis
 
 from load.bench.job import Job
 from load.bench.pacing import Order, Pacer
@@ -47,14 +50,39 @@ def servers() -> Iterator[Path]:
             subprocess.run(tidecast("stack", "up"), check=True, stdout=sys.stderr)
             yield Path(folder)
         finally:
-            subprocess.run(tidecast("stack", "down", "--wipe"), check=False, stdout=sys.stderr)
+            with undisturbed():
+                click.echo("ending the servers …", err=True)
+                down = tidecast("stack", "down", "--wipe")
+                subprocess.run(down, check=False, stdout=sys.stderr, start_new_session=True)
             del os.environ["TIDECAST_DATA"]
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """A second ^C meanwhile changes nothing: what was started would be left."""
+    kept = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
 
 
 def cpu_s(process: psutil.Process) -> float:
     """CPU time so far."""
     times = process.cpu_times()
     return float(times.user + times.system)
+
+
+def server_versions() -> dict[str, str]:
+    """Of the running stack."""
+    place = addresses()
+    java = " ".join(psutil.Process(place["pids"]["kafka"]["pid"]).cmdline())
+    kafka = re.search(r"/kafka[^/:]*?-(\d[\d.]*)", java)
+    with urllib.request.urlopen(f"{place['clickhouse']}/?query=SELECT+version()", timeout=10) as answer:
+        clickhouse = answer.read().decode().strip()
+    found = redis.Redis.from_url(place["redis"]).info("server")["redis_version"]
+    return {"kafka": kafka[1] if kafka else "", "redis": str(found), "clickhouse": clickhouse}
 
 
 class System:
@@ -123,8 +151,9 @@ class System:
             yield Workers(psutil.Process(process.pid), self.data, self.check)
         finally:
             self._supervisor = None
-            process.terminate()
-            process.wait(60)
+            with undisturbed():
+                process.terminate()
+                process.wait(60)
 
     def lags(self) -> dict[str, int]:
         """Records that each stage has before it; learners say where they stand by snapshots only, and are left out."""

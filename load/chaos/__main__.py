@@ -13,6 +13,7 @@ import click
 
 from load.chaos.guards.sabotage import GUARDS
 from load.chaos.run import Order, Report, abandon, run
+from load.given import Finite, writable
 
 WITHOUT = f"Switch guards off: the run should then fail. One or more of {', '.join(GUARDS)}."
 
@@ -26,16 +27,22 @@ def _guards(_context: click.Context, _option: click.Parameter, value: str) -> tu
 
 
 @click.command()
-@click.option("--minutes", type=click.FloatRange(0.3, 600), default=2.0, show_default=True, help="Of events, per run.")
+@click.option("--minutes", type=Finite(0.3, 600), default=2.0, show_default=True, help="Of events, per run.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The first run's seed.")
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Runs, each with the next seed.")
 @click.option("--jobs", type=click.IntRange(1, 32), default=1, show_default=True, help="Runs at the same time.")
-@click.option("--rate", type=click.FloatRange(1), default=50.0, show_default=True, help="Messages per second.")
+@click.option("--rate", type=Finite(1, 100_000), default=50.0, show_default=True, help="Messages per second.")
 @click.option("--transactions", is_flag=True, help="With transactions, and a reader that keeps no marks.")
 @click.option("--without", default="", metavar="GUARD[,GUARD]", callback=_guards, help=WITHOUT)
 @click.option("--keep", is_flag=True, help="Keep the folder of a run that went well, too.")
 @click.option("--quiet", is_flag=True, help="One line per run only.")
-@click.option("--json", "file", type=click.Path(path_type=Path), help="Append each run's report there, a line each.")
+@click.option(
+    "--json",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    callback=writable,
+    help="Append each run's report there, a line each.",
+)
 def main(
     minutes: float,
     seed: int,
@@ -52,7 +59,8 @@ def main(
     then replay the logs calmly and compare: features, predictions, examples, models, metrics, rows.
 
     Each run has servers and a folder of its own; it takes about two minutes more than --minutes. The folder of a run
-    that differs is kept. Exit code 0 when all are identical, 1 otherwise.
+    that differs is kept. Exit code 0 when all are identical, 1 when one
+    differs, 3 when one could not be made (whether or not another differs).
 
     \b
     tidecast chaos --minutes 2 --seed 7
@@ -88,9 +96,12 @@ def main(
     with ThreadPoolExecutor(jobs) as pool:
         reports = list(pool.map(one, range(seed, seed + seeds)))
     different = sum(bool(report.differences) for report in reports)
+    failed = sum(report.failed for report in reports)
     if seeds > 1:
-        click.echo(f"{seeds} runs, {sum(len(r.faults) for r in reports):,} faults, {different} different")
-    sys.exit(1 if different else 0)
+        click.echo(
+            f"{seeds} runs, {sum(len(r.faults) for r in reports):,} faults, {different} different, {failed} failed"
+        )
+    sys.exit(3 if failed else 1 if different else 0)
 
 
 if __name__ == "__main__":

@@ -49,11 +49,14 @@ class Report:
     compared: dict[str, int] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)
     folder: str = ""
+    failed: bool = False
+    """Whether the run could not be made: it says nothing of what it was to show."""
 
     @property
     def line(self) -> str:
         """The run in one line."""
-        verdict = "DIFFERENT: " + self.differences[0].splitlines()[0] if self.differences else "identical"
+        verdict = "FAILED: " if self.failed else "DIFFERENT: "
+        verdict = verdict + self.differences[0].splitlines()[0] if self.differences else "identical"
         return (
             f"seed {self.seed:>3}: {len(self.faults)} faults, {len(self.hits)} at fail points, "
             f"{self.events:,} events, "
@@ -78,7 +81,7 @@ class Order:
 def run(order: Order, say: Say) -> Report:
     """The whole run in a folder of its own, which is kept when something differs. Odd seeds have no cache."""
     if _told_to_stop.is_set():  # the next one in turn, while those before it are being ended
-        return Report(order.seed, differences=["told to stop"])
+        return Report(order.seed, differences=["told to stop"], failed=True)
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix=f"tidecast-chaos-{order.seed}-"))
     report = Report(order.seed, ",".join(order.without), order.transactions, folder=str(folder))
@@ -91,6 +94,7 @@ def run(order: Order, say: Say) -> Report:
         system.start()
         _flow(system, order, report, say)
     except Exception as error:
+        report.failed = True
         report.differences.append(f"the run itself failed: {type(error).__name__}: {error}")
     finally:
         _running.remove(system)

@@ -75,7 +75,10 @@ class Servers:
         """End all servers, when a fault that just starts one again is over."""
         self._ended.set()
         self.lock.acquire(timeout=DOWN_PATIENCE_S)
-        options = ["--wipe"] if wipe else []
+        self.clear(["--wipe"] if wipe else [])
+
+    def clear(self, options: Sequence[str] = ()) -> None:
+        """End what runs, perhaps left by a start that failed: it can be started again."""
         command = tidecast("stack", "down", *options)
         subprocess.run(command, env=environment(self.folder, {}), capture_output=True, check=False)
 

@@ -73,6 +73,7 @@ class System:
             except subprocess.CalledProcessError:
                 if not left:
                     raise
+                self.servers.clear()  # those that came up know the ports that were taken
 
     def door(self, name: str) -> Path:
         """A worker's own way to the model store."""

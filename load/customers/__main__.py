@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from dataclasses import asdict
+from math import isnan
 from typing import Any
 
 import click
@@ -15,17 +16,21 @@ from load.customers.publishing import Publisher
 from load.customers.scenarios import SCENARIOS
 from load.customers.schema import layouts
 from load.customers.stream import Stream
+from load.given import Finite
 from load.ticks import NAME as TICK
 from load.ticks import signed_tick
 from load.wire import Wire, addresses, prefixed
 
+MOST_A_DAY = 50_000_000
+"""Events of one day of event time, which are drawn at once: about 50 bytes each."""
 
-@click.command()
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("scenario", type=click.Choice(list(SCENARIOS)), default="steady")
 @click.option("--customers", type=click.IntRange(1000, MOST_CUSTOMERS), default=48_000, show_default=True)
-@click.option("--rate", type=click.FloatRange(1), default=1000.0, show_default=True, help="Records per second.")
-@click.option("--seconds", type=click.FloatRange(1), default=60.0, show_default=True, help="How long.")
-@click.option("--days", type=click.FloatRange(1), default=30.0, show_default=True, help="Event time of the whole run.")
+@click.option("--rate", type=Finite(1, 10_000_000), default=1000.0, show_default=True, help="Records per second.")
+@click.option("--seconds", type=Finite(1, 10_000_000), default=60.0, show_default=True, help="How long.")
+@click.option("--days", type=Finite(1, 100_000), default=30.0, show_default=True, help="Event time of the whole run.")
 @click.option("--seed", type=click.IntRange(0, 1023), default=1, show_default=True)
 @click.option("--partitions", type=click.IntRange(1), default=4, show_default=True, help="Of customer-events.")
 @click.option("--dry", is_flag=True, help="Make the records as fast as that goes, and throw them away.")
@@ -43,6 +48,10 @@ def main(
     """
     chosen = SCENARIOS[scenario]
     pace = Pace(rate, seconds, chosen.load, chosen.outage)
+    if pace.events / days > MOST_A_DAY:
+        raise click.UsageError(
+            f"{pace.events:,} events in {days:g} days are too many to draw a day at a time: raise --days"
+        )
     lives = Lives(customers, seed, pace.events / days, chosen.skew, chosen.rings)
     if dry:
         stream = Stream(lives, chosen, pace.events, seed, ((bytes(5), b""), (bytes(5), b"\0")))
@@ -56,7 +65,11 @@ def main(
         told = asdict(
             Publisher(place["kafka"], prefixed("customer-events"), _ticks(place, partitions)).run(stream, pace)
         )
-    click.echo(json.dumps({"scenario": scenario, "best_auc": round(stream.best.auc, 4), **told}))
+    click.echo(
+        json.dumps(
+            {"scenario": scenario, "best_auc": None if isnan(stream.best.auc) else round(stream.best.auc, 4), **told}
+        )
+    )
     sys.exit(1 if told.get("lost") else 0)
 
 

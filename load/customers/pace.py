@@ -29,7 +29,7 @@ class Pace:
         self._sums = np.concatenate([[0.0], np.cumsum(each)])
         self._moments = np.linspace(0.0, seconds, STEPS + 1)
         self._outage = None if outage is None else (outage[0] * seconds, outage[1] * seconds)
-        self.events = int(self._sums[-1])
+        self.events = max(1, int(self._sums[-1]))
 
     def moments(self, first: int, count: int) -> Any:
         """Seconds from the start at which the events from number `first` on are due."""

@@ -29,6 +29,8 @@ def layouts(registry: str, newer: bool) -> tuple[tuple[bytes, bytes], ...]:
         raise click.ClickException(
             f"The registry does not know {SUBJECT} ({error.code}): run `tidecast deploy load/reference/use_case`."
         ) from error
+    except OSError as error:
+        raise click.ClickException(f"The registry at {registry} does not answer ({error}): is the stack up?") from None
     schema = json.loads(found["schema"])
     known = [(HEADER.pack(0, found["id"]), b"")]
     check(schema, *known[0])

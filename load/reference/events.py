@@ -1,4 +1,4 @@
-"""Events of the reference job: 48,000 customers (Zipf 0.8), mostly in order, the same for the same seed."""
+"""Events of the reference job: 84 bytes, 48,000 customers (Zipf 0.8), mostly in order, the same for the same seed."""
 
 import random
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def activities(count: int, days: float, seed: int, start_ms: int = START_MS) -> 
         moment = start_ms + int(number * step)
         kind = rng.choices(TYPES, (0.4, 0.2, 0.35, 0.05))[0]
         yield {
-            "event_id": f"{seed}-{number:08d}",
+            "event_id": f"{seed:020d}-{number:013d}",
             "customer_id": f"c{customer:05d}",
             "type": kind,
             "occurred_at": max(start_ms, moment - rng.randrange(600_000) if rng.random() < 0.05 else moment),

@@ -74,9 +74,9 @@ def _commit_first(finish: Any) -> Any:
 
 
 def _void_is_worked_on(work: Any) -> Any:
-    async def batch(self: Any, fetched: Any) -> None:
-        fetched.assignment = self._consumer.assignment_number
-        await work(self, fetched)
+    async def batch(self: Any, batch: Any) -> None:
+        batch.assignment = self._consumer.assignment_number
+        await work(self, batch)
 
     return batch
 
@@ -155,9 +155,9 @@ def _forget_mark(marks: dict[int, Any], partition: int, source: Any) -> None:
 
 
 def _learnt_again(take: Any) -> Any:
-    def example(self: Any, offset: int, record: Any) -> Any:
-        _forget_mark(self._state.marks, record["source"]["partition"], record["source"])
-        return take(self, offset, record)
+    def example(self: Any, offset: int, example: Any) -> Any:
+        _forget_mark(self._state.marks, example["source"]["partition"], example["source"])
+        return take(self, offset, example)
 
     return example
 
@@ -246,11 +246,12 @@ def _untrained_will_do(load: Any) -> Any:
 
 
 def _any_switch(take: Any) -> Any:
-    def switch(self: Any, header: Any, record: Any) -> None:
+    def switch(self: Any, work: Any, record: Any) -> None:
+        serving = work.header.serving
         arm = f"{record['target']}/{record['arm']}"
-        if arm in header.serving:
-            header.serving[arm] = replace(header.serving[arm], command=-1, offset=-1)
-        take(self, header, record)
+        if arm in serving:
+            serving[arm] = replace(serving[arm], command=-1, offset=-1)
+        take(self, work, record)
 
     return switch
 

@@ -25,4 +25,4 @@ def test_json_tells_what_the_figures_depend_on() -> None:
     assert told["figures"] == [
         {"name": "drain", "unit": "events/s", "min": 3.0, "median": 3.0, "max": 3.0, "runs": [3.0]}
     ]
-    assert told["environment"]["cores"] >= 1 and told["environment"]["confluent-kafka"]
+    assert told["environment"]["cores"] >= 1 and told["environment"]["packages"]["confluent-kafka"]

@@ -54,11 +54,30 @@ def test_every_patch_finds_its_place() -> None:
 
 @pytest.mark.parametrize("patch", PATCHED, ids=lambda patch: patch.attribute)
 def test_what_takes_the_place_of_a_function_can_be_called_like_it(patch: sabotage.Patch) -> None:
+    """By names too: who calls its first argument a header when it is something else now would raise."""
     there = reduce(getattr, patch.attribute.split("."), importlib.import_module(patch.module))
     if inspect.isfunction(there):
-        parameters = inspect.signature(there).parameters.values()
-        named = {p.name: None for p in parameters if p.kind is p.KEYWORD_ONLY}
-        inspect.signature(patch.make(there)).bind(*[None] * (len(parameters) - len(named)), **named)
+        instead = inspect.signature(patch.make(there)).parameters
+        anything = any(p.kind is p.VAR_POSITIONAL for p in instead.values())
+        assert anything or list(instead) == list(inspect.signature(there).parameters)
+
+
+def test_without_its_order_an_older_switch_is_followed() -> None:
+    """And no switch raises: it would be a dead letter, which shows something else."""
+    program = (
+        "from agents.sizing.job import Job, PLACE, Replayed; from streams.log import Record;"
+        "from streams.replay import replay; from streams.timeline import PartitionHeader;"
+        "made = Replayed(Job(events=2000, customers=100, observe=1.0, serve_every=100));"
+        "_, switch = made.codec.decode(made.switches()[0]);"
+        "values = [made.deployed('customer-events')];"
+        "values += [made.control('tidecast.Switch', {**switch, 'command': number}) for number in (5, 3)];"
+        "scoring = made.scoring();"
+        "outputs = list(replay(scoring, {PLACE: [Record(at, 0, None, value) for at, value in enumerate(values)]}));"
+        "header = PartitionHeader.unpack(scoring._committed[0][1]);"
+        "print(header.counters['dead'], [serving.command for serving in header.serving.values()])"
+    )
+    assert run(program, "switch-order").stdout == "0 [3]\n"
+    assert run(program).stdout == "0 [5]\n"
 
 
 def test_a_module_is_patched_before_anybody_gets_its_names(made_up: dict[str, str]) -> None:
