@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from time import process_time
 from typing import ClassVar
 from uuid import uuid4
@@ -30,6 +31,7 @@ BATCH = 8_000
 RATE, STEPS, STEP_S = 15_000, 800, 0.01
 """Records per second, as a scorer at half of its capacity gets them; written in so many steps of so many seconds."""
 PACED = int(RATE * STEPS * STEP_S)
+ROUNDS = 3
 
 
 @dataclass
@@ -91,19 +93,25 @@ def kafka_constants(settings: Settings, pid: int) -> dict[str, float]:
         stage = Reading(BACKLOG)
         asyncio.run(_read(own, stage, stage.done.is_set))
         read = stage.cpu_s / (stage.records - stage.first)
+    rounds = [_written_and_read(settings, outputs, pid) for _ in range(1 + ROUNDS)]
+    written, both, framing = (median(values) for values in zip(*rounds[1:], strict=True))  # java compiles in the first
+    return {
+        "worker_cpu_us_per_record_produced": 1e6 * produced,
+        "worker_cpu_us_per_record_read": 1e6 * read,
+        "kafka_cpu_us_per_record_written": 1e6 * written,
+        "kafka_cpu_us_per_record_read": max(0.0, 1e6 * (both - written)),
+        "kafka_bytes_per_record": framing,
+    }
+
+
+def _written_and_read(settings: Settings, outputs: Sequence[Output], pid: int) -> tuple[float, float, float]:
+    """Seconds of the broker's CPU per record written, and per record that is read as well; bytes besides the value."""
     with _topics(settings) as own:
         emitter = KafkaEmitter(own.confluent(), own.topic)
         emitter.emit(outputs[:100])
         written = _paced(emitter, outputs, pid)
         framing = _log_bytes(own) / (100 + PACED) - sum(len(one.value) for one in outputs) / len(outputs)
-        both = asyncio.run(_paced_and_read(own, emitter, outputs, pid))
-    return {
-        "worker_cpu_us_per_record_produced": 1e6 * produced,
-        "worker_cpu_us_per_record_read": 1e6 * read,
-        "kafka_cpu_us_per_record_written": 1e6 * written,
-        "kafka_cpu_us_per_record_read": 1e6 * (both - written),
-        "kafka_bytes_per_record": framing,
-    }
+        return written, asyncio.run(_paced_and_read(own, emitter, outputs, pid)), framing
 
 
 def _outputs() -> list[Output]:

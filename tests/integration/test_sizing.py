@@ -19,6 +19,7 @@ def pids(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
 
 def test_redis(stack: Stack, pids: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_redis, "ROUNDS", 1)
     monkeypatch.setattr(in_redis, "EVENTS", 2_000)
     monkeypatch.setattr(in_redis, "MANY_CUSTOMERS", 2_000)
     monkeypatch.setattr(in_redis, "FEW_CUSTOMERS", 100)
@@ -40,6 +41,7 @@ def test_clickhouse(pids: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_kafka(pids: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_kafka, "ROUNDS", 1)
     monkeypatch.setattr(in_kafka, "BACKLOG", 20_000)
     monkeypatch.setattr(in_kafka, "STEPS", 100)
     monkeypatch.setattr(in_kafka, "PACED", 15_000)
