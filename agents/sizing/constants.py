@@ -21,6 +21,14 @@ class Constants:
     """Fetching a record and its share of Faust's work, in any stage."""
     worker_cpu_us_per_record_produced: float
     """Producing a record of a prediction's size, and its ack."""
+    scoring_share_on_small_batches: float
+    """Of what is left of a scorer's core: under a live load it takes what is there at once, a few events."""
+    learning_share_on_small_batches: float
+    """The same of a learner's core; it gathers for 0.1 s, as do judging and monitoring; history for a second."""
+    judging_share_on_small_batches: float
+    """The same of the core of judging and monitoring."""
+    history_share_on_small_batches: float
+    """The same of history's core."""
     # -- scoring, per record and per thing done for it
     scoring_cpu_us_per_event: float
     """Decode, check, drop duplicates, resolve observations, pack; neither features nor questions."""

@@ -5,6 +5,8 @@ from agents.sizing.load import ArmLoad, Load
 from agents.sizing.rates import Rates, TargetRates
 
 US = 1e6
+LIVELY = 250.0
+"""Events per second from which on a scorer always has a batch at work: one of a few events takes 2.5 ms."""
 
 
 def per_kind(c: Constants, what: str, arm: ArmLoad) -> float:
@@ -72,6 +74,16 @@ def history_cores(load: Load, r: Rates, c: Constants, partitions: int) -> float:
     told = controls(load, r, partitions)
     read = (r.events + r.questions + r.examples + told) * c.worker_cpu_us_per_record_read
     return (total + read + told * c.reader_cpu_us_per_control) / US
+
+
+def small_batches(c: Constants) -> dict[str, float]:
+    """By stage, what batches of few records take of what is left of a worker's core. It gives way to load."""
+    return {
+        "scoring": c.scoring_share_on_small_batches,
+        "learning": c.learning_share_on_small_batches,
+        "judging, monitoring": c.judging_share_on_small_batches,
+        "history": c.history_share_on_small_batches,
+    }
 
 
 def _progress(load: Load, c: Constants, partitions: int) -> float:

@@ -94,8 +94,9 @@ class _Sizing:
         self.mean, self.peak = rates(load), rates(load, peak=True)
         self.usable = 1 - constants.headroom_share
         self._scorers()
-        self.cores = self._cores()
+        self.work = self._work()
         self.workers = self._workers()
+        self.cores = self._busy()
 
     def _scorers(self) -> None:
         """Scorers and partitions. A scorer has one core, of which loading versions takes a part: no more than half of
@@ -110,7 +111,14 @@ class _Sizing:
         self.shared_cores = shared
         self.per_scorer = self.peak.events * room / shared
 
-    def _cores(self) -> dict[str, float]:
+    def _busy(self) -> dict[str, float]:
+        """The work, and what workers with little to do spend on batches of few records."""
+        live = min(1.0, self.peak.events / cpu.LIVELY)
+        shares = cpu.small_batches(self.c)
+        spare = {stage: max(0.0, self.workers[stage] - self.work[stage]) for stage in shares}
+        return self.work | {stage: self.work[stage] + live * shares[stage] * spare[stage] for stage in shares}
+
+    def _work(self) -> dict[str, float]:
         load, peak, c, count = self.load, self.peak, self.c, self.partitions
         return {
             "scoring": self.shared_cores + self.scorers * self.versions_cores,
@@ -136,7 +144,7 @@ class _Sizing:
         most = {"learning": arms, "judging, monitoring": len(self.load.targets) + self.partitions}
         found = {"scoring": self.scorers}
         for stage in ("learning", "judging, monitoring", "history"):
-            wanted = max(1, ceil(self.cores[stage] / self.usable))
+            wanted = max(1, ceil(self.work[stage] / self.usable))
             found[stage] = min(wanted, most.get(stage, wanted))
         return found
 
@@ -161,7 +169,7 @@ class _Sizing:
         click_shards = max(1, ceil(copy_cores / per_core), self._disks(clickhouse))
         memory = self._memory(kept, shards, brokers, click_shards * load.clickhouse_copies)
         disk = (kafka_disk + clickhouse * load.clickhouse_copies + kept.total * load.redis_copies) / self.usable
-        cores = sum(self.cores.values()) / self.usable
+        cores = max(sum(self.work.values()) / self.usable, sum(self.cores.values()))
         return Estimate(
             load=load,
             events_per_s=self.mean.events,

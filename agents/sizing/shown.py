@@ -104,8 +104,8 @@ def totals(found: Estimate) -> str:
         f"ClickHouse: {count(found.clickhouse_rows_per_s)} rows/s\n"
         f"with headroom: {_short(found.cores_with_headroom)} cores, {size(found.memory_bytes)} of memory, "
         f"{size(found.disk_bytes)} of disk\n"
-        f"money: {count(money.per_month)} a month ({count(money.cores)} cores, {count(money.memory)} memory, "
-        f"{count(money.disk)} disk), {_short(money.per_million_events)} per million events"
+        f"money: {count(money.per_month)} a month: {count(money.cores)} for cores, {count(money.memory)} for memory, "
+        f"{count(money.disk)} for disks; {_short(money.per_million_events)} per million events"
     )
 
 

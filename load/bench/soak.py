@@ -34,20 +34,29 @@ def measure(system: System, minutes: float, events: int, figures: Figures) -> No
         first = workers.identities()
         reader.wait_for(TARGETS * events)
         _lags(system, time.perf_counter())
+        before = _cpu_s(workers, system)
         pacer.go()
         samples = _sampled(pacer, workers, system)
         paced, ended = pacer.done(), time.perf_counter()
+        used = {name: cpu - before[name] for name, cpu in _cpu_s(workers, system).items()}
         lags = _lags(system, ended)
         reader.wait_for(TARGETS * (events + RATE * seconds))
         figures.add("soak: worker processes that came anew", "", len(workers.identities() - first))
     figures.add("soak: events offered", "events/s", RATE * seconds / (paced.ended - paced.began))
     figures.add("soak: publisher behind, at most", "ms", 1000 * paced.behind)
+    for name, cpu in used.items():
+        figures.add(f"soak, {name}: CPU", "cores", cpu / (paced.ended - paced.began))
     for stage, (records, caught_up) in lags.items():
         figures.add(f"soak, {stage}: lag in the end", "records", records)
         figures.add(f"soak, {stage}: caught up after", "s", caught_up)
     for name, found in samples.items():
         _tell(figures, name, found)
     figures.extras["soak_memory_mib"] = samples
+
+
+def _cpu_s(workers: Workers, system: System) -> dict[str, float]:
+    """CPU time so far by worker and server."""
+    return {verb: workers.cpu_s(verb) for verb in GROUPS} | system.servers_cpu_s()
 
 
 def _sampled(pacer: Pacer, workers: Workers, system: System) -> dict[str, list[float]]:

@@ -60,7 +60,7 @@ def main(
 
     Each run has servers and a folder of its own; it takes about two minutes more than --minutes. The folder of a run
     that differs is kept. Exit code 0 when all are identical, 1 when one
-    differs, 3 when one could not be made (whether or not another differs).
+    differs, 3 when servers did not start (whether or not another run differs).
 
     \b
     tidecast chaos --minutes 2 --seed 7

@@ -50,7 +50,7 @@ class Report:
     differences: list[str] = field(default_factory=list)
     folder: str = ""
     failed: bool = False
-    """Whether the run could not be made: it says nothing of what it was to show."""
+    """Whether the servers did not start: the run says nothing of what it was to show."""
 
     @property
     def line(self) -> str:
@@ -90,11 +90,12 @@ def run(order: Order, say: Say) -> Report:
         settings["TIDECAST_CACHE_CUSTOMERS"] = "0"
     system = System(folder, settings, order.without)
     _running.append(system)
+    report.failed = True
     try:
         system.start()
+        report.failed = False
         _flow(system, order, report, say)
     except Exception as error:
-        report.failed = True
         report.differences.append(f"the run itself failed: {type(error).__name__}: {error}")
     finally:
         _running.remove(system)

@@ -253,3 +253,18 @@ def test_what_changes() -> None:
 def test_absurd_loads_are_refused_in_a_sentence(wrong: dict[str, object]) -> None:
     with pytest.raises(SettingError, match=r"give|share|room"):
         replace(LOAD, **wrong)  # type: ignore[arg-type]
+
+
+def test_a_worker_with_little_to_do_is_busy_with_small_batches() -> None:
+    """1,000 µs an event; 0.6 of what is left, from 250 events/s on: 0.2 + 0.8 × 0.6 at 200 of 250; 0.5 + 0.5 × 0.6."""
+    constants = replace(HALF, scoring_cpu_us_per_event=1_000, scoring_share_on_small_batches=0.6)
+    quiet = replace(LOAD, peak_factor=1, targets=(replace(CHURN, questions_per_event=0),))
+    assert of(constants, replace(quiet, events_per_s=0.25)).cores["scoring"] == pytest.approx(
+        0.00025 + 0.0006, rel=0.01
+    )
+    few = of(constants, replace(quiet, events_per_s=200))
+    assert few.cores["scoring"] == pytest.approx(0.2 + 0.8 * 0.8 * 0.6)
+    assert few.cores_with_headroom == pytest.approx(few.cores["scoring"])
+    many = of(constants, replace(quiet, events_per_s=500))
+    assert many.cores["scoring"] == pytest.approx(0.5 + 0.5 * 0.6)
+    assert many.cores_with_headroom == pytest.approx(1.0)
