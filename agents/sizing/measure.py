@@ -4,7 +4,6 @@ Those that need no server; with --servers those that need one, on the running lo
 topics, keys and a database of their own. --write puts them into measured.json, else they are only printed."""
 
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,8 @@ from random import Random
 from statistics import median
 from time import thread_time
 from typing import Any
+
+import click
 
 from agents.settings import STACK_FILE, load_settings
 from agents.sizing.constants import MEASURED, read_measured
@@ -178,11 +179,24 @@ def entries(found: Mapping[str, float], command: str) -> dict[str, dict[str, Any
     return {name: {"value": float(f"{value:.3g}"), "how": how[name]} | told for name, value in sorted(found.items())}
 
 
-if __name__ == "__main__":
-    servers = "--servers" in sys.argv[1:]
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--servers", is_flag=True, help="Those that need servers, on the running local stack.")
+@click.option("--write", is_flag=True, help="Put them into measured.json; else they are only printed.")
+def main(servers: bool, write: bool) -> None:
+    """Measure the constants of `tidecast size`, with nothing else on the machine; print them as JSON.
+
+    \b
+    python -m agents.sizing.measure --write
+    tidecast stack up && python -m agents.sizing.measure --servers --write
+    python -m agents.sizing.document docs/sizing.md        # afterwards
+    """
     found = entries(measured_on_servers(), WITH_SERVERS) if servers else entries(measured(), COMMAND)
-    print(json.dumps(found, indent=1, ensure_ascii=False))
-    if "--write" in sys.argv[1:]:
+    click.echo(json.dumps(found, indent=1, ensure_ascii=False))
+    if write:
         whole = json.loads(FILE.read_text(encoding="utf-8"))
         whole["constants"] |= found
         FILE.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -81,7 +81,7 @@ class Bench:
     def memory(self) -> None:
         """Memory against the number of customers."""
         for customers in self.crowds:
-            for _ in range(self.runs if customers < MANY else 1):
+            for _ in range(self.runs):
                 found = crowd.measure(System(self.partitions), customers, customers)
                 label = f"{customers:,} customers"
                 self.figures.add(f"{label}: scoring's memory at most", "MiB", found.worker_peak_mib)
@@ -94,7 +94,7 @@ class Bench:
 
     def halfway(self) -> None:
         """kill -9 of the scorer when half of a backlog is done, and what of it is left in the end."""
-        for _ in range(self.runs if self.half < MANY else 1):
+        for _ in range(self.runs):
             halfway.measure(System(self.partitions, use_case=TOLD), self.half, self.figures)
 
     def workers(self) -> None:
@@ -120,8 +120,6 @@ PARTS: dict[str, Callable[[Bench], None]] = {
 SLOW_EVENTS = 20_000
 """Of the backlog, for a system that needs long for more."""
 SHORT = ("drain", "latency", "recovery", "halfway")
-MANY = 500_000
-"""Customers or events from which one run must do."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -170,7 +168,7 @@ def main(
     every event, learning on, Redis with its append-only file, all acks. A table of least, median and greatest.
 
     \b
-    tidecast bench                         # everything: about 20 minutes
+    tidecast bench                         # everything: about 25 minutes
     tidecast bench --short                 # drain, latency, recovery, halfway: two to three minutes
     tidecast bench drain --runs 5 --json drain.json
     tidecast bench latency --rate 5000 --seconds 60
