@@ -3,6 +3,7 @@
 Without servers: reading a record, producing one, and Redis have constants of their own."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from agents.sizing.job import (
     ASKED,
@@ -26,6 +27,8 @@ from streams.state.memory import MemoryStageStore
 ROUNDS = 5
 SWITCHES = 2_000
 PROGRESS = 20_000
+LEARNT: dict[str, Any] = {"observe": 1.0, "serve_every": 500}
+"""Answers of models that have learnt: of untrained ones all are the same, and cost less to rank."""
 NAIVE = 1
 """Index of the naive arm."""
 
@@ -42,10 +45,10 @@ def stage_constants(answer: Mapping[str, float]) -> dict[str, float]:
             "switch": _switches,
             "learner": lambda: _learning(Replayed(Job(observe=1.0, arms=2))),
             "progress": _progress,
-            "judge one": lambda: _judging(Replayed(Job(observe=1.0))),
-            "judge four": lambda: _judging(Replayed(Job(observe=1.0, arms=4))),
-            "monitor few": lambda: _monitoring(Replayed(Job(FEW))),
-            "monitor many": lambda: _monitoring(Replayed(Job())),
+            "judge one": lambda: _judging(Replayed(Job(arms=1, **LEARNT))),
+            "judge four": lambda: _judging(Replayed(Job(arms=4, **LEARNT))),
+            "monitor few": lambda: _monitoring(Replayed(Job(FEW, **LEARNT))),
+            "monitor many": lambda: _monitoring(Replayed(Job(**LEARNT))),
         }
     )
     feature, question = (cost["many"] - cost["few"]) / (MANY - FEW), cost["two"] - cost["many"]
@@ -105,9 +108,9 @@ def _progress() -> float:
 
 def _judging(replayed: Replayed) -> float:
     stage = Judging(replayed.case, replayed.deployment, MemoryStageStore(), replayed.codec, KEY)
-    return cpu_us_per_record(stage, EXAMPLES, replayed.outputs()[EXAMPLES])
+    return cpu_us_per_record(stage, EXAMPLES, replayed.outputs(replayed.switches())[EXAMPLES])
 
 
 def _monitoring(replayed: Replayed) -> float:
     stage = Monitoring(replayed.case, replayed.deployment, MemoryStageStore(), replayed.codec)
-    return cpu_us_per_record(stage, ASKED, replayed.outputs()[ASKED])
+    return cpu_us_per_record(stage, ASKED, replayed.outputs(replayed.switches())[ASKED])
