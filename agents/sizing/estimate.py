@@ -41,7 +41,8 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a load needs. Rates are means unless named peak; cores are those busy at the peak, per stage or server;
+    """What a load needs. Rates are means unless named peak; cores are those busy at the peak, per stage or server,
+    work the part of them that does not give way to load;
     workers are processes, each with at most one core, sized with headroom; bytes of one copy unless named disk.
 
     busiest_learner: the arm that needs most, and how much of its one core. scorer_versions_cores: what each scorer
@@ -55,6 +56,7 @@ class Estimate:
     versions_per_s: float
     open_observations: float
     cores: Mapping[str, float]
+    work: Mapping[str, float]
     workers: Mapping[str, int]
     worker_bytes: Mapping[str, float]
     partitions: int
@@ -179,6 +181,7 @@ class _Sizing:
             versions_per_s=self.mean.versions,
             open_observations=sum(open_observations(load, t) for t in self.mean.targets),
             cores=self.cores,
+            work=self.work,
             workers=self.workers,
             worker_bytes=self._worker_bytes(),
             partitions=count,

@@ -123,7 +123,8 @@ def test_no_scorer_is_too_busy_unless_it_is_said(load: Load) -> None:
     found = of(load)
     usable = 1 - CONSTANTS.headroom_share
     if found.scorer_versions_cores <= usable / 2:
-        assert found.cores["scoring"] / found.workers["scoring"] <= usable * (1 + 1e-9)
+        assert found.work["scoring"] / found.workers["scoring"] <= usable * (1 + 1e-9)
+        assert found.cores["scoring"] <= found.workers["scoring"] * (1 + 1e-9)
     if found.workers_possible:
         assert found.workers["scoring"] <= found.partitions
 
