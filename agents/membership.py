@@ -15,6 +15,7 @@ from aiokafka.protocol.types import Array, Int16, Int32, Schema, String
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from agents.one_loop import OneLoop
 from agents.passing import Passed, metadata
 from sinks.failpoints import REPORTED, hit
 
@@ -95,12 +96,10 @@ def fetch_bytes(partitions: int, batches: int) -> int:
     return max(LEAST_FETCH_BYTES, batches * FETCH_BYTES // max(1, partitions))
 
 
-class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """The thread in which aiokafka's consumer lives; all that touches the consumer is called in it."""
+class Member(OneLoop, driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """What holds aiokafka's consumer."""
 
     _taken: frozenset[aiokafka.TopicPartition] = frozenset()
-    _waiting = 0
-    """Calls that wait for records."""
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -169,7 +168,7 @@ class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     async def commit(self, tps: Mapping[TP, int]) -> bool:
         """Report positions to the group. A failure is no harm: they are a hint, the truth is in the store."""
         try:
-            await self.call_thread(self._report, tps)
+            await self._report(tps)
         except Exception as error:
             told = " ".join(str(error).split()) or type(error).__name__
             self.log.warning("Kafka's group was not told the positions (only a hint, told again soon): %s", told)
@@ -188,15 +187,13 @@ class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     async def kept(self, tps: Iterable[TP]) -> dict[TP, tuple[int, int, int]]:
         """First offset kept, next offset to be written and group offset (0 for none) of each. Raises KafkaError."""
-        kept: dict[TP, tuple[int, int, int]] = await self.call_thread(self._kept_in_time, tps)
-        return kept
+        try:
+            return await asyncio.wait_for(self._kept(tps), ASK_PATIENCE_S)
+        except TimeoutError:
+            raise KafkaTimeoutError("Kafka does not say what its partitions hold") from None
 
     async def firsts(self, tps: Iterable[TP]) -> dict[TP, int]:
         """First offset kept of each. Raises KafkaError."""
-        found: dict[TP, int] = await self.call_thread(self._firsts_in_time, tps)
-        return found
-
-    async def _firsts_in_time(self, tps: Iterable[TP]) -> dict[TP, int]:
         places = {tp: aiokafka.TopicPartition(*tp) for tp in tps}
         asked = self._ensure_consumer().beginning_offsets(list(places.values()))
         try:
@@ -204,12 +201,6 @@ class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         except TimeoutError:
             raise KafkaTimeoutError("Kafka does not say where its partitions begin") from None
         return {tp: firsts[place] for tp, place in places.items()}
-
-    async def _kept_in_time(self, tps: Iterable[TP]) -> dict[TP, tuple[int, int, int]]:
-        try:
-            return await asyncio.wait_for(self._kept(tps), ASK_PATIENCE_S)
-        except TimeoutError:
-            raise KafkaTimeoutError("Kafka does not say what its partitions hold") from None
 
     async def _kept(self, tps: Iterable[TP]) -> dict[TP, tuple[int, int, int]]:
         consumer = self._ensure_consumer()
@@ -231,11 +222,8 @@ class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         position: int | None = None if state is None else state._position
         return position
 
-    async def take(self, offsets: Mapping[TP, int]) -> None:
-        """Read these partitions from these offsets, and nothing else."""
-        await self.call_thread(self._take, offsets)
-
-    async def _take(self, offsets: Mapping[TP, int]) -> None:
+    def take(self, offsets: Mapping[TP, int]) -> None:
+        """Read these partitions from these offsets, and nothing else. IllegalStateError when they are not its own."""
         consumer = self._ensure_consumer()
         wanted = {aiokafka.TopicPartition(*tp): offset for tp, offset in offsets.items()}
         consumer.pause(*consumer.assignment())
@@ -247,11 +235,8 @@ class MemberThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     async def _fetch_records(self, consumer: aiokafka.AIOKafkaConsumer, *args: Any, **named: Any) -> Any:
         """Fetches only while somebody waits for records. What aiokafka fetches ahead is old when it is wanted, and
         while it lies there nothing newer is fetched from that broker."""
-        self._waiting += 1  # one whose caller was cancelled goes on until its time-out
         consumer.resume(*(self._taken & consumer.assignment()))
         try:
             return await super()._fetch_records(consumer, *args, **named)
         finally:
-            self._waiting -= 1
-            if not self._waiting:
-                consumer.pause(*(self._taken & consumer.assignment()))
+            consumer.pause(*(self._taken & consumer.assignment()))

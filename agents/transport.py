@@ -16,7 +16,7 @@ from faust.tables.manager import TableManager
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-from agents.membership import MemberThread
+from agents.membership import Member
 from agents.passing import Passed
 from agents.starting import Kept
 from streams.log import LogRecord, TopicPartition
@@ -54,7 +54,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     at a rebalance may be cancelled, time out, or come twice."""
 
     app: "BatchApp"
-    _thread: MemberThread
+    _thread: Member
 
     def on_init(self) -> None:
         """Counters of this consumer."""
@@ -71,8 +71,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._latest: Fetched | None = None
         self.passed: Passed[TP] = Passed()
 
-    def _new_consumer_thread(self) -> MemberThread:
-        return MemberThread(self, loop=self.loop, beacon=self.beacon)
+    def _new_consumer_thread(self) -> Member:
+        return Member(self, loop=self.loop, beacon=self.beacon)
 
     # -- where to read
 
@@ -105,7 +105,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         found = await self.app.assign(list(places))
         offsets = {places[place]: offset for place, offset in found.items()}
         try:
-            await self._thread.take(offsets)
+            self._thread.take(offsets)
         except IllegalStateError:
             return  # Assigned otherwise meanwhile: Faust calls again.
         for tp in places.values():
@@ -347,8 +347,8 @@ class ConsumerOnly(BootStrategy):  # type: ignore[misc]
 
 
 class BatchApp(faust.App):  # type: ignore[misc]
-    """A Faust app for one stage. `prefix` is what this system puts before all topic names. `unreached` is called,
-    from the consumer's thread, when no broker answers at the start."""
+    """A Faust app for one stage. `prefix` is what this system puts before all topic names. `unreached` is called when
+    no broker answers at the start."""
 
     BootStrategy = ConsumerOnly
     unreached: Callable[[], None]

@@ -1,9 +1,9 @@
 """`tidecast worker`: run the agents."""
 
-import asyncio
 import os
 
 import click
+import uvloop
 
 from agents.hashing import fix_hashes
 from agents.logs import log_to_stderr
@@ -61,4 +61,4 @@ def _run_here(settings: Settings, use_case: str | None, verbs: tuple[str, ...], 
     log_to_stderr(os.environ.get("TIDECAST_LOG_LEVEL", "WARNING"), "-".join(verbs))
     from agents.worker import run_worker
 
-    asyncio.run(run_worker(settings, use_case, verbs, port, supervised))
+    uvloop.run(run_worker(settings, use_case, verbs, port, supervised))

@@ -13,6 +13,7 @@ from typing import ClassVar
 from uuid import uuid4
 
 import psutil
+import uvloop
 from confluent_kafka.admin import AdminClient
 
 from agents.app import build_app
@@ -91,7 +92,7 @@ def kafka_constants(settings: Settings, pid: int) -> dict[str, float]:
             emitter.emit(outputs[start : start + BATCH])
         produced = (process_time() - began) / (BACKLOG - BATCH)
         stage = Reading(BACKLOG)
-        asyncio.run(_read(own, stage, stage.done.is_set))
+        uvloop.run(_read(own, stage, stage.done.is_set))
         read = stage.cpu_s / (stage.records - stage.first)
     rounds = [_written_and_read(settings, outputs, pid) for _ in range(1 + ROUNDS)]
     written, both, framing = (median(values) for values in zip(*rounds[1:], strict=True))  # java compiles in the first
@@ -111,7 +112,7 @@ def _written_and_read(settings: Settings, outputs: Sequence[Output], pid: int) -
         emitter.emit(outputs[:100])
         written = _paced(emitter, outputs, pid)
         framing = _log_bytes(own) / (100 + PACED) - sum(len(one.value) for one in outputs) / len(outputs)
-        return written, asyncio.run(_paced_and_read(own, emitter, outputs, pid)), framing
+        return written, uvloop.run(_paced_and_read(own, emitter, outputs, pid)), framing
 
 
 def _outputs() -> list[Output]:

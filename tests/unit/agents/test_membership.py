@@ -11,7 +11,7 @@ from agents.membership import (
     FIRST_TRY_S,
     LEAST_FETCH_BYTES,
     SLOWEST_TRY_S,
-    MemberThread,
+    Member,
     fetch_bytes,
     patient,
 )
@@ -65,7 +65,7 @@ class Starting:
 
 def assigned(consumer: Starting) -> int:
     """How often the broker had been asked when the leader assigned."""
-    thread: Any = MemberThread.__new__(MemberThread)
+    thread: Any = Member.__new__(Member)
     thread._ensure_consumer = lambda: consumer
 
     async def assign(response: str) -> int:
