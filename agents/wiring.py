@@ -6,13 +6,13 @@ from functools import cached_property
 
 from redis import Redis
 
-from agents.registry import HttpRegistry
+from agents.kafka.schema_registry import HttpRegistry
+from agents.kafka.topics import required_deployment
 from agents.settings import REMEMBERED, Settings
-from agents.topics import required_deployment
 from schemas.catalog import load_schemas
 from sinks.kafka.producer import KafkaEmitter
 from sinks.model_store import FsspecModelStore
-from streams.codec import Codec
+from streams.avro.codec import Codec
 from streams.deployment import Deployment, definitions_of, deployment_id
 from streams.errors import DeploymentMismatch
 from streams.log import Emitter, Stage
@@ -85,7 +85,7 @@ class Wiring:
         snapshots in `models` (default: the system's)."""
         key = self.settings.signing_bytes
         if verb == "scoring":
-            from streams.scoring import Scoring
+            from streams.scoring.stage import Scoring
 
             kept = self.settings.cache_customers
             parts = (self.use_case, self.deployment, self.scoring_store, self.codec, self.models, key, kept)
@@ -93,7 +93,7 @@ class Wiring:
         if verb == "learning":
             return self._learners(key, models or self.models)
         if verb == "judging":
-            from streams.judging import Judging
+            from streams.judging.stage import Judging
 
             return {"tidecast-judging": Judging(self.use_case, self.deployment, self.stage_store, self.codec, key)}
         if verb == "monitoring":

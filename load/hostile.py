@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from load.bench.crowd import measure
 from load.bench.figures import environment
+from load.bench.parts.many_customers import measure
 from load.bench.system import System, servers
 
 

@@ -23,7 +23,7 @@ from load.chaos.reader import Reader
 from load.chaos.run import Order, Report, conclude, settle
 from load.chaos.servers import PARTS
 from load.chaos.system import PARTITIONS, TARGETS, System
-from load.given import Finite
+from load.cli_types import Finite
 
 CALM_S = 12.0
 """Load without an outage before the first one and after each."""

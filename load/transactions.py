@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from load.bench.draining import together
 from load.bench.figures import Figures, environment
-from load.bench.latency import ladder
+from load.bench.parts.draining import together
+from load.bench.parts.latency import ladder
 from load.bench.system import System, servers
 
 SETTING = "TIDECAST_TRANSACTIONS"

@@ -13,13 +13,14 @@ from math import isfinite, nan
 from typing import Any, ClassVar
 
 from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES
-from streams.codec import Codec
+from streams.avro.codec import Codec
 from streams.control import check, sign
 from streams.deployment import Deployment, is_replayed, number_of
 from streams.errors import DeploymentMismatch, LogGap, Unavailable, Undecodable
 from streams.identity import Position
 from streams.log import Batch, LogRecord, Output, Stage, TopicPartition
-from streams.models.arms import Arm, build_model
+from streams.models.arms import Arm
+from streams.models.factory import build_model
 from streams.models.snapshot import LIMIT, BadSnapshot, Mark, Served, Snapshot, dump_snapshot, load_snapshot
 from streams.models.store import ModelStore
 from streams.models.version import Version

@@ -5,7 +5,7 @@ from hashlib import blake2b
 from itertools import islice
 
 from schemas.marks import Mark, Marks, mark_of
-from streams.codec import Codec
+from streams.avro.codec import Codec
 from streams.log import LogRecord, Output, Stage, TopicPartition
 
 

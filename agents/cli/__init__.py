@@ -10,25 +10,25 @@ import click
 from streams.errors import TidecastError
 
 COMMANDS = {
-    "compile": "Build the kernels, which make scoring faster.",
-    "stack": "Start, show and stop the local servers.",
-    "init": "Write a use case to start from.",
-    "check": "Validate a use case before the first event.",
-    "size": "Estimate what a load needs: cores, memory, partitions, bytes, money.",
-    "deploy": "Create topics, register schemas, write the definitions into the logs.",
-    "worker": "Run the agents.",
-    "publish": "Publish events from a file.",
-    "tail": "Show the records of a topic, decoded.",
-    "customer": "Show a customer's features and latest predictions.",
-    "sql": "Query the history in ClickHouse.",
-    "status": "Show positions, lag, serving versions and accounting.",
-    "dead-letters": "Look at records that could not be processed, and send them again.",
-    "late-events": "Look at events that came too late.",
-    "rebuild": "Make lost state again from the logs.",
-    "verify": "Replay the recorded logs and compare with the stores.",
-    "chaos": "Break a system of its own on purpose and compare it with a calm replay.",
-    "bench": "Measure throughput, latency, CPU, bytes and recovery.",
-    "demo": "A simulated telecom, live in the terminal.",
+    "compile": ("run", "Build the kernels, which make scoring faster."),
+    "stack": ("run", "Start, show and stop the local servers."),
+    "init": ("define", "Write a use case to start from."),
+    "check": ("define", "Validate a use case before the first event."),
+    "size": ("define", "Estimate what a load needs: cores, memory, partitions, bytes, money."),
+    "deploy": ("define", "Create topics, register schemas, write the definitions into the logs."),
+    "worker": ("run", "Run the agents."),
+    "publish": ("define", "Publish events from a file."),
+    "tail": ("inspect", "Show the records of a topic, decoded."),
+    "customer": ("inspect", "Show a customer's features and latest predictions."),
+    "sql": ("inspect", "Query the history in ClickHouse."),
+    "status": ("inspect", "Show positions, lag, serving versions and accounting."),
+    "dead-letters": ("inspect", "Look at records that could not be processed, and send them again."),
+    "late-events": ("inspect", "Look at events that came too late."),
+    "rebuild": ("run", "Make lost state again from the logs."),
+    "verify": ("inspect", "Replay the recorded logs and compare with the stores."),
+    "chaos": ("run", "Break a system of its own on purpose and compare it with a calm replay."),
+    "bench": ("run", "Measure throughput, latency, CPU, bytes and recovery."),
+    "demo": ("run", "A simulated telecom, live in the terminal."),
 }
 
 
@@ -36,7 +36,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class LazyGroup(click.Group):
-    """Finds a subcommand NAME as `command` in agents.cli.NAME (dashes as underscores), so that --help stays fast."""
+    """Finds a subcommand NAME as `command` in agents.cli.PACKAGE.NAME, so that --help stays fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order in which they are used."""
@@ -46,13 +46,14 @@ class LazyGroup(click.Group):
         """Import the module of that name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"agents.cli.{cmd_name.replace('-', '_')}").command
+        module = f"agents.cli.{COMMANDS[cmd_name][0]}.{cmd_name.replace('-', '_')}"
+        command: click.Command = importlib.import_module(module).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The texts of COMMANDS: no subcommand is imported for --help."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agents.deploying import Deployed, deploy
+from agents.operations.deploy import Deployed, deploy
 from agents.settings import Settings, load_settings
 from agents.stack.downloads import Say
 from agents.stack.process import last_lines

@@ -18,8 +18,8 @@ from agents.demo.parts import USE_CASE, Parts
 from agents.demo.story import Plan, Story
 from agents.demo.summary import Closing, missing, told
 from agents.demo.view import Pulse, alert_line, plain_line, screen
-from agents.following import Follower
-from agents.standing import Observer, Standing
+from agents.kafka.tail_reader import Follower
+from agents.operations.status import Observer, Standing
 from agents.wiring import Wiring, connect_system
 from schemas.topics import DRIFT_ALERTS, LABELLED_EXAMPLES, MODEL_METRICS, PREDICTIONS
 from streams.errors import TidecastError

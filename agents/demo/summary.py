@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from agents.demo.story import Story
 from agents.demo.view import alert_line
-from agents.showing import number
-from agents.standing import EVENTS, Standing
+from agents.formatting import number
+from agents.operations.status import EVENTS, Standing
 
 
 @dataclass(frozen=True, slots=True)

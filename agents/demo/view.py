@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.demo.story import COHORT, Alert, Story
-from agents.showing import moment, number, reasons
+from agents.formatting import moment, number, reasons
 from streams.usecases import UseCase
 
 BARS = "▁▂▃▄▅▆▇█"

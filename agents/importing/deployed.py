@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agents.registry import HttpRegistry
+from agents.kafka.schema_registry import HttpRegistry
+from agents.kafka.topics import required_deployment
 from agents.settings import Settings
-from agents.topics import required_deployment
 from schemas.catalog import Schema
 from streams.errors import SettingError
 

@@ -7,14 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, Any
 
+from agents.formatting import moment
 from agents.importing.convert import Misfit
 from agents.importing.mapper import OUTCOME, RowMapper
 from agents.importing.ordering import Message, Sorter, TickAt, with_ticks
 from agents.importing.pace import Pace
 from agents.importing.publisher import EventPublisher
 from agents.importing.rows import RowFile
-from agents.showing import moment
-from streams.codec import Codec
+from streams.avro.codec import Codec
 from streams.errors import Undecodable
 
 LARGEST = 900_000

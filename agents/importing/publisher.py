@@ -6,13 +6,13 @@ from typing import Any, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from agents.registry import HttpRegistry
+from agents.kafka.schema_registry import HttpRegistry
+from agents.kafka.topics import required_deployment
 from agents.settings import Settings
-from agents.topics import required_deployment
 from schemas.catalog import Schema, load_schemas
 from schemas.record import Record
 from schemas.topics import CUSTOMER_EVENTS
-from streams.codec import Codec
+from streams.avro.codec import Codec
 from streams.control import MARK_HEADER, sign
 from streams.errors import DeploymentMismatch, SettingError, Unavailable
 from streams.partitioner import partition_of

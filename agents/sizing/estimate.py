@@ -16,7 +16,7 @@ from agents.sizing.storage import (
     kafka_traffic,
     redis_bytes,
 )
-from streams.models.serving import ROOM
+from streams.scoring.model_cache import ROOM
 
 MONTH_DAYS = 730 / 24
 MOST_PARTITIONS = 1024

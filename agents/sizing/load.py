@@ -73,7 +73,7 @@ class Load:
 
     @property
     def progress_seconds(self) -> float:
-        """From one progress record of a partition to the next: it is told once a second (streams.targets.questions)."""
+        """From one progress record of a partition to the next: one a second (streams.scoring.predicting)."""
         return max(1.0, self.tick_seconds)
 
     def __post_init__(self) -> None:

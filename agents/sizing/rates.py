@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from agents.sizing.load import Load, TargetLoad
-from streams.state.customer import KEPT
+from streams.features.customer_state import KEPT
 from streams.targets.observations import MOST_OPEN
 
 DAY_S = 86_400.0

@@ -7,7 +7,7 @@ from agents.verifying.finding import Finding
 from agents.verifying.live import Live
 from agents.verifying.outputs import Outputs
 from schemas.topics import DRIFT_ALERTS, LABELLED_EXAMPLES, MODEL_METRICS
-from streams.judging import Judging
+from streams.judging.stage import Judging
 from streams.log import Record, TopicPartition
 from streams.state.memory import MemoryStageStore
 

@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from agents.reading import LogReader
-from agents.registry import HttpRegistry
+from agents.kafka.log_reader import LogReader
+from agents.kafka.schema_registry import HttpRegistry
 from agents.settings import Settings
 from agents.wiring import connect_system
 from schemas.catalog import load_schemas
 from schemas.topics import CUSTOMER_EVENTS, FEATURE_PROFILES, LABELLED_EXAMPLES, PREDICTIONS
-from streams.codec import Codec
+from streams.avro.codec import Codec
 from streams.deployment import Deployment
 from streams.log import TopicPartition
 from streams.models.store import ModelStore

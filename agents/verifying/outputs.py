@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from agents.verifying.finding import Finding
-from streams.codec import Codec
+from streams.avro.codec import Codec
 from streams.log import Output, Record, TopicPartition
 
 SIZE = 16

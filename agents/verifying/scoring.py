@@ -9,9 +9,9 @@ from agents.verifying.outputs import Outputs
 from schemas.topics import CUSTOMER_EVENTS, DEAD_LETTERS, LABELLED_EXAMPLES, LATE_EVENTS, PREDICTIONS
 from streams.control import check
 from streams.errors import NoSnapshot, Undecodable
-from streams.intake import CONTROLS
 from streams.log import Record, TopicPartition
-from streams.scoring import Scoring
+from streams.scoring.intake import CONTROLS
+from streams.scoring.stage import Scoring
 from streams.state.compare import differences
 from streams.state.memory import MemoryScoringStore
 from streams.timeline import PartitionHeader

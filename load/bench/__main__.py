@@ -12,12 +12,13 @@ import click
 
 from load.baselines.measure import measure as measure_yardstick
 from load.baselines.worker import MODULES
-from load.bench import crowd, halfway, profiling, recovery, soak, stored
-from load.bench.draining import alone, together
+from load.bench import profiling
 from load.bench.figures import Figures
-from load.bench.latency import ladder
+from load.bench.parts import kill_midway, many_customers, recovery, soak, stored
+from load.bench.parts.draining import alone, together
+from load.bench.parts.latency import ladder
 from load.bench.system import TOLD, VERBS, System, server_versions, servers
-from load.given import Finite, writable
+from load.cli_types import Finite, writable
 
 
 class Bench:
@@ -82,7 +83,7 @@ class Bench:
         """Memory against the number of customers."""
         for customers in self.crowds:
             for _ in range(self.runs):
-                found = crowd.measure(System(self.partitions), customers, customers)
+                found = many_customers.measure(System(self.partitions), customers, customers)
                 label = f"{customers:,} customers"
                 self.figures.add(f"{label}: scoring's memory at most", "MiB", found.worker_peak_mib)
                 self.figures.add(f"{label}: Redis", "bytes/customer", found.redis_bytes_per_customer)
@@ -95,7 +96,7 @@ class Bench:
     def halfway(self) -> None:
         """kill -9 of the scorer when half of a backlog is done, and what of it is left in the end."""
         for _ in range(self.runs):
-            halfway.measure(System(self.partitions, use_case=TOLD), self.half, self.figures)
+            kill_midway.measure(System(self.partitions, use_case=TOLD), self.half, self.figures)
 
     def workers(self) -> None:
         """One scoring process against two."""

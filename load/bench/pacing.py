@@ -11,7 +11,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from load.bench.apart import Apart
+from load.bench.child_process import Apart
 from load.bench.job import Job, Made
 from load.bench.publishing import producer
 from load.wire import Wire, leading_text

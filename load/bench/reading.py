@@ -11,7 +11,7 @@ from typing import Any
 import click
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from load.bench.apart import START, Apart
+from load.bench.child_process import START, Apart
 from load.wire import Wire, leading_text
 
 PATIENCE_S = 300.0

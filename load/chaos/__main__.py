@@ -13,7 +13,7 @@ import click
 
 from load.chaos.guards.sabotage import GUARDS
 from load.chaos.run import Order, Report, abandon, run
-from load.given import Finite, writable
+from load.cli_types import Finite, writable
 
 WITHOUT = f"Switch guards off: the run should then fail. One or more of {', '.join(GUARDS)}."
 

@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from load.chaos.expected import plan_without
 from load.chaos.faults import strike
 from load.chaos.plan import Fault, plan
 from load.chaos.publisher import Publisher
 from load.chaos.reader import Reader
-from load.chaos.shown import plan_without
 from load.chaos.system import PARTITIONS, SERVE_EVERY, TARGETS, System
 
 LANES = 3

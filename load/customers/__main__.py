@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
+from load.cli_types import Finite
+from load.customers.behaviour import Lives
 from load.customers.encoding import MOST_CUSTOMERS
-from load.customers.lives import Lives
 from load.customers.pace import Pace
 from load.customers.publishing import Publisher
 from load.customers.scenarios import SCENARIOS
 from load.customers.schema import layouts
 from load.customers.stream import Stream
-from load.given import Finite
 from load.ticks import NAME as TICK
 from load.ticks import signed_tick
 from load.wire import Wire, addresses, prefixed

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from load.customers.lives import KINDS, SMS, Events
+from load.customers.behaviour import KINDS, SMS, Events
 
 ID_DIGITS, CUSTOMER_DIGITS = 16, 8
 MOST_CUSTOMERS = 10**CUSTOMER_DIGITS

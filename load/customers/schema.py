@@ -10,8 +10,8 @@ import click
 import numpy as np
 from fastavro import parse_schema, schemaless_reader
 
+from load.customers.behaviour import KINDS, START_MS, Events
 from load.customers.encoding import encoded
-from load.customers.lives import KINDS, START_MS, Events
 from load.wire import HEADER, plain
 
 SUBJECT = "reference.Activity"

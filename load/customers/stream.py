@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from load.customers.behaviour import DAY_MS, HOUR_MS, START_MS, Events, Lives
 from load.customers.encoding import customer_ids, encoded, split
-from load.customers.lives import DAY_MS, HOUR_MS, START_MS, Events, Lives
 from load.customers.scenarios import Scenario, turned
 
 DISORDER_MS = 600_000

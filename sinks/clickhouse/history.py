@@ -19,7 +19,7 @@ from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.rows import Place, Row, rows_of, undecodable_rows
 from sinks.clickhouse.writer import Writer
 from sinks.failpoints import ROWS, hit
-from streams.codec import Codec
+from streams.avro.codec import Codec
 from streams.errors import Undecodable
 from streams.log import Batch, LogRecord, Output, Stage, TopicPartition
 

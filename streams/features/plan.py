@@ -11,13 +11,13 @@ from typing import Any, NamedTuple, Protocol
 import msgpack
 
 from streams.features import distinct
+from streams.features.customer_state import CustomerState, Digests
 from streams.features.declarations import Attribute, Count, DistinctCount, Feature, Last, Ratio, Sum, TimeSince
 from streams.features.filters import Matches, compile_where, equality
 from streams.features.layout import COUNT, DISTINCT, MIN, SUM, VALUES, Layout, Moves, Selection, Tiles
 from streams.features.readers import ReadRegister, ReadTiles, finite, register_reader, tiles_reader
 from streams.features.window import EVER, window
 from streams.kernels import kernel
-from streams.state.customer import CustomerState, Digests
 
 INT64 = 1 << 63
 

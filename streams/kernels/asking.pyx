@@ -1,4 +1,4 @@
-"""One question, from the features to the record: streams.targets.asking in C.
+"""One question, from the features to the record: streams.scoring.answering in C.
 
 A property test holds it to the same records, ids and choices."""
 
@@ -17,7 +17,7 @@ cdef extern from "Python.h":
 
 from schemas.topics import PREDICTIONS
 from streams.log import Output
-from streams.targets.panel import REASONS, answer
+from streams.scoring.panel import REASONS, answer
 
 include "linear.pxi"
 include "records.pxi"
@@ -27,7 +27,7 @@ cdef enum:
 
 
 cdef class Asker:
-    """See streams.targets.asking.Asker."""
+    """See streams.scoring.answering.Asker."""
 
     cdef RecordWriter writer
 
@@ -45,7 +45,7 @@ cdef class Asker:
         str asked_by not None,
         bint room,
     ):
-        """See streams.targets.asking.Asker."""
+        """See streams.scoring.answering.Asker."""
         cdef long long epoch = work.epoch, partition = work.partition, offset = work.offset, ordinal = work.ordinal
         cdef str name = plan.name
         cdef list vector = _chosen(features, plan.columns)

@@ -1,4 +1,4 @@
-# Predictions and labelled examples, written into one buffer: streams.targets.writing in C, to whose bytes a property
+# Predictions and labelled examples, written into one buffer: streams.scoring.record_writer in C, to whose bytes a property
 # test holds it. Avro specification, "Binary Encoding".
 
 PREDICTION = "tidecast.Prediction"
@@ -8,7 +8,7 @@ cdef enum:
 
 
 cdef class RecordWriter:
-    """See streams.targets.writing.RecordWriter."""
+    """See streams.scoring.record_writer.RecordWriter."""
 
     cdef object codec
     cdef str deployment
@@ -38,7 +38,7 @@ cdef class RecordWriter:
         horizon_end,
         dict source not None,
     ):
-        """See streams.targets.writing.RecordWriter."""
+        """See streams.scoring.record_writer.RecordWriter."""
         cdef tuple answer = answers[champion]
         self.begin(PREDICTION)
         self.text(prediction_id)
@@ -72,7 +72,7 @@ cdef class RecordWriter:
         previous,
         dict source not None,
     ):
-        """See streams.targets.writing.RecordWriter."""
+        """See streams.scoring.record_writer.RecordWriter."""
         self.begin(EXAMPLE)
         self.text(example_id)
         self.text(observation.prediction_id)

@@ -100,16 +100,6 @@ class Model(Protocol):
         ...
 
 
-def build_model(arm: Arm, target_name: str, kind: Kind, names: Sequence[str], lineage: int) -> Model:
-    """The untrained model of an arm over vectors named `names`; its seed follows from (target, arm, lineage).
-
-    DeclarationError when the model does not fit the target's kind or names a feature that is not there."""
-    check_arm(arm, target_name, kind, names)
-    from streams.models.registered import build  # which knows the declarations of this module
-
-    return build(arm, target_name, kind, tuple(names), lineage)
-
-
 def check_arm(arm: Arm, target_name: str, kind: Kind, names: Sequence[str]) -> None:
     """DeclarationError, naming target, arm and field, when the arm cannot answer this target."""
     place = f"Target {target_name!r}, arm {arm.name!r}"

@@ -1,7 +1,7 @@
 """A learner's whole state as sealed bytes: nothing of it is parsed before its signature was checked.
 
 Layout: 8 bytes MAGIC with the format version, 32 bytes HMAC-SHA256 of (magic, payload) under the system's
-signing key, the payload: msgpack of the fields of Snapshot, models as in streams.models.registered."""
+signing key, the payload: msgpack of the fields of Snapshot, models as in streams.models.factory."""
 
 import hashlib
 import hmac
@@ -92,7 +92,7 @@ def _digest(payload: bytes, key: bytes) -> bytes:
 
 def dump_snapshot(snapshot: Snapshot, key: bytes, limit: int = LIMIT) -> bytes:
     """Sealed bytes, the same for the same history. BadSnapshot when they are too many."""
-    from streams.models.registered import pack_model
+    from streams.models.factory import pack_model
 
     served = snapshot.served
     fields: list[Any] = [
@@ -125,7 +125,7 @@ def load_snapshot(blob: bytes, key: bytes, limit: int = LIMIT) -> Snapshot:
 
 
 def _unpack(packed: list[Any]) -> Snapshot:
-    from streams.models.registered import unpack_model
+    from streams.models.factory import unpack_model
 
     fields = iter(packed)
     version, model, marks, position = (next(fields) for _ in range(4))

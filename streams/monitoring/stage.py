@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import msgpack
 
 from schemas.topics import DRIFT_ALERTS, FEATURE_PROFILES, PREDICTIONS
-from streams.codec import Codec
+from streams.avro.codec import Codec
 from streams.deployment import Deployment
 from streams.errors import DeploymentMismatch, Undecodable
 from streams.features.window import duration_ms

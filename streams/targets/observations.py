@@ -9,6 +9,8 @@ import msgpack
 
 from streams.errors import DeadReason, Undecodable
 
+CORRECTION = "correction"
+"""How an example was settled whose question was settled otherwise before."""
 MOST_OPEN = 1000
 """Observations that one customer may have open per target: a question beyond them is answered, and not observed."""
 MOST_EARLY = 1000

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
+from streams.features.customer_state import CustomerState
 from streams.features.filters import compile_where
 from streams.features.plan import INT64
 from streams.features.window import duration_ms
-from streams.state.customer import CustomerState
 from streams.targets.declaration import AbsenceOf, AmountOver, EventWithin, ExplicitOutcome, Target
 from streams.targets.observations import Observation
 

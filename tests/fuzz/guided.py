@@ -13,7 +13,7 @@ def _lead_through_avro() -> None:
     """The Avro library proper is compiled, where coverage leads nowhere: its Python twin reads everything as well."""
     from fastavro import _read_py
 
-    from streams import codec
+    from streams.avro import codec
 
     real = codec.schemaless_reader
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from schemas.forms import bare
 from schemas.history import all_schemas
-from streams.codec import Codec, MemoryRegistry
-from streams.encoding import Unusual, compiled
+from streams.avro.codec import Codec, MemoryRegistry
+from streams.avro.compiled_writer import Unusual, compiled
 from streams.errors import Undecodable
 
 SCHEMAS = {name: bare(schema) for name, schema in all_schemas().items()}

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from schemas.catalog import load_schemas
 from schemas.examples import examples_of
-from streams.codec import Codec, MemoryRegistry
+from streams.avro.bounds_check import walk_of
+from streams.avro.codec import Codec, MemoryRegistry
 from streams.errors import DeadReason, Undecodable
-from streams.walking import walk_of
 
 NAMES = sorted(load_schemas())
 CODEC = Codec(MemoryRegistry(), load_schemas())

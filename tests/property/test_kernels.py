@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.catalog import load_schemas
-from streams.codec import Codec, MemoryRegistry
+from streams.avro.codec import Codec, MemoryRegistry
 from streams.features import plan as features
 from streams.features.plan import FeaturePlan
 from streams.kernels import kernel
 from streams.models.linear import LinearModel, LogisticModel, frozen
-from streams.state.working import PartitionWork
-from streams.targets.asking import PureAsker
-from streams.targets.panel import Seat
+from streams.scoring.answering import PureAsker
+from streams.scoring.panel import Seat
+from streams.scoring.working_set import PartitionWork
 from streams.targets.plan import TargetPlan
 from streams.timeline import PartitionHeader
 from streams.usecases import Arm, Ask, EventWithin, LastValue, Logistic, Target, UseCase

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.catalog import load_schemas
-from streams.codec import Codec, MemoryRegistry
+from streams.avro.codec import Codec, MemoryRegistry
+from streams.scoring.record_writer import PureRecordWriter, RecordWriter
 from streams.targets.observations import Observation, pack_vector
-from streams.targets.writing import PureRecordWriter, RecordWriter
 
 CODEC = Codec(MemoryRegistry(), load_schemas())
 WRITERS = (PureRecordWriter(CODEC, "deployed"), RecordWriter(CODEC, "deployed"))

@@ -8,7 +8,7 @@ from typing import Any
 
 from schemas.catalog import load_schemas
 from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES
-from streams.codec import Codec, MemoryRegistry
+from streams.avro.codec import Codec, MemoryRegistry
 from streams.control import sign
 from streams.deployment import Deployment, Fingerprint, deploy_of
 from streams.log import Output, Record, Stage, TopicPartition

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from streams.judged import Judged
+from streams.judging.state import Judged
 from streams.state.memory import MemoryScoringStore
 from streams.targets import observations
 from streams.timeline import PartitionHeader

@@ -9,14 +9,15 @@ import pytest
 from schemas.topics import DEAD_LETTERS, LABELLED_EXAMPLES
 from streams.control import sign
 from streams.errors import DeploymentMismatch
-from streams.judging import Judging
+from streams.judging.stage import Judging
 from streams.learning import Learning
 from streams.log import Output, Record, TopicPartition
 from streams.models.memory import MemoryModelStore
 from streams.replay import replay
+from streams.scoring import timers
+from streams.scoring.working_set import LARGEST_KEPT
 from streams.state.memory import MemoryScoringStore, MemoryStageStore
-from streams.state.working import LARGEST_KEPT
-from streams.targets import observations, timers
+from streams.targets import observations
 from streams.timeline import PartitionHeader
 from tests.replay.world import (
     DAY,

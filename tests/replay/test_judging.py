@@ -10,7 +10,7 @@ import pytest
 from schemas.topics import DRIFT_ALERTS, MODEL_METRICS
 from streams.errors import DeploymentMismatch, PositionConflict
 from streams.identity import Position
-from streams.judging import Judging
+from streams.judging.stage import Judging
 from streams.log import Output
 from streams.models.arms import Arm, Logistic, PriorRate
 from streams.replay import Fingerprints, replay

@@ -8,9 +8,9 @@ import pytest
 from streams.errors import DeploymentMismatch, PositionConflict
 from streams.log import Output, Record, TopicPartition
 from streams.replay import Fingerprints, replay
-from streams.scoring import Scoring
+from streams.scoring import timers
+from streams.scoring.stage import Scoring
 from streams.state.memory import MemoryScoringStore
-from streams.targets import timers
 from tests.replay.world import DAY, HOUR, LATENESS, PARTITIONS, Log, decoded, random_log, scoring
 
 

@@ -14,14 +14,14 @@ from streams.errors import Unavailable
 from streams.identity import Position
 from streams.learning import Learning
 from streams.log import Output, Record, TopicPartition
-from streams.models.arms import build_model
+from streams.models.factory import build_model
 from streams.models.linear import LogisticModel
 from streams.models.memory import MemoryModelStore
-from streams.models.serving import ServedModels
 from streams.models.snapshot import Snapshot, dump_snapshot
 from streams.models.version import Version
 from streams.replay import replay
-from streams.scoring import Scoring
+from streams.scoring.model_cache import ServedModels
+from streams.scoring.stage import Scoring
 from streams.state.memory import MemoryScoringStore
 from streams.timeline import PartitionHeader, Serving
 from tests.replay.test_scoring import contents, seen

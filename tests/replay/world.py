@@ -6,13 +6,13 @@ from typing import Any
 
 from schemas.catalog import load_schemas
 from schemas.topics import CUSTOMER_EVENTS
-from streams.codec import Codec, MemoryRegistry
+from streams.avro.codec import Codec, MemoryRegistry
 from streams.control import sign
 from streams.deployment import Deployment, Fingerprint, deploy_of
 from streams.log import Output, Record, TopicPartition
 from streams.models.memory import MemoryModelStore
 from streams.partitioner import partition_of
-from streams.scoring import Scoring
+from streams.scoring.stage import Scoring
 from streams.state.memory import MemoryScoringStore
 from streams.usecases import (
     AbsenceOf,

@@ -286,7 +286,7 @@ def _no(_: Any) -> Any:
     return lambda *arguments: False
 
 
-RUNNER, CONSUMER, EMITTER = "agents.runner", "agents.transport", "sinks.kafka.producer"
+RUNNER, CONSUMER, EMITTER = "agents.runtime.stage_runner", "agents.transport.batch_consumer", "sinks.kafka.producer"
 SCRIPT, LEARNING, MODELS = "sinks.redis.script", "streams.learning", "sinks.model_store"
 
 GUARDS = {
@@ -315,17 +315,20 @@ GUARDS = {
     "cache-clear": Guard(
         "After an assignment or a conflict customers are read from the store again.",
         "a partition goes to another scorer and comes back",
-        (Patch("streams.state.working", "CustomerCache.clear", _nothing),),
+        (Patch("streams.scoring.working_set", "CustomerCache.clear", _nothing),),
     ),
     "tick-steps": Guard(
         "A tick half done goes on at its step.",
         "a tick with more timers in a partition than a slice takes (here 5); no fault",
-        (Patch("streams.targets.timers", "SLICE", lambda _: 5), Patch("streams.scoring", "Scoring._open", _no_steps)),
+        (
+            Patch("streams.scoring.timers", "SLICE", lambda _: 5),
+            Patch("streams.scoring.stage", "Scoring._open", _no_steps),
+        ),
     ),
     "event-digests": Guard(
         "An event or outcome published twice counts once.",
         "duplicates in the published events; no fault",
-        (Patch("streams.state.customer", "Digests.seen", _no),),
+        (Patch("streams.features.customer_state", "Digests.seen", _no),),
     ),
     "acks": Guard(
         "Nothing is committed before its outputs are acked.",
@@ -365,14 +368,14 @@ GUARDS = {
     "start-check": Guard(
         "Reading begins at the stored position and not at Kafka's group offset; lost state is an error.",
         "Redis or ClickHouse goes back to an older state, or loses it",
-        (Patch("agents.starting", "start_of", _group_is_believed),),
+        (Patch("agents.transport.start_offsets", "start_of", _group_is_believed),),
     ),
     "slots": Guard(
         "Two living workers never share a group membership.",
         "two workers of a kind on one data folder",
         (
             Patch(
-                "agents.slots",
+                "agents.runtime.slots",
                 "fcntl",
                 lambda fcntl: SimpleNamespace(LOCK_EX=fcntl.LOCK_EX, LOCK_NB=fcntl.LOCK_NB, flock=lambda *_: None),
             ),
@@ -394,7 +397,7 @@ GUARDS = {
     "judging-marks": Guard(
         "An example or progress record that comes twice is judged once.",
         "scoring.acked kill, with examples in the slice",
-        (Patch("streams.judging", "Judging._is_new", _always_new),),
+        (Patch("streams.judging.stage", "Judging._is_new", _always_new),),
     ),
     "monitoring-marks": Guard(
         "A prediction, progress record or partial profile that comes twice counts once.",
@@ -435,12 +438,12 @@ GUARDS = {
     "last-version": Guard(
         "A scorer that cannot get a version waits, and answers with no other.",
         "the model store hidden from a scorer that starts or reads a switch",
-        (Patch("streams.models.serving", "ServedModels._load", _untrained_will_do),),
+        (Patch("streams.scoring.model_cache", "ServedModels._load", _untrained_will_do),),
     ),
     "switch-order": Guard(
         "A switch that is not above the one in force changes nothing.",
         "learning.computed stop, another learner goes on to later versions, then SIGCONT",
-        (Patch("streams.scoring", "Scoring._switch", _any_switch),),
+        (Patch("streams.scoring.stage", "Scoring._switch", _any_switch),),
     ),
     "history-order": Guard(
         "History's positions are written after its rows.",

@@ -7,8 +7,8 @@ from schemas.topics import CUSTOMER_EVENTS
 from streams.control import SIGNATURE, sign
 from streams.control import check as signed_by_us
 from streams.errors import DeadReason, Undecodable
-from streams.intake import CONTROLS, Intake
 from streams.log import Record
+from streams.scoring.intake import CONTROLS, Intake
 from tests.fuzz.bites import Bites
 from tests.fuzz.targets.decoder import CODEC
 from tests.replay.world import DAY, KEY, PARTITIONS, USE_CASE

@@ -5,11 +5,11 @@ import struct
 from typing import Any
 
 from schemas.examples import examples_of
-from streams.codec import Codec, MemoryRegistry
+from streams.avro.codec import Codec, MemoryRegistry
 from streams.control import sign
 from streams.errors import Undecodable
-from streams.intake import Intake
 from streams.log import Record
+from streams.scoring.intake import Intake
 from tests.fuzz.bites import Bites, sized
 from tests.fuzz.mutate import varint
 from tests.replay.world import DAY, EVENTS, KEY, PARTITIONS, SCHEMAS, USE_CASE, codec

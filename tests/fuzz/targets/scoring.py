@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from streams.intake import EARLIEST, LATEST
 from streams.log import Record
 from streams.models.memory import MemoryModelStore
 from streams.replay import replay
-from streams.scoring import Scoring
+from streams.scoring import timers
+from streams.scoring.intake import EARLIEST, LATEST
+from streams.scoring.stage import Scoring
 from streams.state.memory import MemoryScoringStore
-from streams.targets import observations, timers
+from streams.targets import observations
 from streams.timeline import PartitionHeader
 from tests.fuzz.bites import Bites
 from tests.replay import world

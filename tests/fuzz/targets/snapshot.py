@@ -9,7 +9,8 @@ import msgpack
 
 from streams.identity import Position
 from streams.models import snapshot as module
-from streams.models.arms import Arm, HoeffdingTree, Logistic, build_model
+from streams.models.arms import Arm, HoeffdingTree, Logistic
+from streams.models.factory import build_model
 from streams.models.snapshot import BadSnapshot, Snapshot, dump_snapshot, load_snapshot, seal
 from streams.models.version import Version
 from tests.fuzz.bites import Bites

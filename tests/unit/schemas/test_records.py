@@ -7,7 +7,7 @@ import pytest
 from schemas import records
 from schemas.catalog import load_schemas
 from schemas.examples import examples_of
-from streams.codec import Codec, MemoryRegistry
+from streams.avro.codec import Codec, MemoryRegistry
 
 
 def typed(cls, plain):

@@ -12,7 +12,7 @@ from schemas.forms import bare, unsafe
 from schemas.generate import generated_files, records_module
 from schemas.history import all_schemas, versions
 from schemas.topics import CUSTOMER_EVENTS, TOPICS
-from streams.codec import Codec, MemoryRegistry
+from streams.avro.codec import Codec, MemoryRegistry
 from streams.errors import DeadReason, Undecodable
 
 NAMES = sorted(load_schemas())

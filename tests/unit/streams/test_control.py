@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.catalog import load_schemas
-from streams.codec import Codec, MemoryRegistry
+from streams.avro.codec import Codec, MemoryRegistry
 from streams.control import canonical, check, sign
 
 KEY = b"a signing key"

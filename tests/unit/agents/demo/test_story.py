@@ -11,7 +11,7 @@ from rich.console import Console
 from agents.demo.story import DAY_MS, Plan, Story, auc
 from agents.demo.summary import Closing, missing, told
 from agents.demo.view import Pulse, plain_line, screen
-from agents.standing import Standing
+from agents.operations.status import Standing
 from streams.usecases import load_use_case
 
 TELECOM = load_use_case("telecom")

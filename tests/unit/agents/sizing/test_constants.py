@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agents.sizing import measure
+from agents.cli.sizing_document import BLOCK, constants_table, renewed
 from agents.sizing.constants import NAMES, load_constants, read_measured
-from agents.sizing.document import BLOCK, constants_table, renewed
+from agents.sizing.measuring import __main__ as measure
 from streams.errors import SettingError
 
 TEXT = files("agents.sizing").joinpath("measured.json").read_text()
@@ -44,7 +44,7 @@ def test_a_missing_one_is_named() -> None:
 
 
 def test_the_document_shows_them_and_what_follows() -> None:
-    """After a change: python -m agents.sizing.document docs/sizing.md"""
+    """After a change: python -m agents.cli.sizing_document docs/sizing.md"""
     text = DOCUMENT.read_text(encoding="utf-8")
     blocks = {found[2]: found[3] for found in BLOCK.finditer(text)}
     assert blocks["constants"] == constants_table()

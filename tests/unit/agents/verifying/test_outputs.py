@@ -6,7 +6,7 @@ from agents.verifying.finding import Finding
 from agents.verifying.outputs import Outputs
 from schemas.catalog import load_schemas
 from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES, PREDICTIONS
-from streams.codec import Codec, MemoryRegistry
+from streams.avro.codec import Codec, MemoryRegistry
 from streams.log import Output, Record, TopicPartition
 
 CODEC = Codec(MemoryRegistry(), load_schemas())

@@ -5,8 +5,8 @@ import click
 import pytest
 
 from load.bench.job import Made
-from load.bench.latency import latencies
 from load.bench.pacing import Places, pace
+from load.bench.parts.latency import latencies
 from load.bench.reading import Read
 
 

@@ -65,7 +65,7 @@ def test_what_takes_the_place_of_a_function_can_be_called_like_it(patch: sabotag
 def test_without_its_order_an_older_switch_is_followed() -> None:
     """And no switch raises: it would be a dead letter, which shows something else."""
     program = (
-        "from agents.sizing.job import Job, PLACE, Replayed; from streams.log import Record;"
+        "from agents.sizing.measuring.job import Job, PLACE, Replayed; from streams.log import Record;"
         "from streams.replay import replay; from streams.timeline import PartitionHeader;"
         "made = Replayed(Job(events=2000, customers=100, observe=1.0, serve_every=100));"
         "_, switch = made.codec.decode(made.switches()[0]);"

@@ -1,6 +1,6 @@
+from load.chaos.expected import SHOWN, plan_without
 from load.chaos.guards.sabotage import GUARDS
 from load.chaos.plan import ROUND, plan
-from load.chaos.shown import SHOWN, plan_without
 
 STOPS = [f"scoring.point{number}" for number in range(40)]
 

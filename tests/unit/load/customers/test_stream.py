@@ -9,7 +9,7 @@ import pytest
 from fastavro import parse_schema, schemaless_reader
 
 from load.customers import schema as schemas
-from load.customers.lives import Lives
+from load.customers.behaviour import Lives
 from load.customers.pace import Pace
 from load.customers.scenarios import SCENARIOS, Scenario
 from load.customers.stream import HOT, Stream

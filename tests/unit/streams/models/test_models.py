@@ -23,9 +23,8 @@ from streams.models.arms import (
     Logistic,
     Model,
     PriorRate,
-    build_model,
 )
-from streams.models.registered import pack_model, seed_of, unpack_model
+from streams.models.factory import build_model, pack_model, seed_of, unpack_model
 
 PHISHING = list(datasets.Phishing())
 NAMES = tuple(PHISHING[0][0])

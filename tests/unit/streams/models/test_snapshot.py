@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.identity import Position
-from streams.models.arms import Arm, HoeffdingTree, build_model
+from streams.models.arms import Arm, HoeffdingTree
+from streams.models.factory import build_model
 from streams.models.snapshot import (
     BadSnapshot,
     Served,

@@ -7,7 +7,7 @@ from typing import Any
 
 from schemas.catalog import load_schemas
 from schemas.topics import DRIFT_ALERTS, FEATURE_PROFILES, PREDICTIONS
-from streams.codec import Codec, MemoryRegistry
+from streams.avro.codec import Codec, MemoryRegistry
 from streams.deployment import Deployment, Fingerprint, deploy_of
 from streams.log import Output, Record, TopicPartition
 from streams.monitoring import Monitoring

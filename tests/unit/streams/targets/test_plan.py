@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from streams.state.customer import CustomerState
+from streams.features.customer_state import CustomerState
 from streams.targets.observations import Observation
 from streams.targets.plan import NEVER, TargetPlan
 from streams.usecases import (

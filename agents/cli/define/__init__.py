@@ -1,0 +1,1 @@
+"""Commands for definitions and events: init, check, size, deploy, publish."""

@@ -1,0 +1,1 @@
+"""Commands that look: status, customer, tail, sql, dead-letters, late-events, verify."""

@@ -1,0 +1,218 @@
+"""`tidecast dead-letters`: what could not be processed, and sending it again."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from agents.cli.options import choosing, decoded, newest, one_id, only, several_ids, show_value, told
+from agents.cli.progress import bar
+from agents.dead_letters.rejected import Chosen, Kept, KeptReader, key_text, kind_of
+from agents.dead_letters.requeue import FORCED, SENDABLE, Requeuer, judged
+from agents.dead_letters.requeue_preview import Fate, Foresight
+from agents.formatting import as_json, moment
+from agents.kafka.log_reader import LogReader
+from agents.kafka.schema_registry import HttpRegistry
+from agents.kafka.topics import required_deployment
+from agents.settings import Settings, load_settings
+from schemas.catalog import load_schemas
+from schemas.topics import CUSTOMER_EVENTS, DEAD_LETTERS
+from streams.avro.codec import Codec
+from streams.errors import DeadReason, SettingError
+
+FATES = {
+    Fate.FINE: "would be accepted, or dropped as a duplicate",
+    Fate.LATE: "would be a late event: kept, but it changes no state",
+    Fate.AGAIN: "would be a dead letter again",
+    Fate.CONTROL: "is or pretends to be a control record",
+    Fate.NOTHING: "holds no record",
+}
+HARMLESS = "What was accepted before is dropped by its id, as long as that is among its customer's last 256."
+REASONS = [reason.value for reason in DeadReason]
+reasons = click.option(
+    "--reason",
+    "kinds",
+    multiple=True,
+    type=click.Choice(REASONS),
+    metavar="REASON",
+    help=f"Only for this reason (may be repeated): {', '.join(REASONS)}.",
+)
+
+
+@click.group()
+def command() -> None:
+    """Look at dead letters, the records that could not be processed, and send them again.
+
+    A dead letter keeps the original bytes, key, time and place, the reason and the remedy. The topic keeps them for
+    90 days.
+
+    \b
+    tidecast dead-letters list --since 2h
+    tidecast dead-letters show 1767225600.3.81233.0
+    tidecast dead-letters requeue --reason unknown_schema --since 1d
+    """
+
+
+@command.command("list")
+@reasons
+@choosing
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(0), metavar="N", help="Show the newest N.")
+@click.option("--json", "plain", is_flag=True, help="One JSON object.")
+def list_them(kinds: tuple[str, ...], limit: int, plain: bool, **where: Any) -> None:
+    """Count dead letters by reason, and show the newest.
+
+    Those that were requeued stay in the list: a dead letter is a fact. Of what was sent again, the header
+    tidecast-requeued in customer-events tells the dead letter's id.
+
+    \b
+    tidecast dead-letters list
+    tidecast dead-letters list --reason wrong_key --since 2026-03-01T06:00 --until 2h --limit 100
+    tidecast dead-letters list --json | jq .counts
+    """
+    counts: Counter[str] = Counter()
+
+    def counted(kept: Iterator[Kept]) -> Iterator[Kept]:
+        for letter in kept:
+            counts[kind_of(letter)] += 1
+            yield letter
+
+    chosen = Chosen(kinds, **where)
+    with _letters(load_settings()) as letters, bar("reading", letters.records(chosen)) as advance:
+        found = newest(counted(letters.read(chosen, advance)), limit)
+    if plain:
+        click.echo(as_json({"counts": dict(counts.most_common()), "letters": [_brief(letter) for letter in found]}))
+        return
+    click.echo(f"{counts.total():,} dead letters")
+    for reason, count in counts.most_common():
+        click.echo(f"  {reason:<16} {count:>10,}")
+    for letter in found:
+        brief = _brief(letter)
+        head = f"{letter.id:<28} {brief['set_aside_at']}  {brief['reason']:<16} {brief['size']:>8,} B  {brief['key']}"
+        click.echo(f"{head}\n    {brief['detail']}")
+
+
+@command.command()
+@one_id
+@click.option("--json", "plain", is_flag=True, help="One JSON object.")
+def show(id: str, plain: bool) -> None:
+    """Show all of dead letter ID: its bytes, and what today's registry makes of them.
+
+    \b
+    tidecast dead-letters show 1767225600.3.81233.0
+    tidecast dead-letters show 1767225600.3.81233.0 --json | jq -r .value.base64 | base64 -d
+    """
+    settings = load_settings()
+    with _letters(settings) as letters, HttpRegistry(settings) as registry:
+        letter = only(letters.read(Chosen(ids=frozenset((id,)))), id, "dead-letters")
+        today = decoded(Codec(registry, load_schemas()).decode, letter.value)
+    if plain:
+        click.echo(as_json(told(letter, today)))
+        return
+    record = letter.record
+    click.echo(f"id          {letter.id}\nplace       {letter.place}")
+    click.echo(f"sent        {moment(record['timestamp'])}\nset aside   {moment(letter.at)}")
+    click.echo(f"reason      {record['reason']}: {record['detail']}")
+    click.echo(f"key         {key_text(record['key'])}" + (f" (0x{record['key'].hex()})" if record["key"] else ""))
+    show_value(letter.value, today)
+
+
+@command.command()
+@several_ids
+@reasons
+@choosing
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N, partition by partition, oldest first.")
+@click.option("--force", is_flag=True, help="Also what would fail again, and control records.")
+@click.option("--dry-run", is_flag=True, help="Say what would become of them, send nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def requeue(
+    ids: tuple[str, ...],
+    kinds: tuple[str, ...],
+    limit: int | None,
+    force: bool,
+    dry_run: bool,
+    yes: bool,
+    **where: Any,
+) -> None:
+    """Send dead letters again.
+
+    They go to customer-events with their original bytes and key, into the partition of the key.
+
+    First each is judged by the deployment in force, today's registry and the time its partition has reached: what
+    would certainly be a dead letter again is not sent. What is older than the watermark by now will be a late event.
+    To requeue twice is harmless for records with an id: the second one is dropped as a duplicate, as long as the id is
+    among the customer's last 256. Exit code 0 when done, 1 when Kafka, Redis or the registry is away, an id is unknown,
+    or you say no.
+
+    \b
+    tidecast dead-letters requeue --reason unknown_schema --since 1d --dry-run
+    tidecast dead-letters requeue --reason unknown_schema --since 1d
+    tidecast dead-letters requeue 1767225600.3.81233.0 1767225600.3.81240.0 --yes
+    """
+    if ids and limit is not None:
+        raise click.UsageError("give ids, or --limit with what chooses them: --reason, --since, --customer …")
+    settings = load_settings()
+    chosen = Chosen(kinds, ids=frozenset(ids), **where)
+    with _letters(settings) as letters, HttpRegistry(settings) as registry:
+        foresight = Foresight.now(settings, required_deployment(settings), registry)
+        fates = _survey(letters, chosen, foresight, limit)
+        _refuse_unknown(ids, sum(fates.values()))
+        sendable = sum(count for fate, count in fates.items() if fate in (FORCED if force else SENDABLE))
+        if dry_run or not sendable:
+            click.echo(f"{sendable:,} would be sent." if dry_run else "There is nothing to send.")
+            return
+        if not yes:
+            click.confirm(f"Send {sendable:,} to {settings.topic(CUSTOMER_EVENTS)}? {HARMLESS}", abort=True)
+        with bar("sending", sum(fates.values())) as advance:
+            requeuer = Requeuer(settings, FORCED if force else SENDABLE)
+            with requeuer:
+                requeuer.send(judged(letters.read(chosen), foresight, limit), advance)
+    sent = sum(count for fate, count in requeuer.counts.items() if fate in requeuer.fates)
+    click.echo(f"{sent:,} sent, {requeuer.counts.total() - sent:,} left out.")
+
+
+def _survey(letters: KeptReader, chosen: Chosen, foresight: Foresight, limit: int | None) -> Counter[Fate]:
+    """Count and tell what would become of them."""
+    counts: Counter[tuple[Fate, str]] = Counter()
+    examples: dict[tuple[Fate, str], str] = {}
+    with bar("judging", letters.records(chosen)) as advance:
+        for letter, prospect in judged(letters.read(chosen, advance), foresight, limit):
+            kind = (prospect.fate, kind_of(letter))
+            counts[kind] += 1
+            examples.setdefault(kind, f"{letter.id}: {prospect.why}" if prospect.why else "")
+    click.echo(f"{counts.total():,} dead letters")
+    for (fate, reason), count in counts.most_common():
+        click.echo(f"  {count:>10,} {reason:<16} {FATES[fate]}")
+        if fate is not Fate.FINE:
+            click.echo(f"             such as {examples[fate, reason]}")
+    fates: Counter[Fate] = Counter()
+    for (fate, _), count in counts.items():
+        fates[fate] += count
+    return fates
+
+
+def _refuse_unknown(ids: tuple[str, ...], found: int) -> None:
+    missing = len(set(ids)) - found
+    if ids and missing > 0:
+        raise SettingError(
+            f"{missing} of {len(set(ids))} ids not found here, or not chosen by the other options; nothing is sent."
+        )
+
+
+@contextmanager
+def _letters(settings: Settings) -> Iterator[KeptReader]:
+    with LogReader(settings) as reader, HttpRegistry(settings) as registry:
+        yield KeptReader(reader, Codec(registry, load_schemas()), DEAD_LETTERS)
+
+
+def _brief(letter: Kept) -> dict[str, Any]:
+    return {
+        "id": letter.id,
+        "set_aside_at": moment(letter.at),
+        "reason": letter.record["reason"],
+        "detail": letter.record["detail"],
+        "key": key_text(letter.record["key"]),
+        "size": len(letter.value or b""),
+        "place": letter.place,
+    }

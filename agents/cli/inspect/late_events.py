@@ -1,0 +1,125 @@
+"""`tidecast late-events`: events that came after their time had passed."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from agents.cli.options import choosing, decoded, newest, one_id, only, show_value, told
+from agents.cli.progress import bar
+from agents.dead_letters.rejected import Chosen, Kept, KeptReader, kind_of
+from agents.formatting import as_json, moment, span
+from agents.kafka.log_reader import LogReader
+from agents.kafka.schema_registry import HttpRegistry
+from agents.settings import Settings, load_settings
+from schemas.catalog import load_schemas
+from schemas.topics import LATE_EVENTS
+from streams.avro.codec import Codec
+
+
+@click.group()
+def command() -> None:
+    """Look at late events: those that were older than their partition's watermark when they came.
+
+    They are kept (90 days in the topic, and in ClickHouse) and counted, and never change a feature, a prediction or a
+    label: what was answered without them stays as it was. So there is nothing to requeue: time does not go back, and an
+    event sent again would be late again. When many come, raise `allowed_lateness` of the use case and deploy it: it
+    holds for the events after that, at the price that horizons close later.
+
+    \b
+    tidecast late-events list --since 1d
+    tidecast late-events show 1767225600.3.81233.0
+    """
+
+
+@command.command("list")
+@click.option("--type", "kinds", multiple=True, metavar="NAME", help="Only of this event type, such as Purchase.")
+@choosing
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(0), metavar="N", help="Show the newest N.")
+@click.option("--json", "plain", is_flag=True, help="One JSON object.")
+def list_them(kinds: tuple[str, ...], limit: int, plain: bool, **where: Any) -> None:
+    """Count late events by type, with how late they were, and show the newest.
+
+    \b
+    tidecast late-events list
+    tidecast late-events list --type Purchase --customer c-42 --since 7d
+    """
+    counts: Counter[str] = Counter()
+    latest: dict[str, int] = {}
+
+    def counted(kept: Iterator[Kept]) -> Iterator[Kept]:
+        for event in kept:
+            kind = kind_of(event)
+            counts[kind] += 1
+            latest[kind] = max(latest.get(kind, 0), _lateness(event))
+            yield event
+
+    chosen = Chosen(kinds, **where)
+    with _events(load_settings()) as events, bar("reading", events.records(chosen)) as advance:
+        found = newest(counted(events.read(chosen, advance)), limit)
+    if plain:
+        late_by = {kind: latest[kind] for kind in counts}
+        told = {"counts": dict(counts.most_common()), "latest_by_ms": late_by, "events": [_brief(e) for e in found]}
+        click.echo(as_json(told))
+        return
+    click.echo(f"{counts.total():,} late events")
+    for kind, count in counts.most_common():
+        click.echo(f"  {kind:<16} {count:>10,}  by up to {span(latest[kind] / 1000)}")
+    for event in found:
+        brief = _brief(event)
+        click.echo(
+            f"{event.id:<28} {brief['set_aside_at']}  {brief['type']} of {brief['customer_id']} at "
+            f"{brief['occurred_at']}, {span(_lateness(event) / 1000)} behind the watermark"
+        )
+
+
+@command.command()
+@one_id
+@click.option("--json", "plain", is_flag=True, help="One JSON object.")
+def show(id: str, plain: bool) -> None:
+    """Show all of late event ID, with its original bytes and fields.
+
+    \b
+    tidecast late-events show 1767225600.3.81233.0 --json
+    """
+    settings = load_settings()
+    with _events(settings) as events, HttpRegistry(settings) as registry:
+        event = only(events.read(Chosen(ids=frozenset((id,)))), id, "late-events")
+        today = decoded(Codec(registry, load_schemas()).decode, event.value)
+    if plain:
+        click.echo(as_json(told(event, today)))
+        return
+    record = event.record
+    click.echo(f"id          {event.id}\nplace       {event.place}\nset aside   {moment(event.at)}")
+    click.echo(f"event       {record['event_type']} {record['event_id']} of {record['customer_id']}")
+    click.echo(f"occurred    {moment(record['occurred_at'])}, {span(_lateness(event) / 1000)} behind the watermark")
+    click.echo(f"watermark   {moment(record['watermark'])}")
+    show_value(event.value, today)
+
+
+@contextmanager
+def _events(settings: Settings) -> Iterator[KeptReader]:
+    with LogReader(settings) as reader, HttpRegistry(settings) as registry:
+        yield KeptReader(reader, Codec(registry, load_schemas()), LATE_EVENTS)
+
+
+def _lateness(event: Kept) -> int:
+    """How far behind the watermark, ms."""
+    late: int = event.record["watermark"] - event.record["occurred_at"]
+    return late
+
+
+def _brief(event: Kept) -> dict[str, Any]:
+    record = event.record
+    return {
+        "id": event.id,
+        "set_aside_at": moment(event.at),
+        "type": kind_of(event),
+        "event_id": record["event_id"],
+        "customer_id": record["customer_id"],
+        "occurred_at": moment(record["occurred_at"]),
+        "watermark": moment(record["watermark"]),
+        "place": event.place,
+    }

@@ -1,0 +1,116 @@
+"""What `dead-letters` and `late-events` have in common: options that choose, and how one record is shown whole."""
+
+import base64
+import os
+import re
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC
+from heapq import nlargest
+from typing import Any
+
+import click
+
+from agents.dead_letters.rejected import Kept, key_text
+from agents.formatting import as_json, moment
+from agents.importing.convert import Misfit, time_converter
+from streams.errors import DeclarationError, SettingError, Undecodable
+from streams.features.window import duration_ms
+
+ID = re.compile(r"[0-9]{1,19}(\.[0-9]{1,19}){3}")
+DUMPED = 4096
+"""Bytes of a value shown as hex; base64 and --json show all."""
+
+
+def _time(_context: click.Context, _option: click.Parameter, value: str | None) -> int | None:
+    """`2h` ago, or a time in ISO 8601; ms."""
+    if value is None:
+        return None
+    try:
+        return int(time.time() * 1000) - duration_ms(value)
+    except DeclarationError:
+        pass
+    try:
+        found: int = time_converter(None, UTC)(value)
+    except Misfit:
+        raise click.BadParameter("write a span such as 2h (that long ago), or a time in ISO 8601 (UTC)") from None
+    return found
+
+
+def _customer(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """As a key is shown: what the shell gave as bytes that are no text, in hex."""
+    return None if value is None else key_text(os.fsencode(value))
+
+
+def _id(_context: click.Context, _argument: click.Parameter, value: Any) -> Any:
+    """One id or several."""
+    for id in (value,) if isinstance(value, str) else value:
+        if not ID.fullmatch(id):
+            raise click.BadParameter(f"{id!r} is no id: they look like 1767225600.3.81233.0 (epoch.partition.offset.n)")
+    return value
+
+
+def choosing(command: Callable[..., None]) -> Callable[..., None]:
+    """The options --since, --until, --partition and --customer."""
+    options = (
+        click.option("--since", callback=_time, metavar="TIME", help="Set aside since then: 2h, 7d, or ISO 8601."),
+        click.option("--until", callback=_time, metavar="TIME", help="Set aside before then."),
+        click.option("--partition", type=click.IntRange(0), metavar="N", help="Only of this partition."),
+        click.option("--customer", callback=_customer, metavar="ID", help="Only with this key (0x… for no text)."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+one_id = click.argument("id", metavar="ID", callback=_id)
+several_ids = click.argument("ids", metavar="[ID]...", nargs=-1, callback=_id)
+
+
+def newest(kept: Iterable[Kept], most: int) -> list[Kept]:
+    """The latest set aside, latest first."""
+    return nlargest(most, kept, key=lambda one: (one.at, one.record["source"]["offset"], one.id))
+
+
+def only(kept: Iterable[Kept], id: str, command: str) -> Kept:
+    """The one with that id; SettingError when it is not there."""
+    found = next(iter(kept), None)
+    if found is None:
+        raise SettingError(f"There is nothing with the id {id} here; `tidecast {command} list` shows ids.")
+    return found
+
+
+def decoded(decode: Callable[[bytes | None], tuple[str, dict[str, Any]]], value: bytes | None) -> dict[str, Any]:
+    """The original by today's registry: its name and fields, or why it cannot be decoded."""
+    try:
+        name, record = decode(value)
+    except Undecodable as refused:
+        return {"why": refused.detail}
+    return {"name": name, "record": record}
+
+
+def told(kept: Kept, today: dict[str, Any]) -> dict[str, Any]:
+    """Everything about one, for JSON."""
+    value = kept.value
+    plain = {name: held for name, held in kept.record.items() if name != "value"}
+    bodies = None if value is None else {"hex": value.hex(), "base64": base64.b64encode(value).decode()}
+    return {"id": kept.id, "set_aside_at": moment(kept.at), **plain, "value": bodies, "today": today}
+
+
+def show_value(value: bytes | None, today: dict[str, Any]) -> None:
+    """The original bytes as hex and base64, and what today's registry makes of them."""
+    if value is None:
+        click.echo("value       none")
+    else:
+        click.echo(f"value       {len(value):,} bytes")
+        for place in range(0, min(len(value), DUMPED), 16):
+            part = value[place : place + 16]
+            text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
+            click.echo(f"  {place:06x}  {part.hex(' '):<47}  {text}")
+        if len(value) > DUMPED:
+            click.echo(f"  … {len(value) - DUMPED:,} bytes more (--json has all)")
+        click.echo(f"base64      {base64.b64encode(value).decode()}")
+    if "why" in today:
+        click.echo(f"today       still no record: {today['why']}")
+    else:
+        click.echo(f"today       {today['name']} {as_json(today['record'])}")

@@ -1,0 +1,1 @@
+"""Commands that run something: stack, worker, demo, compile, rebuild, bench, chaos."""

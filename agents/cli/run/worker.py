@@ -1,0 +1,64 @@
+"""`tidecast worker`: run the agents."""
+
+import os
+
+import click
+import uvloop
+
+from agents.runtime.hash_seed import fix_hashes
+from agents.runtime.log_output import log_to_stderr
+from agents.runtime.supervisor import Supervisor
+from agents.settings import Settings, load_settings
+from streams.kernels import compiled
+
+VERBS = ("scoring", "learning", "judging", "monitoring", "history")
+TOGETHER = (("learning",), ("judging", "monitoring"), ("history",))
+"""Verbs that share a process by default; scoring has `--processes` of its own."""
+
+
+@click.command()
+@click.argument("verbs", nargs=-1, type=click.Choice(VERBS))
+@click.option("--use-case", envvar="TIDECAST_USE_CASE", help="Name or path; default: what was deployed last.")
+@click.option("--processes", type=click.IntRange(1, 64), default=1, show_default=True, help="Scoring processes.")
+@click.option("--health-port", type=click.IntRange(0, 65535), default=0, help="With --single; 0 takes a free one.")
+@click.option("--single", is_flag=True, help="Run the verbs in this very process, unsupervised.")
+@click.option("--supervised", is_flag=True, hidden=True)
+def command(
+    verbs: tuple[str, ...], use_case: str | None, processes: int, health_port: int, single: bool, supervised: bool
+) -> None:
+    """Run the agents: all VERBS, or the ones named, in supervised processes.
+
+    Each process serves /healthz, /readyz and /metrics; its address stands in run/*.health of the data folder.
+    SIGTERM or ^C ends all gracefully, a second one at once.
+
+    \b
+    tidecast worker                                  # everything
+    tidecast worker scoring --processes 2
+    tidecast worker learning judging --use-case ./myshop
+    tidecast worker scoring --single --health-port 9464   # one process, for containers
+    """
+    chosen = tuple(verb for verb in VERBS if verb in verbs) or VERBS
+    settings = load_settings()
+    if single:
+        _run_here(settings, use_case, chosen, health_port, supervised)
+        return
+    from agents.wiring import connect_system
+
+    wiring = connect_system(settings, use_case)
+    wiring.check(chosen)
+    click.echo(f"{wiring.use_case.name}, deployment {wiring.deployment.deployment_id}: {', '.join(chosen)}", err=True)
+    if "scoring" in chosen and not compiled():
+        click.echo("Scoring runs without its kernels, in Python alone: `tidecast compile` makes it faster.", err=True)
+    groups: list[tuple[str, ...]] = [("scoring",)] * processes if "scoring" in chosen else []
+    groups += [picked for group in TOGETHER if (picked := tuple(verb for verb in group if verb in chosen))]
+    chosen_case = ["--use-case", use_case] if use_case else []
+    options = ["--single", "--supervised", *chosen_case]
+    Supervisor([(", ".join(group), ["worker", *group, *options]) for group in groups]).run()
+
+
+def _run_here(settings: Settings, use_case: str | None, verbs: tuple[str, ...], port: int, supervised: bool) -> None:
+    fix_hashes()
+    log_to_stderr(os.environ.get("TIDECAST_LOG_LEVEL", "WARNING"), "-".join(verbs))
+    from agents.runtime.worker import run_worker
+
+    uvloop.run(run_worker(settings, use_case, verbs, port, supervised))

@@ -1,0 +1,96 @@
+"""What would become of a dead letter that is sent again now: by the deployment in force and today's registry."""
+
+import json
+import time
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from agents.dead_letters.rejected import Kept
+from agents.settings import Settings
+from schemas.catalog import Schema, load_schemas
+from sinks.redis.client import connect
+from sinks.redis.scoring_store import RedisScoringStore
+from streams.avro.codec import Codec, SchemaRegistry
+from streams.deployment import Deployment
+from streams.errors import DeadReason, Undecodable
+from streams.features.window import duration_ms
+from streams.log import Record
+from streams.partitioner import partition_of_key
+from streams.scoring.intake import CONTROLS, OUTCOME, Intake, Taken, check_outcome
+from streams.timeline import PartitionHeader
+
+
+class Fate(StrEnum):
+    """What would become of it."""
+
+    FINE = "fine"
+    LATE = "late"
+    AGAIN = "again"
+    CONTROL = "control"
+    NOTHING = "nothing"
+
+
+class Prospect(NamedTuple):
+    """Where a dead letter would go, what would become of it there, and why."""
+
+    partition: int
+    fate: Fate
+    why: str = ""
+
+
+class Foresight:
+    """Judges dead letters as scoring would now. Its use case need not be at hand: the deployment has it all."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        registry: SchemaRegistry,
+        headers: Mapping[int, PartitionHeader],
+        signing_key: bytes,
+    ) -> None:
+        """`headers`: how far scoring has come in each partition."""
+        definitions = json.loads(deployment.definitions)
+        events: dict[str, Schema] = {
+            f"{deployment.use_case}.{short}": schema for short, schema in definitions["events"].items()
+        }
+        self.codec = Codec(registry, {**load_schemas(), **events})
+        self._partitions = deployment.partitions
+        self._lateness = duration_ms(definitions["allowed_lateness"])
+        self._kinds: dict[str, str] = {target["name"]: target["kind"] for target in definitions["targets"]}
+        ahead = duration_ms(definitions["max_ahead"])
+        self._intake = Intake(self.codec, events, deployment.partitions, ahead, signing_key)
+        self._headers = headers
+
+    @classmethod
+    def now(cls, settings: Settings, deployment: Deployment, registry: SchemaRegistry) -> "Foresight":
+        """As scoring stands now. Unavailable when Redis does not answer."""
+        store = RedisScoringStore(connect(**settings.redis()), deployment.epoch, settings.topic_prefix)
+        found = store.positions(range(deployment.partitions))
+        headers = {partition: PartitionHeader.unpack(packed) for partition, (_, packed) in found.items()}
+        return cls(deployment, registry, headers, settings.signing_bytes)
+
+    def of(self, kept: Kept) -> Prospect:
+        """The prospect of a dead letter. Unavailable while the registry is away."""
+        key, value = kept.record["key"], kept.value
+        partition = partition_of_key(key, self._partitions) if key else kept.record["source"]["partition"]
+        if kept.record["reason"] == DeadReason.FAILED.value and value is None:
+            return Prospect(partition, Fate.NOTHING, "a timer failed, no record: there is nothing to send again")
+        header = self._headers.get(partition, PartitionHeader())
+        try:
+            raw = Record(kept.record["source"]["offset"], int(time.time() * 1000), key, value)
+            taken = self._intake.take(partition, raw, header.last_tick)
+            if taken.name == OUTCOME:
+                check_outcome(self._kinds, taken.record)
+        except Undecodable as refused:
+            fate = Fate.CONTROL if refused.reason is DeadReason.BAD_CONTROL else Fate.AGAIN
+            return Prospect(partition, fate, f"{refused.reason.value}: {refused.detail}")
+        if taken.name in CONTROLS:
+            return Prospect(partition, Fate.CONTROL, f"{taken.name} is a control record: only its writer may send it")
+        return self._timely(partition, taken, header)
+
+    def _timely(self, partition: int, taken: Taken, header: PartitionHeader) -> Prospect:
+        watermark = header.watermark(self._lateness)
+        if taken.event and watermark is not None and taken.record["occurred_at"] < watermark:
+            return Prospect(partition, Fate.LATE, "it is older than the watermark by now: it will be a late event")
+        return Prospect(partition, Fate.FINE)

@@ -1,0 +1,1 @@
+"""Kafka and the schema registry, for commands and tools."""

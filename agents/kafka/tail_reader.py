@@ -1,0 +1,123 @@
+"""Following all partitions of topics as they grow, for tools: no group, nothing committed."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import TopicPartition as KafkaPartition
+
+from agents.settings import Settings
+from schemas.topics import TOPICS
+from streams.avro.codec import Codec
+from streams.errors import SettingError, TidecastError, Unavailable, Undecodable
+
+TIMEOUT = 10.0
+"""Seconds without an answer after which the broker counts as away."""
+
+
+class Found(NamedTuple):
+    """A record with its place; `name` is None where the bytes are no record, and `why` says so."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    name: str | None
+    record: dict[str, Any]
+    why: str = ""
+
+
+class Follower:
+    """Reads several topics, each from where it is told. A context manager; Unavailable when Kafka is away.
+
+    Call `start` once, then `next` again and again."""
+
+    def __init__(self, settings: Settings, codec: Codec) -> None:
+        self._settings = settings
+        self._codec = codec
+        self._names: dict[str, str] = {}
+        self._open: set[tuple[str, int]] = set()
+        self._consumer = Consumer(
+            {
+                **settings.confluent(),
+                "group.id": "tidecast-tools",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+                "isolation.level": "read_committed",
+                "fetch.wait.max.ms": 100,
+                "log_level": 0,
+            }
+        )
+
+    def __enter__(self) -> "Follower":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close()
+
+    def bounds(self, topic: str) -> dict[int, tuple[int, int]]:
+        """(first offset kept, next offset) per partition of a topic, by its logical name."""
+        real = self._settings.topic(topic)
+        found = self._ask(self._consumer.list_topics, real, timeout=TIMEOUT).topics[real]
+        if found.error is not None:
+            known = ", ".join(TOPICS)
+            raise SettingError(f"There is no topic {real}; deploy first, or name one of {known}.")
+        places = {number: KafkaPartition(real, number) for number in sorted(found.partitions)}
+        return {
+            number: self._ask(self._consumer.get_watermark_offsets, place, timeout=TIMEOUT)
+            for number, place in places.items()
+        }
+
+    def start(self, topics: Sequence[str], first: Callable[[int, int], int]) -> None:
+        """Begin with the offset that `first` (first kept, next) gives, in every partition of the topics."""
+        places = []
+        for topic in topics:
+            real = self._settings.topic(topic)
+            self._names[real] = topic
+            for partition, (low, high) in self.bounds(topic).items():
+                places.append(KafkaPartition(real, partition, max(low, min(high, first(low, high)))))
+                self._open.add((real, partition))
+        self._consumer.assign(places)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the end of every partition has been seen since the start."""
+        return not self._open
+
+    def next(self, seconds: float, most: int = 500) -> Iterator[Found]:
+        """The records that come within that time, decoded, at most so many."""
+        for message in self._ask(self._consumer.consume, most, seconds):
+            error = message.error()
+            if error is None:
+                yield self._decoded(message)
+            elif error.code() == KafkaError._PARTITION_EOF:
+                self._open.discard((message.topic(), message.partition()))
+            else:
+                raise Unavailable(f"Kafka at {self._settings.kafka} does not answer ({error.str()}); try again.")
+
+    def _decoded(self, message: Message) -> Found:
+        topic = self._names[message.topic()]
+        place = (topic, message.partition(), message.offset(), message.timestamp()[1], message.key())
+        try:
+            return Found(*place, *self._codec.decode(message.value()))
+        except Undecodable as error:
+            return Found(*place, None, {}, str(error))
+
+    def _ask(self, call: Any, *args: Any, **keywords: Any) -> Any:
+        try:
+            return call(*args, **keywords)
+        except KafkaException as error:
+            raise Unavailable(
+                f"Kafka at {self._settings.kafka} does not answer ({error.args[0].str()}); "
+                "check that it runs and TIDECAST_KAFKA."
+            ) from error
+
+
+def logical(settings: Settings, topic: str) -> str:
+    """A topic by the name a person wrote, with or without the system's prefix; TidecastError when there is none."""
+    name = topic.removeprefix(settings.topic_prefix)
+    if name not in TOPICS:
+        raise TidecastError(f"There is no topic {topic}; name one of {', '.join(TOPICS)}.")
+    return name

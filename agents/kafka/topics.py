@@ -1,0 +1,300 @@
+"""The topics on the broker: creating them, and the deployment that is in force in them."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
+
+from agents.kafka.schema_registry import HttpRegistry
+from agents.settings import Settings
+from schemas.catalog import load_schemas
+from schemas.topics import CUSTOMER_EVENTS, DEAD_LETTERS, DEPLOYMENTS, FOREVER, LATE_EVENTS, TOPICS, Topic
+from streams.avro.codec import Codec
+from streams.control import MARK_HEADER, check
+from streams.deployment import Deployment, number_of
+from streams.errors import SettingError, TidecastError, Unavailable, Undecodable
+from streams.log import Output
+
+TIMEOUT = 10.0
+"""Seconds after which the broker counts as away."""
+MAKING_S = 60.0
+"""Seconds for which a broker may make partitions; a busy one needs more than TIMEOUT for a hundred."""
+DEPLOYMENT = "tidecast.Deployment"
+CURRENT = b"current"
+"""Key of the record in `deployments` that says what is in force."""
+STARTING = {
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError._UNKNOWN_PARTITION,
+}
+"""What a broker answers for a partition that is just being made."""
+WRAPPING = {LATE_EVENTS, DEAD_LETTERS}
+"""Topics whose records hold a whole record of another topic: they take larger ones."""
+
+
+class Logs:
+    """The topics of one system. Raises Unavailable when Kafka does not answer."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._admin = AdminClient({**settings.confluent(), "log_level": 0})
+
+    def partitions(self) -> dict[str, int]:
+        """Number of partitions of each of our topics that exists, by logical name."""
+        found = _answer(self._settings, lambda: self._admin.list_topics(timeout=TIMEOUT)).topics
+        names = {name: self._settings.topic(name) for name in TOPICS}
+        return {name: len(found[real].partitions) for name, real in names.items() if real in found}
+
+    def create(self, partitions: int, retention_ms: int | None) -> list[str]:
+        """Create the topics that are missing, `retention_ms` for those kept for ever otherwise; their names.
+
+        Creating is idempotent. SettingError when a topic exists with another number of partitions."""
+        there = self.partitions()
+        for name, count in there.items():
+            self._same_count(name, count, TOPICS[name].count(partitions))
+        missing = [topic for topic in TOPICS.values() if topic.name not in there]
+        new = [self._new(topic, partitions, retention_ms) for topic in missing]
+        for future in (self._admin.create_topics(new) if new else {}).values():
+            self._created(future)
+        for topic in missing:
+            self.ends(topic.name, topic.count(partitions))
+        return [topic.name for topic in missing]
+
+    def ends(self, topic: str, count: int) -> list[tuple[int, int]]:
+        """(first offset kept, next offset) of each of the `count` partitions of a topic.
+
+        Waits for partitions that are just being made. (The admin client's list_offsets is not used: now and
+        then it does not find the leaders of partitions that have them.)"""
+        name = self._settings.topic(topic)
+        consumer = _consumer(self._settings, name)
+        try:
+            return [self._bounds(consumer, TopicPartition(name, partition)) for partition in range(count)]
+        finally:
+            consumer.close()
+
+    def _bounds(self, consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
+        end = time.monotonic() + MAKING_S
+        while True:
+            try:
+                low, high = consumer.get_watermark_offsets(place, timeout=TIMEOUT)
+                return low, high
+            except KafkaException as error:
+                if error.args[0].code() not in STARTING or time.monotonic() > end:
+                    raise _unavailable(self._settings, error) from error
+                time.sleep(0.05)
+
+    def keep(self, retention_ms: int) -> None:
+        """Change for how long the records of topics that exist are kept (only of those kept for ever else)."""
+        resources = []
+        for topic in TOPICS.values():
+            if topic.retention_ms == FOREVER and not topic.compact:
+                entry = ConfigEntry("retention.ms", str(retention_ms), incremental_operation=AlterConfigOpType.SET)
+                resources.append(
+                    ConfigResource(ResourceType.TOPIC, self._settings.topic(topic.name), incremental_configs=[entry])
+                )
+        for future in self._admin.incremental_alter_configs(resources).values():
+            _answer(self._settings, lambda future=future: future.result(TIMEOUT))
+
+    def _same_count(self, name: str, count: int, wanted: int) -> None:
+        if count != wanted:
+            raise SettingError(
+                f"The topic {self._settings.topic(name)} has {count} partitions and not {wanted}; their number "
+                "is fixed for the life of a log: deploy without --partitions, or choose another "
+                "TIDECAST_TOPIC_PREFIX."
+            )
+
+    def _new(self, topic: Topic, partitions: int, retention_ms: int | None) -> NewTopic:
+        config = {"message.timestamp.type": "LogAppendTime"}  # A producer's wrong clock decides nothing.
+        if topic.compact:
+            config["cleanup.policy"] = "compact"
+        else:
+            kept = retention_ms if topic.retention_ms == FOREVER and retention_ms else topic.retention_ms
+            config["retention.ms"] = str(kept)
+        if topic.name in WRAPPING:
+            config["max.message.bytes"] = str(4 * 1024 * 1024)
+        return NewTopic(
+            self._settings.topic(topic.name),
+            num_partitions=topic.count(partitions),
+            replication_factor=-1,  # the broker's default
+            config=config,
+        )
+
+    def _created(self, future: Any) -> None:
+        try:
+            future.result(TIMEOUT)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+                return
+            raise _unavailable(self._settings, error) from error
+
+
+def current_deployment(settings: Settings) -> Deployment | None:
+    """The deployment in force, by the compacted topic `deployments`; None before the first `tidecast deploy`.
+
+    TidecastError when it is not signed with our key; Unavailable when Kafka or the registry is away."""
+    partitions = Logs(settings).partitions()
+    if DEPLOYMENTS not in partitions or CUSTOMER_EVENTS not in partitions:
+        return None
+    values = _values(settings, settings.topic(DEPLOYMENTS), CURRENT)
+    if not values:
+        return None
+    signed = _signed(settings, values)
+    if not signed:
+        raise TidecastError(
+            f"The deployment in {settings.topic(DEPLOYMENTS)} is not signed with this TIDECAST_SIGNING_KEY; "
+            "set the key with which it was deployed."
+        )
+    # Not simply the last: a former one that somebody put in again is signed as well.
+    greatest = max(signed, key=number_of) if any(map(number_of, signed)) else signed[-1]
+    return Deployment.from_record(greatest, partitions[CUSTOMER_EVENTS])
+
+
+def required_deployment(settings: Settings) -> Deployment:
+    """The deployment in force; SettingError when there is none."""
+    deployment = current_deployment(settings)
+    if deployment is None:
+        raise SettingError("Nothing is deployed yet: run `tidecast deploy USE_CASE` first.")
+    return deployment
+
+
+def _signed(settings: Settings, values: Sequence[bytes]) -> list[dict[str, Any]]:
+    """The deployment records among these that are signed with our key."""
+    found = []
+    with HttpRegistry(settings) as registry:
+        codec = Codec(registry, load_schemas())
+        for value in values:
+            try:
+                name, record = codec.decode(value, {DEPLOYMENT})
+            except Undecodable:
+                continue
+            if check(name, record, settings.signing_bytes, DEPLOYMENTS, 0):
+                found.append(record)
+    return found
+
+
+def first_value(settings: Settings, topic: str, partition: int) -> bytes | None:
+    """The value of the first record kept in a partition that is not empty."""
+    consumer = _reader(settings, settings.topic(topic), partition)
+    try:
+        message = _next(settings, consumer)
+        return None if message is None else message.value()
+    finally:
+        consumer.close()
+
+
+def write(settings: Settings, outputs: Sequence[Output]) -> None:
+    """Produce control records in order, marked as such; returns when all are acked, else raises Unavailable."""
+    failed: list[KafkaError] = []
+
+    def report(error: KafkaError | None, _message: Message) -> None:
+        if error is not None:
+            failed.append(error)
+
+    # Not the idempotent producer, which takes half a second to start: a control record twice is harmless.
+    producer = Producer({**settings.confluent(), "acks": "all", "max.in.flight": 1, "log_level": 0})
+    for output in outputs:
+        producer.produce(
+            settings.topic(output.topic),
+            value=output.value,
+            key=output.key,
+            partition=output.partition,
+            headers=[MARK_HEADER],
+            on_delivery=report,
+        )
+    if producer.flush(TIMEOUT) or failed:
+        raise Unavailable(
+            f"Kafka at {settings.kafka} did not take all records "
+            f"({failed[0].str() if failed else 'time-out'}); run the same command again."
+        )
+
+
+def _values(settings: Settings, topic: str, key: bytes) -> list[bytes]:
+    """All values with that key kept in the only partition of a topic, oldest first."""
+    consumer = _reader(settings, topic, 0)
+    found = []
+    try:
+        while (message := _next(settings, consumer)) is not None:
+            value = message.value()
+            if message.key() == key and value is not None:
+                found.append(value)
+        return found
+    finally:
+        consumer.close()
+
+
+def _consumer(settings: Settings, topic: str) -> Consumer:
+    """A consumer without a group, which knows the topic's brokers already (else it idles half a second)."""
+    consumer = Consumer(
+        {
+            **settings.confluent(),
+            "group.id": "tidecast-tools",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 10,  # the end is told only when a fetch comes back
+            "log_level": 0,
+        }
+    )
+    try:
+        _answer(settings, lambda: consumer.list_topics(topic, timeout=TIMEOUT))
+    except BaseException:
+        consumer.close()
+        raise
+    return consumer
+
+
+def _reader(settings: Settings, topic: str, partition: int) -> Consumer:
+    """A consumer of one partition from its beginning."""
+    consumer = _consumer(settings, topic)
+    consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
+    return consumer
+
+
+def _next(settings: Settings, consumer: Consumer) -> Message | None:
+    """The next record; None at the end of the partition."""
+    message = consumer.poll(TIMEOUT)
+    if message is None:
+        raise Unavailable(f"Kafka at {settings.kafka} does not answer; check that it runs and TIDECAST_KAFKA.")
+    error = message.error()
+    if error is None:
+        return message
+    if error.code() == KafkaError._PARTITION_EOF:
+        return None
+    raise _unavailable(settings, KafkaException(error))
+
+
+def _answer(settings: Settings, ask: Any) -> Any:
+    try:
+        return ask()
+    except KafkaException as error:
+        raise _unavailable(settings, error) from error
+
+
+def _unavailable(settings: Settings, error: KafkaException) -> Unavailable:
+    return Unavailable(
+        f"Kafka at {settings.kafka} does not do what is asked ({error.args[0].str()}); "
+        "start it (`tidecast stack up` for the local one), or check TIDECAST_KAFKA and its credentials."
+    )
+
+
+def missing(there: Mapping[str, int]) -> list[str]:
+    """Our topics that do not exist."""
+    return [name for name in TOPICS if name not in there]

@@ -1,0 +1,1 @@
+"""What an operator does: deploy, rebuild, compile, ask for the status."""

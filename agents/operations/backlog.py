@@ -1,0 +1,25 @@
+"""What stages have not worked off yet, by the offsets that they report to their groups."""
+
+from agents.kafka.consumer_groups import reported
+from agents.kafka.log_reader import LogReader
+from agents.settings import Settings
+from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES, PREDICTIONS
+from streams.errors import TidecastError
+
+READERS = {"scoring": CUSTOMER_EVENTS, "judging": LABELLED_EXAMPLES, "monitoring": PREDICTIONS}
+"""Stages that stop at records of definitions other than theirs, and what they read."""
+
+
+def refuse_backlog(settings: Settings) -> None:
+    """TidecastError when events, examples or predictions lie before a stage: those that were made under the
+    definitions in force must be worked off under them. Ticks and other records without a key do not count."""
+    with LogReader(settings) as reader:
+        for stage, topic in READERS.items():
+            places = reader.partitions(topic)
+            for place, offset in reported(settings, f"tidecast-{stage}", places).items():
+                low, high = reader.bounds(place)
+                if any(record.key is not None for record in reader.read(place, max(low, offset), high)):
+                    raise TidecastError(
+                        f"{stage} has not worked off {topic} under the definitions in force: stop publishing, "
+                        "wait until `tidecast status` shows no lag (their workers must run), then deploy again."
+                    )

@@ -1,0 +1,193 @@
+"""Where a running system stands: positions, lag, serving versions, accounting, alerts."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from agents.kafka.read_ahead import GroupsPassed
+from agents.kafka.tail_reader import Follower
+from agents.wiring import Wiring
+from schemas.topics import CUSTOMER_EVENTS, DRIFT_ALERTS, FEATURE_PROFILES, LABELLED_EXAMPLES, PREDICTIONS
+from streams.errors import TidecastError
+from streams.features.window import duration_ms
+from streams.log import TopicPartition
+from streams.timeline import PartitionHeader
+
+EVENTS = ("accepted", "duplicate", "late", "dead")
+"""What becomes of what is published."""
+
+STAGES = ("scoring", "judging", "monitoring", "history")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far a stage has come in one partition; lag in records."""
+
+    stage: str
+    topic: str
+    partition: int
+    next_offset: int
+    lag: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ServedArm:
+    """A version that answers; age: event time since the switch in ms, None when unknown."""
+
+    target: str
+    arm: str
+    version: str
+    age: int | None
+    partitions: int
+
+
+@dataclass(slots=True)
+class Standing:
+    """All that `tidecast status` tells. counters: of scoring, summed over partitions; times in ms."""
+
+    use_case: str
+    deployment_id: str
+    epoch: int
+    places: list[Place] = field(default_factory=list)
+    ticks: dict[int, int | None] = field(default_factory=dict)
+    watermark: int | None = None
+    counters: dict[str, int] = field(default_factory=dict)
+    serving: list[ServedArm] = field(default_factory=list)
+    open_alerts: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def published(self) -> int:
+        """Events and outcomes that scoring has read: accepted + duplicate + late + dead."""
+        return sum(self.counters.get(name, 0) for name in EVENTS)
+
+    def lag(self, stage: str) -> int:
+        """Records that a stage has before it."""
+        return sum(place.lag for place in self.places if place.stage == stage)
+
+
+class Observer:
+    """Looks at a system again and again; keeps its connections."""
+
+    def __init__(self, wiring: Wiring, follower: Follower) -> None:
+        self._wiring = wiring
+        self._follower = follower
+        self._lateness = duration_ms(wiring.use_case.allowed_lateness)
+        self._groups = GroupsPassed(wiring.settings)
+
+    def look(self, history: bool = True) -> Standing:
+        """How it stands now; with `history` also how far the history has come."""
+        deployment = self._wiring.deployment
+        standing = Standing(deployment.use_case, deployment.deployment_id, deployment.epoch)
+        self._scoring(standing)
+        self._learning(standing)
+        examples = [TopicPartition(LABELLED_EXAMPLES, p) for p in sorted(deployment.target_partitions.values())]
+        self._stage(standing, "judging", examples)
+        watched = [TopicPartition(PREDICTIONS, p) for p in self._follower.bounds(PREDICTIONS)]
+        self._stage(standing, "monitoring", [*watched, TopicPartition(FEATURE_PROFILES, 0)])
+        if history:
+            self._history(standing)
+        self._measure(standing)
+        self._pass_over(standing)
+        return standing
+
+    def scoring(self) -> Standing:
+        """How scoring alone stands: quicker."""
+        deployment = self._wiring.deployment
+        standing = Standing(deployment.use_case, deployment.deployment_id, deployment.epoch)
+        self._scoring(standing)
+        self._measure(standing)
+        return standing
+
+    def _measure(self, standing: Standing) -> None:
+        """Lags, by ends that are asked for after all positions: what came in between must not be overlooked."""
+        bounds = {topic: self._follower.bounds(topic) for topic in {place.topic for place in standing.places}}
+        for number, place in enumerate(standing.places):
+            _, end = bounds[place.topic].get(place.partition, (0, 0))
+            standing.places[number] = replace(place, lag=end - place.next_offset)
+
+    def _pass_over(self, standing: Standing) -> None:
+        """What is behind a stage's position and no record is no lag. (Learners report by snapshots: never all.)"""
+        behind = {place.stage for place in standing.places if place.lag and place.stage in STAGES}
+        passed = {stage: self._groups.of(f"tidecast-{stage}") for stage in behind}
+        for number, place in enumerate(standing.places):
+            at = (TopicPartition(place.topic, place.partition), place.next_offset)
+            read = passed.get(place.stage, {}).get(at, place.next_offset)
+            standing.places[number] = replace(place, lag=max(0, place.lag - (read - place.next_offset)))
+
+    def alerts(self, follower: Follower) -> list[dict[str, Any]]:
+        """Alerts that are open, oldest first, by a follower of its own."""
+        found: dict[str, dict[str, Any]] = {}
+        follower.start([DRIFT_ALERTS], lambda low, high: low)
+        while not follower.finished:
+            for alert in follower.next(0.2):
+                if alert.name != "tidecast.DriftAlert":
+                    continue
+                if alert.record["state"] == "open":
+                    found.setdefault(alert.record["alert_id"], alert.record)
+                else:
+                    found.pop(alert.record["alert_id"], None)
+        return list(found.values())
+
+    def _scoring(self, standing: Standing) -> None:
+        partitions = list(self._follower.bounds(CUSTOMER_EVENTS))
+        stored = self._wiring.scoring_store.positions(partitions)
+        arms: dict[tuple[str, str], tuple[int, int | None]] = {}
+        for partition in partitions:
+            position, packed = stored.get(partition, (None, PartitionHeader().pack()))
+            header = PartitionHeader.unpack(packed)
+            reached = position.offset if position else 0
+            standing.places.append(Place("scoring", CUSTOMER_EVENTS, partition, reached))
+            standing.ticks[partition] = header.last_tick
+            for name, count in header.counters.items():
+                standing.counters[name] = standing.counters.get(name, 0) + count
+            for arm, serving in header.serving.items():
+                age = None
+                if serving.switched_at >= 0 and header.last_tick is not None:
+                    age = header.last_tick - serving.switched_at
+                count, oldest = arms.get((arm, serving.version), (0, None))
+                ages = [a for a in (age, oldest) if a is not None]
+                arms[arm, serving.version] = (count + 1, max(ages, default=None))
+        known = [tick for tick in standing.ticks.values() if tick is not None]
+        if known and len(known) == len(standing.ticks):
+            standing.watermark = min(known) - self._lateness
+        for (arm, version), (count, age) in sorted(arms.items()):
+            target, _, name = arm.partition("/")
+            standing.serving.append(ServedArm(target, name, version, age, count))
+
+    def _learning(self, standing: Standing) -> None:
+        for target in self._wiring.use_case.targets:
+            partition = self._wiring.deployment.target_partitions[target.name]
+            for arm in target.arms:
+                reached = self._learnt(target.name, arm.name)
+                stage = f"learning {target.name}/{arm.name}"
+                standing.places.append(Place(stage, LABELLED_EXAMPLES, partition, reached))
+
+    def _learnt(self, target: str, arm: str) -> int:
+        """Next offset after the newest snapshot of an arm; 0 before the first."""
+        paths = self._wiring.models.list(f"{target}/{arm}/")
+        offsets = [int(path.rsplit("/", 1)[-1].removesuffix(".snapshot")) for path in paths]
+        return max(offsets, default=-1) + 1
+
+    def _stage(self, standing: Standing, stage: str, places: list[TopicPartition]) -> None:
+        for topic, partition in places:
+            stored = self._wiring.stage_store.read(stage, topic, partition)
+            reached = stored[0].offset if stored else 0
+            standing.places.append(Place(stage, topic, partition, reached))
+
+    def _history(self, standing: Standing) -> None:
+        from sinks.clickhouse.client import READING, clear_errors, connect
+        from sinks.clickhouse.history import History
+
+        settings = self._wiring.settings
+        query = "SELECT topic, log_partition, next_offset FROM positions WHERE log_epoch = {epoch:Int64}"
+        try:
+            client = connect(settings.clickhouse_database, READING, **settings.clickhouse())
+            with clear_errors():
+                rows = client.query(query, parameters={"epoch": standing.epoch}).result_rows
+        except TidecastError as error:
+            standing.notes.append(f"history: {error}")
+            return
+        reached = {(topic, partition): offset for topic, partition, offset in rows}
+        for topic in History.topics:  # also those of which nothing is written yet: all of them lies behind
+            for partition in self._follower.bounds(topic):
+                standing.places.append(Place("history", topic, partition, reached.get((topic, partition), 0)))

@@ -1,0 +1,62 @@
+"""What a worker process logs: an outage is a few lines, not the thousands that its clients say of it."""
+
+import logging
+from dataclasses import dataclass
+
+QUIET_S = 30.0
+"""After a message, its like are counted for this long instead of shown."""
+CHATTY = ("aiokafka", "urllib3")
+"""Libraries that say one thing in many ways when a server is away; `agents.runtime.health` says it once."""
+MANY = 200
+
+
+@dataclass(slots=True)
+class _Shown:
+    at: float
+    more: int = 0
+
+
+class Repetitions(logging.Filter):
+    """Shows a warning or an error once in 30 s and then says how often it came meanwhile.
+
+    Alike are equal messages of one logger, with an equal exception if they tell one, and all others of one level from
+    a chatty library. Messages below WARNING all pass. For a handler: a logger's filter does not see its children's.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: dict[tuple[str, int, str], _Shown] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to show this record; adds what was left out to its message."""
+        if record.levelno < logging.WARNING:
+            return True
+        now = record.created
+        alike = _alike(record)
+        last = self._shown.get(alike)
+        if last is not None and now - last.at < QUIET_S:
+            last.more += 1
+            return False
+        if last is not None and last.more:
+            record.msg, record.args = f"{record.getMessage()} ({last.more} more like it since the last one shown)", ()
+        self._shown[alike] = _Shown(now)
+        if len(self._shown) > MANY:
+            self._shown = {key: shown for key, shown in self._shown.items() if now - shown.at < QUIET_S}
+        return True
+
+
+def _alike(record: logging.LogRecord) -> tuple[str, int, str]:
+    library = record.name.partition(".")[0]
+    error = record.exc_info[1] if record.exc_info else None
+    if library in CHATTY and error is None:
+        return library, record.levelno, ""
+    return record.name, record.levelno, f"{record.getMessage()} {error!r}"
+
+
+def log_to_stderr(level: str, who: str) -> None:
+    """Set up this process' log: lines on standard error that say who speaks."""
+    handler = logging.StreamHandler()
+    handler.addFilter(Repetitions())
+    logging.basicConfig(
+        level=level, format=f"%(asctime)s {who} %(levelname)s %(name)s: %(message)s", handlers=[handler]
+    )

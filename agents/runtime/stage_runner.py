@@ -1,0 +1,233 @@
+"""Running a stage in a Faust app: batches in, slices produced and committed, outages waited out."""
+
+import asyncio
+import logging
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from aiokafka.errors import KafkaError
+
+from agents.runtime.dead_letter_limits import DeadLetterLimits
+from agents.runtime.health import StageHealth
+from agents.runtime.metrics import (
+    DEAD_LETTERS,
+    LAG,
+    LATE_EVENTS,
+    OUTPUTS,
+    POSITION,
+    RECORDS,
+    RETRIES,
+    SLICES,
+    STEP_SECONDS,
+)
+from agents.transport.batch_consumer import BatchApp, BatchConsumer, Fetched
+from agents.transport.start_offsets import starts_of
+from sinks.failpoints import ACKED, COMMITTED, COMPUTED, hit
+from streams.errors import DeadReason, PositionConflict, TidecastError, Unavailable
+from streams.log import Emitter, SetAside, Slice, Stage, TopicPartition
+
+log = logging.getLogger(__name__)
+FIRST_WAIT = 0.2
+LONGEST_WAIT = 10.0
+WATCH_S = 1.0
+KAFKA_AWAY = "Kafka does not answer: waiting for it."
+T = TypeVar("T")
+
+
+def backoff(attempt: int, jitter: Callable[[], float] = random.random) -> float:
+    """Seconds before try number `attempt` (0, 1, …): exponential with full jitter above a tenth (Brooker,
+    "Exponential Backoff And Jitter")."""
+    most = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempt, 16))
+    return most * (0.1 + 0.9 * jitter())
+
+
+class Runner:
+    """One stage, one thread that works on it, one Faust app that feeds it. `failed` tells what ended it."""
+
+    def __init__(
+        self,
+        name: str,
+        stage: Stage,
+        emitter: Emitter,
+        health: StageHealth,
+        limits: DeadLetterLimits | None = None,
+    ) -> None:
+        """`limits` stop the stage at too many dead letters."""
+        self.name = name
+        self.stage = stage
+        self._loop = asyncio.get_running_loop()
+        self.failed: asyncio.Future[None] = self._loop.create_future()
+        self.owned: tuple[TopicPartition, ...] = ()
+        self._emitter = emitter
+        self._health = health
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._attempt = 0
+        self._limits = limits or DeadLetterLimits(0, 0.0)
+
+    def attach(self, app: BatchApp) -> None:
+        """Make the app's only agent and its hooks."""
+        self.app = app
+        app.assign = self.assign
+        app.wants = self.stage.wants
+        app.revoked = self._revoked
+        app.unreached = lambda: self._health.red(KAFKA_AWAY)
+        app.passed = self._lag
+        topics = [app.prefix + topic for topic in self.stage.topics]
+        channel = app.topic(*topics, key_serializer="raw", value_serializer="raw")
+
+        async def work(stream: Any) -> None:
+            async for event in stream.noack().events():
+                await self._batch(event.value)
+                self._consumer.ack(event.message)
+
+        app.agent(channel, name=self.name)(work)
+
+    async def in_thread(self, call: Callable[..., T], *args: Any) -> T:
+        """Run something in the stage's thread, after what it is doing now."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call, *args)
+
+    async def watch(self) -> None:
+        """Red while no broker answers: a stage that gets nothing would not notice."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            if not self._consumer.reached():
+                self._health.red(KAFKA_AWAY)
+            elif self._health.problem == KAFKA_AWAY:
+                self._health.green()
+
+    def close(self) -> None:
+        """Let the thread end when it is done."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def _consumer(self) -> BatchConsumer:
+        consumer: BatchConsumer = self.app.consumer
+        return consumer
+
+    async def assign(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Where to read each partition from, by the stage; waits while its store or Kafka is away."""
+        attempt = 0
+        while True:
+            try:
+                await self.in_thread(self._emitter.assign, places)
+                found = await self.in_thread(self.stage.assign, places)
+                kept = await self._consumer.kept(places)
+                self._consumer.stored(found)
+                starts = starts_of(self.name, places, found, kept, self.stage.stateless)
+            except (Unavailable, KafkaError) as away:
+                self._wait_for(away)
+                await asyncio.sleep(backoff(attempt))
+                attempt += 1
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:
+                self._fail(error)
+                await asyncio.Event().wait()  # until the worker has stopped
+            else:
+                self.owned = tuple(places)
+                self._health.green()
+                return starts
+
+    def _revoked(self) -> None:
+        self.owned = ()
+        self._limits.begin_anew()
+
+    async def _batch(self, batch: Fetched) -> None:
+        consumer = self._consumer
+        if self.failed.done() or batch.assignment != consumer.assignment_number:
+            return
+        try:
+            positions = await self.in_thread(self._work, batch)
+        except (Unavailable, PositionConflict) as error:
+            # Nothing of the failed slice may linger, nor may what follows it be worked on before.
+            consumer.void(backoff(self._attempt))
+            self._attempt += 1
+            self._wait_for(error)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._fail(error)
+        else:
+            self._attempt = 0
+            self._health.green()
+            consumer.finished(batch, positions)
+
+    def _work(self, batch: Fetched) -> dict[TopicPartition, int]:
+        """In the thread: slice by slice, until done or until the partitions are wanted elsewhere."""
+        consumer = self._consumer
+        positions: dict[TopicPartition, int] = {}
+        slices = iter(self.stage.process(batch.records))
+        while True:
+            began = time.perf_counter()
+            piece = next(slices, None)
+            if piece is None:
+                break
+            self._finish(piece, began, batch)
+            positions |= piece.positions
+            if not consumer.flow_active or batch.assignment != consumer.assignment_number:
+                break
+        self._count(batch, positions)
+        return positions
+
+    def _finish(self, piece: Slice, began: float, batch: Fetched) -> None:
+        computed = time.perf_counter()
+        hit(COMPUTED)
+        self._emitter.emit(piece.outputs)
+        produced = time.perf_counter()
+        hit(ACKED)
+        with suppress(RuntimeError):  # the loop is closed: the worker ends, and this slice is committed all the same
+            self._loop.call_soon_threadsafe(self._consumer.make_room, batch)
+        piece.commit()
+        committed = time.perf_counter()
+        hit(COMMITTED)
+        steps = (("compute", computed - began), ("produce", produced - computed), ("commit", committed - produced))
+        for step, seconds in steps:
+            STEP_SECONDS.labels(self.name, step).observe(seconds)
+        SLICES.labels(self.name).inc()
+        counts: dict[str, int] = {}
+        for output in piece.outputs:
+            counts[output.topic] = counts.get(output.topic, 0) + 1
+        for topic, count in counts.items():
+            OUTPUTS.labels(self.name, topic).inc(count)
+        if piece.set_aside is not None:
+            self._set_aside(piece.set_aside)
+
+    def _set_aside(self, aside: SetAside) -> None:
+        """Count what a committed slice set aside; TooManyDeadLetters when a limit is passed."""
+        counts = Counter(dead.reason for dead in aside.dead)
+        counts[DeadReason.FAILED] += aside.failed_timers
+        for reason in DeadReason:  # from 0 on, so that the first ones are seen to grow
+            DEAD_LETTERS.labels(self.name, reason.value).inc(counts[reason])
+        LATE_EVENTS.labels(self.name).inc(aside.late)
+        self._limits.add(aside)
+
+    def _count(self, batch: Fetched, positions: Mapping[TopicPartition, int]) -> None:
+        for place, records in batch.records.items():
+            RECORDS.labels(self.name, place.topic).inc(len(records))
+        for place, offset in positions.items():
+            POSITION.labels(self.name, place.topic, place.partition).set(offset)
+            self._lag(place, offset)
+
+    def _lag(self, place: TopicPartition, offset: int) -> None:
+        """Nothing is left to do before this offset."""
+        end = self.app.end_offset(place)
+        if end is not None:
+            LAG.labels(self.name, place.topic, place.partition).set(max(0, end - offset))
+
+    def _wait_for(self, error: Exception) -> None:
+        kind = "conflict" if isinstance(error, PositionConflict) else "unavailable"
+        RETRIES.labels(self.name, kind).inc()
+        self._health.red(str(error))
+
+    def _fail(self, error: BaseException) -> None:
+        """The worker ends; nothing was acked, so nothing is lost."""
+        self._health.red(f"{type(error).__name__}: {error}")
+        if not self.failed.done():
+            if not isinstance(error, TidecastError):
+                log.error("%s stops at an error that it does not know", self.name, exc_info=error)
+            self.failed.set_exception(error)

@@ -1,0 +1,1 @@
+"""Measures the constants behind `tidecast size`."""

@@ -1,0 +1,116 @@
+"""What the stages compute per record: replays in memory that differ in one thing at a time.
+
+Without servers: reading a record, producing one, and Redis have constants of their own."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from agents.sizing.measuring.job import (
+    ASKED,
+    EXAMPLES,
+    FEW,
+    KEY,
+    MANY,
+    MINUTE_MS,
+    PLACE,
+    START,
+    Job,
+    Replayed,
+    cpu_us_per_record,
+)
+from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES
+from streams.judging.stage import Judging
+from streams.log import Record
+from streams.monitoring import Monitoring
+from streams.state.memory import MemoryStageStore
+
+ROUNDS = 5
+SWITCHES = 2_000
+PROGRESS = 20_000
+LEARNT: dict[str, Any] = {"observe": 1.0, "serve_every": 500}
+"""Answers of models that have learnt: of untrained ones all are the same, and cost less to rank."""
+NAIVE = 1
+"""Index of the naive arm."""
+
+
+def stage_constants(answer: Mapping[str, float]) -> dict[str, float]:
+    """Microseconds by constant. `answer`: what an answer and a learn of an arm cost, by constant."""
+    linear = answer["scoring_cpu_us_per_answer_linear"]
+    cost = _least(
+        {
+            "few": lambda: _scoring(Job(FEW)),
+            "many": lambda: _scoring(Job()),
+            "two": lambda: _scoring(Job(targets=2)),
+            "observed": lambda: _scoring(Job(observe=1.0)),
+            "switch": _switches,
+            "learner": lambda: _learning(Replayed(Job(observe=1.0, arms=2))),
+            "progress": _progress,
+            "judge one": lambda: _judging(Replayed(Job(arms=1, **LEARNT))),
+            "judge four": lambda: _judging(Replayed(Job(arms=4, **LEARNT))),
+            "monitor few": lambda: _monitoring(Replayed(Job(FEW, **LEARNT))),
+            "monitor many": lambda: _monitoring(Replayed(Job(**LEARNT))),
+        }
+    )
+    feature, question = (cost["many"] - cost["few"]) / (MANY - FEW), cost["two"] - cost["many"]
+    judged = (cost["judge four"] - cost["judge one"]) / 3
+    watched = (cost["monitor many"] - cost["monitor few"]) / (MANY - FEW)
+    return {
+        "scoring_cpu_us_per_feature": feature,
+        "scoring_cpu_us_per_event": cost["many"] - MANY * feature - question,
+        "scoring_cpu_us_per_prediction": question - linear,
+        "scoring_cpu_us_per_example": cost["observed"] - cost["many"],
+        "scoring_cpu_us_per_switch": cost["switch"],
+        "learning_cpu_us_per_example": cost["learner"] - answer["learning_cpu_us_per_learn_naive"],
+        "reader_cpu_us_per_control": cost["progress"],
+        "judging_cpu_us_per_example": cost["judge one"] - judged,
+        "judging_cpu_us_per_answer": judged,
+        "monitoring_cpu_us_per_prediction": cost["monitor few"] - FEW * watched,
+        "monitoring_cpu_us_per_feature": watched,
+    }
+
+
+def _least(costs: Mapping[str, Callable[[], float]]) -> dict[str, float]:
+    """Each at its least of some rounds, in turn: a machine's speed drifts, and what disturbs only adds."""
+    rounds = [{name: cost() for name, cost in costs.items()} for _ in range(ROUNDS)]
+    return {name: min(found[name] for found in rounds) for name in costs}
+
+
+def _scoring(job: Job) -> float:
+    replayed = Replayed(job)
+    return cpu_us_per_record(replayed.scoring(), PLACE, replayed.log(ticks=job.observe > 0))
+
+
+def _switches() -> float:
+    """Of one version, loaded with the first, by ever greater commands."""
+    replayed = Replayed(Job(observe=1.0, serve_every=100, events=2_000))
+    _, switch = replayed.codec.decode(replayed.switches()[0])
+    values = [replayed.deployed(CUSTOMER_EVENTS)]
+    values += [replayed.control("tidecast.Switch", {**switch, "command": number}) for number in range(1, SWITCHES)]
+    log = [Record(offset, START, None, value) for offset, value in enumerate(values)]
+    return cpu_us_per_record(replayed.scoring(), PLACE, log)
+
+
+def _learning(replayed: Replayed) -> float:
+    return cpu_us_per_record(replayed.learner(NAIVE), EXAMPLES, replayed.outputs()[EXAMPLES])
+
+
+def _progress() -> float:
+    """A learner on a log of progress records."""
+    replayed = Replayed(Job())
+    values = [replayed.deployed(LABELLED_EXAMPLES)]
+    for number in range(1, PROGRESS):
+        source = {"topic": CUSTOMER_EVENTS, "epoch": 1, "partition": 0, "offset": number, "ordinal": 0}
+        told = {"watermark": START + number * MINUTE_MS, "tick": START + number * MINUTE_MS, "source": source}
+        values.append(replayed.codec.encode("tidecast.Progress", {**told, "opened": {}, "settled": {}}))
+    log = [Record(offset, START, None, value) for offset, value in enumerate(values)]
+    return cpu_us_per_record(replayed.learner(0), EXAMPLES, log)
+
+
+def _judging(replayed: Replayed) -> float:
+    stage = Judging(replayed.case, replayed.deployment, MemoryStageStore(), replayed.codec, KEY)
+    return cpu_us_per_record(stage, EXAMPLES, replayed.outputs(replayed.switches())[EXAMPLES])
+
+
+def _monitoring(replayed: Replayed) -> float:
+    stage = Monitoring(replayed.case, replayed.deployment, MemoryStageStore(), replayed.codec)
+    return cpu_us_per_record(stage, ASKED, replayed.outputs(replayed.switches())[ASKED])

@@ -1,0 +1,1 @@
+"""Faust and aiokafka: apps that hand a stage whole batches of records."""

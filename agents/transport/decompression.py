@@ -1,0 +1,213 @@
+"""Kafka's compressed batches, unpacked within bounds.
+
+A broker's limit counts what producers have compressed: a megabyte may become 30 GB (zstd), and aiokafka unpacks it
+whole. Up to LARGEST_BATCH it is as before. Of a larger one, keys and values that nobody takes anyhow
+(streams.scoring.intake.MAX_RECORD_BYTES) are replaced by TOO_LARGE_MARK while it is unpacked, so that any reader
+comes to the same end: a dead letter. What is too large even so stops the worker with a sentence."""
+
+import contextlib
+import zlib
+from collections.abc import Callable, Iterator
+
+import aiokafka.record.default_records as plain_records
+import cramjam
+import lz4.frame
+import zstandard
+
+from streams.errors import TidecastError
+from streams.scoring.intake import MAX_RECORD_BYTES, TOO_LARGE_MARK
+
+LARGEST_BATCH = 64 << 20
+PIECE = 1 << 20
+"""Most bytes unpacked at a time."""
+USUAL = 8 << 20
+"""Bytes for which zstd need not work piece by piece, which is slower."""
+ZSTD_PIECE = 256
+"""Bytes given to zstd at a time, of which it can make 8 MiB."""
+MOST_BY_SNAPPY = 64
+"""Snappy's copies are at most so many times as long as their description."""
+XERIAL = b"\x82SNAPPY\x00"
+XERIAL_HEAD = 16
+
+Pieces = Callable[[bytes], Iterator[bytes]]
+
+
+def install() -> None:
+    """Let aiokafka unpack by this module; again changes nothing."""
+    modules = [plain_records]
+    try:
+        import aiokafka.record._crecords.default_records as compiled
+
+        modules.append(compiled)
+    except ImportError:  # a platform without aiokafka's compiled part
+        pass
+    for module in modules:
+        for name, pieces in CODECS.items():
+            setattr(module, f"{name}_decode", _decoder(pieces))
+
+
+def _decoder(pieces: Pieces) -> Callable[[bytes], bytes]:
+    return lambda data: unpacked(pieces(bytes(data)))
+
+
+def unpacked(pieces: Iterator[bytes]) -> bytes:
+    """A batch's records, whole if they are not too large."""
+    found, size = [], 0
+    for piece in pieces:
+        found.append(piece)
+        size += len(piece)
+        if size > LARGEST_BATCH:
+            return _thinned(found, pieces)
+    return b"".join(found)
+
+
+def _gzip(data: bytes) -> Iterator[bytes]:
+    while data:
+        frame = zlib.decompressobj(31)
+        while not frame.eof:
+            piece = frame.decompress(data, PIECE)
+            data = frame.unconsumed_tail
+            if not piece and not data and not frame.eof:
+                raise EOFError
+            yield piece
+        data = frame.unused_data
+
+
+def _lz4(data: bytes) -> Iterator[bytes]:
+    while data:
+        frame = lz4.frame.LZ4FrameDecompressor()
+        yield frame.decompress(data, PIECE)
+        while not frame.eof:
+            piece = frame.decompress(b"", PIECE)
+            if not piece and not frame.eof:
+                raise EOFError
+            yield piece
+        data = frame.unused_data or b""
+
+
+def _zstd(data: bytes) -> Iterator[bytes]:
+    room = bytearray(min(USUAL, 32 * len(data)))
+    with contextlib.suppress(cramjam.DecompressionError):  # it is larger, or cut: piece by piece
+        size = cramjam.zstd.decompress_into(data, room)
+        yield bytes(memoryview(room)[:size])
+        return
+    while data:
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        at = 0
+        while not frame.eof:
+            if at >= len(data):
+                raise EOFError
+            yield frame.decompress(data[at : at + ZSTD_PIECE])
+            at += ZSTD_PIECE
+        data = frame.unused_data + data[at:]
+
+
+def _snappy(data: bytes) -> Iterator[bytes]:
+    if not data.startswith(XERIAL):
+        yield _one_snappy(data)
+        return
+    at = XERIAL_HEAD
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4])
+        yield _one_snappy(data[at + 4 : at + 4 + size])
+        at += 4 + size
+
+
+def _one_snappy(data: bytes) -> bytes:
+    if cramjam.snappy.decompress_raw_len(data) > MOST_BY_SNAPPY * len(data):
+        raise ValueError("a snappy block says that it is larger than it can be")
+    return bytes(cramjam.snappy.decompress_raw(data))
+
+
+CODECS: dict[str, Pieces] = {"gzip": _gzip, "lz4": _lz4, "zstd": _zstd, "snappy": _snappy}
+"""Per name of aiokafka's: what a batch becomes, piece by piece."""
+
+
+class _Source:
+    """Bytes that come in pieces."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._held = bytearray()
+
+    def more(self) -> bool:
+        """Whether there is another byte."""
+        while not self._held:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return False
+            self._held += piece
+        return True
+
+    def take(self, size: int) -> bytes:
+        """The next so many bytes."""
+        while len(self._held) < size:
+            if (piece := next(self._pieces, None)) is None:
+                raise EOFError
+            self._held += piece
+        taken = bytes(self._held[:size])
+        del self._held[:size]
+        return taken
+
+    def skip(self, size: int) -> None:
+        """Pass over so many bytes, without holding them."""
+        while size > 0:
+            if not self.more():
+                raise EOFError
+            step = min(size, len(self._held))
+            del self._held[:step]
+            size -= step
+
+    def number(self) -> tuple[int, bytes]:
+        """A zigzag number of Kafka's record format, and its bytes."""
+        raw, found = b"", 0
+        while not raw or raw[-1] & 0x80:
+            raw += self.take(1)
+            found |= (raw[-1] & 0x7F) << 7 * (len(raw) - 1)
+        return (found >> 1) ^ -(found & 1), raw
+
+
+def _thinned(held: list[bytes], rest: Iterator[bytes]) -> bytes:
+    """Kafka's records (format v2: length, attributes, time, offset, key, value, headers) without what is too large."""
+
+    def pieces() -> Iterator[bytes]:
+        while held:
+            yield held.pop(0)
+        yield from rest
+
+    source, out = _Source(pieces()), bytearray()
+    while source.more():
+        length, raw = source.number()
+        out += raw + source.take(length) if length <= MAX_RECORD_BYTES else _small(source, length)
+        if len(out) > LARGEST_BATCH:
+            raise TidecastError(
+                f"A compressed batch in Kafka unpacks to more than {LARGEST_BATCH >> 20} MiB in small records: no "
+                "producer's client makes such; see what it is, then delete the topic's records up to it."
+            )
+    return bytes(out)
+
+
+def _small(source: _Source, length: int) -> bytes:
+    """One large record with small things in place of large ones, and without its headers, which nobody reads."""
+    body = source.take(1) + source.number()[1] + source.number()[1]
+    read = len(body)
+    for _ in ("key", "value"):
+        size, raw = source.number()
+        read += len(raw) + max(size, 0)
+        if size > MAX_RECORD_BYTES:
+            source.skip(size)
+            body += _number(len(TOO_LARGE_MARK)) + TOO_LARGE_MARK
+        else:
+            body += raw + source.take(max(size, 0))
+    source.skip(length - read)
+    body += _number(0)
+    return _number(len(body)) + body
+
+
+def _number(number: int) -> bytes:
+    number <<= 1
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*out, number])

@@ -1,0 +1,1 @@
+"""Bytes to records and back: registry-framed Avro."""

@@ -1,0 +1,250 @@
+"""Bytes of a log record ↔ records: Confluent's wire format (0x00, 4-byte big-endian schema id, Avro body).
+
+Records are plain dicts of Avro's own types: a timestamp is an int in milliseconds (logical types are stripped
+before reading and writing; the registry keeps them)."""
+
+from collections.abc import Callable, Container, Mapping
+from io import BytesIO
+from struct import Struct
+from typing import Any, NamedTuple, Protocol
+
+from fastavro import parse_schema, schemaless_reader, schemaless_writer
+
+from schemas.catalog import Schema, full_name
+from schemas.compatibility import problems
+from schemas.forms import bare, unsafe
+from streams.avro.bounds_check import Walk, walk_of
+from streams.avro.compiled_writer import Writer, compiled
+from streams.errors import DeadReason, TidecastError, Undecodable
+from streams.kernels import kernel
+
+HEADER = Struct(">bI")
+"""Magic byte 0 and schema id."""
+
+WHOLE = ("int", "long", ["null", "int"], ["null", "long"])
+NOT_WHOLE = frozenset({float, bool})
+"""The Avro library would silently write 1 for 1.5 and for True."""
+
+
+class SchemaRegistry(Protocol):
+    """Where schema ids come from. Both methods raise Unavailable while the registry does not answer."""
+
+    def schema(self, id: int) -> Schema:
+        """The writer's schema of that id; KeyError when there is none, for certain."""
+        ...
+
+    def id_of(self, name: str, schema: Schema) -> int:
+        """The id under which `schema` is registered for records called `name`."""
+        ...
+
+
+class MemoryRegistry:
+    """A registry in memory, for tests and for replay without servers: ids count from 1."""
+
+    def __init__(self) -> None:
+        self._schemas: dict[int, Schema] = {}
+
+    def schema(self, id: int) -> Schema:
+        """See SchemaRegistry."""
+        return self._schemas[id]
+
+    def id_of(self, name: str, schema: Schema) -> int:
+        """The schema's id; an unknown schema is registered."""
+        for id, known in self._schemas.items():
+            if known == schema:
+                return id
+        id = len(self._schemas) + 1
+        self._schemas[id] = schema
+        return id
+
+
+class _Reading(NamedTuple):
+    """How bodies of one schema id are read; `why` says why they cannot be, `walk` checks what may be passed over."""
+
+    name: str
+    writer: Any
+    reader: Any
+    why: str | None = None
+    walk: Walk | None = None
+    fast: Callable[[bytes, int], dict[str, Any] | None] | None = None
+
+
+class _Writing(NamedTuple):
+    """How records of one name are written; `integers` are the fields whose numbers must be whole."""
+
+    header: bytes
+    writer: Any
+    integers: tuple[str, ...]
+    fast: Writer
+
+
+class Codec:
+    """Encodes and decodes log records; parsed schemas are cached per id and per name.
+
+    registry: gives ids for schemas and schemas for ids.
+    schemas: our schemas by full name: records are written by them, and those of a known name are resolved
+    to them when read. Records of other names are read by their writer's schema."""
+
+    def __init__(self, registry: SchemaRegistry, schemas: Mapping[str, Schema]) -> None:
+        self._registry = registry
+        self._schemas = dict(schemas)
+        self._reading: dict[int, _Reading] = {}
+        self._writing: dict[str, _Writing] = {}
+        self._unknown: dict[int, str] | None = None
+
+    def begin_batch(self) -> None:
+        """From here on records are decoded that were fetched before: an id that the registry does not know now was
+        unknown when they were published, and is not asked for again until the next batch begins.
+
+        For longer it must not be remembered: its schema may be registered a moment later. Whoever never calls this
+        asks every time."""
+        self._unknown = {}
+
+    def encode(self, name: str, record: Mapping[str, Any]) -> bytes:
+        """The framed bytes of a record. Fields that have a default may be left out.
+
+        Undecodable(WRONG_TYPE) says which field does not fit; Unavailable when the registry is away."""
+        writing = self._writing.get(name) or self._learn_writing(name)
+        try:
+            return writing.header + writing.fast(record)
+        except Exception:  # what the compiled writer does not take
+            return _write(name, writing, record)
+
+    def header(self, name: str) -> bytes:
+        """What the framed bytes of such records begin with, for who writes the body. Unavailable."""
+        return (self._writing.get(name) or self._learn_writing(name)).header
+
+    def decode(self, value: bytes | None, expected: Container[str] | None = None) -> tuple[str, dict[str, Any]]:
+        """Full name and record. Undecodable for everything that is no record we can read; Unavailable when
+        the registry is away (ids seen before go on being read).
+
+        expected: full names; the bodies of others are not read at all, which could make much out of few bytes."""
+        if value is None:
+            raise Undecodable(DeadReason.UNDECODABLE, "The record has no value; publish an Avro record.")
+        if len(value) < 5 or value[0] != 0:
+            raise Undecodable(
+                DeadReason.UNDECODABLE,
+                "The value is not registry-framed Avro (zero byte, 4-byte schema id); "
+                "use a registry's Avro serialiser.",
+            )
+        id = HEADER.unpack_from(value)[1]
+        reading = self._reading.get(id) or self._learn_reading(id)
+        if reading.why is not None:
+            raise Undecodable(DeadReason.UNKNOWN_SCHEMA, reading.why)
+        if expected is not None and reading.name not in expected:
+            raise Undecodable(
+                DeadReason.UNKNOWN_SCHEMA,
+                f"{_short(reading.name)} is no event of this use case: declare it and deploy, or stop sending it.",
+            )
+        if reading.fast is not None:
+            read = reading.fast(value, 5)
+            if read is not None:
+                return reading.name, read
+        body = BytesIO(value)
+        body.seek(5)
+        try:
+            if reading.walk is not None:
+                reading.walk(value, 5)
+            record = schemaless_reader(body, reading.writer, reading.reader)
+        except Exception as error:
+            raise Undecodable(
+                DeadReason.UNDECODABLE,
+                f"The body is not a {reading.name} of schema id {id}: {_text(error)}; check the producer.",
+            ) from error
+        if body.tell() != len(value):
+            raise Undecodable(
+                DeadReason.UNDECODABLE,
+                f"{len(value) - body.tell()} bytes are left after the {reading.name} of schema id {id}; "
+                "check the producer's schema.",
+            )
+        return reading.name, record
+
+    def _learn_writing(self, name: str) -> _Writing:
+        schema = self._schemas.get(name)
+        if schema is None:
+            raise TidecastError(f"There is no schema called {name}; known are {', '.join(sorted(self._schemas))}.")
+        id = self._registry.id_of(name, schema)
+        plain = bare(schema)
+        writer = parse_schema(plain)
+        integers = [field["name"] for field in writer["fields"] if field["type"] in WHOLE]
+        writing = _Writing(HEADER.pack(0, id), writer, tuple(integers), compiled(plain))
+        self._writing[name] = writing
+        return writing
+
+    def _learn_reading(self, id: int) -> _Reading:
+        unknown = self._unknown
+        if unknown is not None and id in unknown:
+            raise Undecodable(DeadReason.UNKNOWN_SCHEMA, unknown[id])
+        try:
+            schema = self._registry.schema(id)
+        except KeyError as error:
+            why = f"The registry knows no schema id {id}; register the schema and publish the record again."
+            if unknown is not None:
+                unknown[id] = why
+            raise Undecodable(DeadReason.UNKNOWN_SCHEMA, why) from error
+        reading = self._read_by(id, schema)
+        self._reading[id] = reading
+        return reading
+
+    def _read_by(self, id: int, schema: Schema) -> _Reading:
+        fault = unsafe(schema)
+        if fault is not None:
+            return _Reading("", None, None, f"Schema id {id} is not accepted: {fault}")
+        name = full_name(schema)
+        try:
+            writer = parse_schema(bare(schema))
+        except Exception as error:
+            return _Reading(name, None, None, f"Schema id {id} is not a valid Avro schema: {_text(error)}.")
+        ours = self._schemas.get(name)
+        if ours is None:
+            return _Reading(name, writer, None, fast=_fast_reader(writer))
+        found = problems(reader=ours, writer=schema)
+        if found:
+            return _Reading(name, None, None, f"Schema id {id} of {name} cannot be read here: {found[0]}")
+        if bare(ours) == bare(schema):
+            return _Reading(name, writer, None, fast=_fast_reader(writer))
+        return _Reading(name, writer, parse_schema(bare(ours)), walk=walk_of(writer) if _repeats(writer) else None)
+
+
+def _write(name: str, writing: _Writing, record: Mapping[str, Any]) -> bytes:
+    """By the Avro library, which fills in defaults and says what does not fit."""
+    out = BytesIO()
+    out.write(writing.header)
+    try:
+        for field in writing.integers:
+            if record.get(field).__class__ in NOT_WHOLE:
+                raise TypeError(f"{record[field]!r} is no integer on field {field}")
+        schemaless_writer(out, writing.writer, record, strict_allow_default=True)
+    except Exception as error:
+        raise Undecodable(
+            DeadReason.WRONG_TYPE,
+            f"The record does not fit the schema {name}: {_text(error)}; correct it.",
+        ) from error
+    return out.getvalue()
+
+
+def _fast_reader(writer: Any) -> Callable[[bytes, int], dict[str, Any] | None] | None:
+    """The kernel's reader of such bodies; None where kernels are not used, or for a schema that it does not read."""
+    found = kernel("bodies")
+    try:
+        return found.BodyReader(writer).read if found is not None else None
+    except KeyError:
+        return None
+
+
+def _repeats(schema: Any) -> bool:
+    """Whether a schema has an array or a map anywhere."""
+    if isinstance(schema, dict):
+        return schema.get("type") in ("array", "map") or any(map(_repeats, schema.values()))
+    return isinstance(schema, list) and any(map(_repeats, schema))
+
+
+def _text(error: Exception) -> str:
+    """An error of the Avro library in one line; it has none when the bytes end too early."""
+    if isinstance(error, EOFError):
+        return "it ends too early"
+    return _short(" ".join(str(error).split()) or type(error).__name__)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else text[:200] + "…"

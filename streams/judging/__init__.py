@@ -1,0 +1,1 @@
+"""Judging: labelled examples in; metrics of every arm and drift alerts out."""

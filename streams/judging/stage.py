@@ -1,0 +1,278 @@
+"""Judging: labelled-examples in; prequential metrics and alerts on the loss out.
+
+It needs no model: each example carries what every arm answered when it was asked, so all arms are judged on the
+same matured questions, with the true delay of their labels."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from math import isfinite
+from typing import Any, ClassVar
+
+from schemas.topics import DRIFT_ALERTS, LABELLED_EXAMPLES, MODEL_METRICS
+from streams.avro.codec import Codec
+from streams.control import check
+from streams.deployment import Deployment, is_replayed, number_of
+from streams.drift.loss import CALM, AlertStep
+from streams.errors import DeploymentMismatch, Undecodable
+from streams.identity import Coordinate, Position
+from streams.judging.state import Judged, JudgedArm
+from streams.log import Batch, LogRecord, Output, Stage, TopicPartition
+from streams.state.store import StageStore
+from streams.targets.observations import CORRECTION
+from streams.usecases.declaration import UseCase
+
+STAGE = "judging"
+EVERY = 100
+"""Examples of a target from one set of metrics to the next."""
+
+SLICE = 2000
+"""Records at most in one slice."""
+
+
+@dataclass(slots=True)
+class JudgingSlice:
+    """streams.log.Slice: one partition."""
+
+    outputs: Sequence[Output]
+    positions: Mapping[TopicPartition, int]
+    judging: "Judging"
+    partition: int
+    position: Position
+    blob: bytes
+
+    set_aside: ClassVar[None] = None
+
+    def commit(self) -> None:
+        """Write state and position together."""
+        self.judging.commit(self.partition, self.position, self.blob)
+
+
+class Judging(Stage):
+    """streams.log.Stage on the partitions of labelled-examples that hold a target's examples.
+
+    A record that is no example of its partition's target is skipped and counted. Definitions other than ours
+    raise DeploymentMismatch, after what was read before them is committed."""
+
+    topics: Sequence[str] = (LABELLED_EXAMPLES,)
+    linger_seconds: float = 0.1  # as learning
+
+    def __init__(
+        self, use_case: UseCase, deployment: Deployment, store: StageStore, codec: Codec, signing_key: bytes
+    ) -> None:
+        """`signing_key`: checks the signatures of deployment records."""
+        self._deployment = deployment
+        self._store = store
+        self._codec = codec
+        self._key = signing_key
+        self._targets = {deployment.target_partitions[target.name]: target for target in use_case.targets}
+        self._judged: dict[int, Judged] = {}
+        self._committed: dict[int, Position | None] = {}
+
+    def wants(self, partition: TopicPartition) -> bool:
+        """Whether a target of ours lies there."""
+        return partition.topic == LABELLED_EXAMPLES and partition.partition in self._targets
+
+    def assign(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """streams.log.Stage.assign."""
+        self._judged.clear()
+        self._committed.clear()
+        wanted = [partition for partition in partitions if self.wants(partition)]
+        for _, number in wanted:
+            stored = self._store.read(STAGE, LABELLED_EXAMPLES, number)
+            target = self._targets[number]
+            self._judged[number] = Judged(target) if stored is None else Judged.unpack(target, stored[1])
+            self._committed[number] = None if stored is None else stored[0]
+        return {partition: self._next(partition.partition) for partition in wanted}
+
+    def _next(self, partition: int) -> int:
+        committed = self._committed[partition]
+        return 0 if committed is None else committed.offset
+
+    def process(self, batch: Batch) -> Iterator[JudgingSlice]:
+        """streams.log.Stage.process: one slice after the other, each of one partition."""
+        for (_, partition), records in batch.items():
+            if partition not in self._judged:
+                continue
+            for start in range(0, len(records), SLICE):
+                yield from self._slice(partition, records[start : start + SLICE])
+
+    def commit(self, partition: int, position: Position, blob: bytes) -> None:
+        """Write a slice by compare-and-set on the position before it."""
+        self._store.commit(STAGE, LABELLED_EXAMPLES, partition, self._committed[partition], position, blob)
+        self._committed[partition] = position
+
+    def _slice(self, partition: int, records: Sequence[LogRecord]) -> Iterator[JudgingSlice]:
+        """The slice of these records; when the definitions change among them, up to there, then the error."""
+        judged, outputs = self._judged[partition], list[Output]()
+        start = end = self._next(partition)
+        mismatch: DeploymentMismatch | None = None
+        for record in records:
+            if record.offset < end:
+                continue
+            try:
+                outputs += self._record(judged, partition, record)
+            except DeploymentMismatch as error:
+                mismatch = error
+                break
+            end = record.offset + 1
+        if end > start:
+            positions = {TopicPartition(LABELLED_EXAMPLES, partition): end}
+            yield JudgingSlice(outputs, positions, self, partition, Position(end), judged.pack())
+        if mismatch is not None:
+            raise mismatch
+
+    # -- records
+
+    def _record(self, judged: Judged, partition: int, raw: LogRecord) -> list[Output]:
+        try:
+            name, record = self._codec.decode(raw.value)
+        except Undecodable:
+            name, record = "", {}
+        if name == "tidecast.LabelledExample":
+            return self._example(judged, partition, raw.offset, record)
+        if name == "tidecast.Progress":
+            self._progress(judged, record)
+        elif name == "tidecast.Deployment" and check(name, record, self._key, LABELLED_EXAMPLES, partition):
+            self._deploy(judged, record)
+        else:
+            judged.skipped += 1
+        return []
+
+    def _deploy(self, judged: Judged, record: Mapping[str, Any]) -> None:
+        if is_replayed(record, judged.deployment_number):
+            judged.skipped += 1
+            return
+        ours, theirs = self._deployment.deployment_id, record["deployment_id"]
+        if judged.deployment_id == ours != theirs:
+            raise self._mismatch(theirs)
+        judged.deployment_id = theirs
+        judged.deployment_number = number_of(record)
+
+    def _mismatch(self, theirs: str) -> DeploymentMismatch:
+        if not theirs:
+            return DeploymentMismatch("Examples lie before the first deployment of this log; run `tidecast deploy`.")
+        return DeploymentMismatch(
+            f"{LABELLED_EXAMPLES} is at deployment {theirs}, this worker has {self._deployment.deployment_id}; "
+            f"start a worker with the definitions of {theirs}."
+        )
+
+    def _is_new(self, judged: Judged, source: Mapping[str, Any]) -> bool:
+        """Whether it lies above its source partition's mark; moves the mark."""
+        mark = (source["epoch"], source["offset"], source["ordinal"])
+        last = judged.marks.get(source["partition"])
+        if last is not None and mark <= last:
+            return False
+        judged.marks[source["partition"]] = mark
+        return True
+
+    def _progress(self, judged: Judged, record: Mapping[str, Any]) -> None:
+        if self._is_new(judged, record["source"]):
+            partition, name = record["source"]["partition"], judged.target.name
+            judged.opened[partition] = record["opened"].get(name, 0)
+            judged.settled[partition] = record["settled"].get(name, 0)
+
+    def _example(self, judged: Judged, partition: int, offset: int, example: Mapping[str, Any]) -> list[Output]:
+        label = example["label"]
+        if example["target"] != judged.target.name or not isfinite(label):
+            judged.skipped += 1
+            return []
+        if judged.deployment_id != self._deployment.deployment_id:
+            raise self._mismatch(judged.deployment_id)
+        if not self._is_new(judged, example["source"]):
+            return []
+        if example["settled_by"] == CORRECTION:
+            return []  # the question is judged already, with the delay that was true
+        given = {answer["arm"]: answer["value"] for answer in example["answers"]}
+        answers = [given.get(judged_arm.arm.name) for judged_arm in judged.arms]
+        if any(answer is None or not isfinite(answer) for answer in answers):
+            # Asked before an arm was declared: arms are compared on the same questions only.
+            judged.incomplete += 1
+            return []
+        return self._judge(judged, partition, offset, answers, label, example["outcome_at"])
+
+    def _judge(
+        self, judged: Judged, partition: int, offset: int, answers: Sequence[Any], label: float, moment: int
+    ) -> list[Output]:
+        judged.examples += 1
+        judged.labels.append(label)
+        judged.times.append(moment)
+        judged.until = max(judged.until, moment)
+        outputs: list[Output] = []
+        epoch = self._deployment.epoch
+        places = (Coordinate(LABELLED_EXAMPLES, epoch, partition, offset, ordinal) for ordinal in count())
+        for arm, answer in zip(judged.arms, answers, strict=True):
+            arm.totals.add(answer, label)
+            arm.answers.append(answer)
+            step = None if arm.watch is None else arm.watch.update(answer, label)
+            if step is not None:
+                outputs.append(self._alert(judged, arm, step, next(places)))
+        if judged.examples % EVERY == 0:
+            for arm in judged.arms:
+                outputs += self._metrics(judged, arm, places)
+        return outputs
+
+    # -- outputs
+
+    def _metrics(self, judged: Judged, arm: JudgedArm, places: Iterator[Coordinate]) -> list[Output]:
+        """One record per span."""
+        recent = arm.totals.recent(arm.answers, judged.labels)
+        outputs = []
+        for span, number, values in (
+            ("total", arm.totals.count, arm.totals.values()),
+            ("recent", len(arm.answers), recent),
+        ):
+            source = next(places)
+            record = {
+                "metric_id": source.id,
+                "target": judged.target.name,
+                "arm": arm.arm.name,
+                "role": arm.arm.role,
+                "span": span,
+                "count": number,
+                "examples": judged.examples,
+                "values": values,
+                "matured": judged.matured,
+                "until": judged.until,
+                "source": source.as_record(),
+            }
+            value = self._codec.encode("tidecast.ModelMetric", record)
+            outputs.append(Output(MODEL_METRICS, 0, judged.target.name.encode(), value, source.as_record()))
+        return outputs
+
+    def _alert(self, judged: Judged, arm: JudgedArm, step: AlertStep, source: Coordinate) -> Output:
+        watch = arm.watch
+        assert watch is not None
+        alert_id = f"{source.topic}.{source.id}" if step.opens else watch.alert_id
+        watch.alert_id = alert_id if step.opens else ""
+        times = list(judged.times)[-step.width :]
+        record = {
+            "alert_id": alert_id,
+            "state": "open" if step.opens else "closed",
+            "kind": "loss",
+            "target": judged.target.name,
+            "arm": arm.arm.name,
+            "feature": None,
+            "statistic": "adwin",
+            "value": step.value,
+            "threshold": step.threshold,
+            "severity": "critical" if arm.arm.role == "champion" else "warning",
+            "window_from": min(times),
+            "window_to": max(times) + 1,
+            "evidence": {**step.evidence, "matured": judged.matured},
+            "message": _message(judged.target.name, arm.arm.name, step),
+            "source": source.as_record(),
+        }
+        value = self._codec.encode("tidecast.DriftAlert", record)
+        return Output(DRIFT_ALERTS, 0, alert_id.encode(), value, source.as_record())
+
+
+def _message(target: str, arm: str, step: AlertStep) -> str:
+    """One sentence for a person."""
+    before, after = step.evidence["mean_before"], step.evidence["mean_after"]
+    errors = f"{arm}'s errors on {target}"
+    if step.how == "rise":
+        return f"{errors} rose about {step.width} examples ago: mean loss {before:.3f} before, {after:.3f} since."
+    if step.how == "fall":
+        return f"{errors} fell again: mean loss {after:.3f}, {before:.3f} before the alert."
+    return f"{errors} have not risen further for {CALM} examples: mean loss {after:.3f}, {before:.3f} before the alert."

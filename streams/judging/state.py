@@ -1,0 +1,127 @@
+"""What judging knows of one target: the metrics and the alerts of its arms, in one blob of bounded size.
+
+Size: 16 kB for the target and, per arm, 8 kB of recent answers, up to 6 kB of detector, and the occupied bins of
+the AUC (typically 2 to 5 kB, never more than 40 kB)."""
+
+from array import array
+from collections import deque
+from dataclasses import dataclass, field
+from math import nan
+from typing import Any
+
+import msgpack
+
+from streams.drift.loss import LossWatch
+from streams.judging.metrics import BinaryTotals, RegressionTotals
+from streams.models.arms import Arm
+from streams.targets.declaration import Target
+
+RECENT = 1000
+"""Examples in the recent span."""
+
+FORMAT = 1
+
+
+class JudgedArm:
+    """One arm's metrics over all examples, its recent answers, and its alert (naive arms have none)."""
+
+    def __init__(self, arm: Arm, target: Target) -> None:
+        self.arm = arm
+        binary = target.kind == "binary"
+        self.totals: BinaryTotals | RegressionTotals = BinaryTotals() if binary else RegressionTotals()
+        self.answers: deque[float] = deque(maxlen=RECENT)
+        self.watch = None if arm.role == "naive" else LossWatch(binary, target.alert_delta)
+
+    def pack(self) -> list[Any]:
+        """Everything it is, the same for the same examples."""
+        watch = None if self.watch is None else self.watch.pack()
+        return [self.totals.pack(), array("d", self.answers).tobytes(), watch]
+
+    def unpack(self, state: list[Any]) -> None:
+        """Become what `pack` described."""
+        self.totals.unpack(state[0])
+        self.answers.extend(array("d", state[1]))
+        if self.watch is not None and state[2] is not None:
+            self.watch.unpack(state[2])
+
+
+@dataclass(slots=True)
+class Judged:
+    """The state of one partition of labelled-examples.
+
+    marks: per source partition of customer-events, the mark of the last record read. opened, settled: per
+    source partition, as its progress says. labels, times: of the recent examples (times in ms of event time).
+    skipped: records that were no examples of the target; incomplete: examples that not all arms answered."""
+
+    target: Target
+    deployment_id: str = ""
+    deployment_number: int = 0
+    marks: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    opened: dict[int, int] = field(default_factory=dict)
+    settled: dict[int, int] = field(default_factory=dict)
+    examples: int = 0
+    skipped: int = 0
+    incomplete: int = 0
+    until: int = 0
+    labels: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
+    times: deque[int] = field(default_factory=lambda: deque(maxlen=RECENT))
+    arms: list[JudgedArm] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.arms = [JudgedArm(arm, self.target) for arm in self.target.arms]
+
+    @property
+    def matured(self) -> float:
+        """Share of all opened observations that are settled; NaN before the first progress."""
+        opened = sum(self.opened.values())
+        return min(sum(self.settled.values()) / opened, 1.0) if opened else nan
+
+    def pack(self) -> bytes:
+        """The stored form, the same for the same records read."""
+        return bytes(
+            msgpack.packb(
+                [
+                    FORMAT,
+                    self.target.kind,
+                    self.deployment_id,
+                    sorted([partition, *mark] for partition, mark in self.marks.items()),
+                    sorted(self.opened.items()),
+                    sorted(self.settled.items()),
+                    [self.examples, self.skipped, self.incomplete, self.until],
+                    array("d", self.labels).tobytes(),
+                    array("q", self.times).tobytes(),
+                    [[judged.arm.name, judged.pack()] for judged in self.arms],
+                    self.deployment_number,
+                ]
+            )
+        )
+
+    @classmethod
+    def unpack(cls, target: Target, data: bytes) -> "Judged":
+        """What `pack` wrote. Arms that are new since start empty, with them all metrics: arms are compared on
+        the same examples only; alerts of arms that stay go on."""
+        state = msgpack.unpackb(data)
+        _, kind, deployment_id, marks, opened, settled, counts, labels, times, arms, *later = state
+        judged = cls(
+            target,
+            deployment_id,
+            later[0] if later else 0,
+            {partition: (epoch, offset, ordinal) for partition, epoch, offset, ordinal in marks},
+            {partition: count for partition, count in opened},
+            {partition: count for partition, count in settled},
+        )
+        if kind != target.kind or [name for name, _ in arms] != [arm.name for arm in target.arms]:
+            judged._keep_alerts(kind, dict(arms))
+            return judged
+        judged.examples, judged.skipped, judged.incomplete, judged.until = counts
+        judged.labels.extend(array("d", labels))
+        judged.times.extend(array("q", times))
+        for arm, (_, packed) in zip(judged.arms, arms, strict=True):
+            arm.unpack(packed)
+        return judged
+
+    def _keep_alerts(self, kind: str, packed: dict[str, Any]) -> None:
+        for arm in self.arms:
+            found = packed.get(arm.arm.name)
+            if found is not None and kind == self.target.kind and arm.watch is not None and found[2] is not None:
+                arm.watch.unpack(found[2])

@@ -1,0 +1,1 @@
+"""Scoring: customer-events in; predictions, labelled examples and progress out."""

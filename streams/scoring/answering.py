@@ -1,0 +1,67 @@
+"""One question, from the features to its Prediction record."""
+
+from schemas.topics import PREDICTIONS
+from streams.avro.codec import Codec
+from streams.kernels import kernel
+from streams.log import Output
+from streams.scoring.panel import Seat, answer
+from streams.scoring.record_writer import RecordWriter
+from streams.scoring.working_set import PartitionWork
+from streams.targets.observations import Answers, pack_vector
+from streams.targets.plan import TargetPlan
+
+Asked = tuple[str, bytes, Answers, bool]
+"""Prediction id, packed vector, answers, and whether the question is among those that wait for an outcome."""
+
+
+class PureAsker:
+    """Asks for one deployment. Unavailable while the registry, at first, is away."""
+
+    def __init__(self, codec: Codec, deployment_id: str) -> None:
+        self._writer = RecordWriter(codec, deployment_id)
+
+    def ask(
+        self,
+        work: PartitionWork,
+        customer_id: str,
+        plan: TargetPlan,
+        panel: list[Seat],
+        features: list[float],
+        asked_at: int,
+        asked_by: str,
+        room: bool,
+    ) -> Asked:
+        """Put the prediction into the work's outputs. `asked_at` in ms; `room`: whether the customer may have another
+        open observation."""
+        source = work.next_source()
+        prediction_id = work.id_of(source)
+        vector = plan.vector(features)
+        packed = pack_vector(vector)
+        answers: Answers = []
+        reasons: list[tuple[str, float]] = []
+        for seat in panel:
+            found, told = answer(seat, vector)
+            answers.append(found)
+            reasons.extend(told)
+        chosen = plan.observes(prediction_id)
+        value = self._writer.prediction(
+            prediction_id,
+            plan.name,
+            customer_id,
+            asked_at,
+            asked_by,
+            answers,
+            plan.champion,
+            packed,
+            reasons,
+            chosen and room,
+            None if plan.horizon is None else asked_at + plan.horizon,
+            source,
+        )
+        work.outputs.append(Output(PREDICTIONS, work.partition, customer_id.encode(), value, source))
+        return prediction_id, packed, answers, chosen
+
+
+_KERNEL = kernel("asking")
+Asker: type[PureAsker] = _KERNEL.Asker if _KERNEL else PureAsker
+"""The one that is used."""

@@ -1,0 +1,182 @@
+"""Intake: which records are events, outcomes or controls, and which become dead letters, and why."""
+
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+from schemas.topics import CUSTOMER_EVENTS
+from streams.avro.codec import Codec
+from streams.control import check
+from streams.errors import DeadReason, Undecodable
+from streams.log import LogRecord
+from streams.partitioner import partition_of
+
+CONTROLS = frozenset({"tidecast.Tick", "tidecast.Switch", "tidecast.Deployment"})
+OUTCOME = "tidecast.Outcome"
+TICK = "tidecast.Tick"
+MAX_CUSTOMER_BYTES = 512
+MAX_ID = 512
+"""Characters of an event's, outcome's or prediction's id."""
+MAX_RECORD_BYTES = 1 << 20
+"""Kafka's own limit; it counts what producers have compressed, though, so that far larger values can come."""
+TOO_LARGE_MARK = b"\xfftoo large"
+"""Stands for a larger key or value where somebody could not hold it: no text, so no customer's, and no record."""
+LARGEST = 1e100
+"""Numbers are smaller: the squares that models keep of them stay finite, by which one event could spoil a model."""
+EARLIEST = -62135596800000
+"""0001-01-01 UTC in ms: nothing a customer does is older."""
+LATEST = 253402300799999
+"""The end of the year 9999: far within what stores, tables and people's tools can hold."""
+
+
+def is_too_large(data: bytes | None) -> bool:
+    """Whether a key or value is too large to be looked at."""
+    return data is not None and (len(data) > MAX_RECORD_BYTES or data == TOO_LARGE_MARK)
+
+
+class Taken(NamedTuple):
+    """A record that passed: its full name, its short event name ("" for controls and outcomes) and its fields."""
+
+    name: str
+    event: str
+    record: dict[str, Any]
+
+
+class Intake:
+    """Decodes and checks the records of customer-events. `take` raises Undecodable for what must be set
+    aside as a dead letter, and Unavailable while the schema registry is away."""
+
+    def __init__(
+        self,
+        codec: Codec,
+        events: Mapping[str, Mapping[str, Any]],
+        partitions: int,
+        max_ahead: int,
+        signing_key: bytes | None,
+        wall: bool = False,
+    ) -> None:
+        """`events`: Avro schema per full event name; `max_ahead` in ms; `wall`: ticks follow the wall clock."""
+        self._codec = codec
+        self._events = {name: (name.rsplit(".", 1)[-1], finite_check(schema)) for name, schema in events.items()}
+        self._partitions = partitions
+        self._max_ahead = max_ahead
+        self._key = signing_key
+        self._wall = wall
+        self._expected = frozenset((*CONTROLS, OUTCOME, *self._events))
+
+    def take(self, partition: int, raw: LogRecord, last_tick: int | None) -> Taken:
+        """The record, checked as far as it can be without its customer's state."""
+        if is_too_large(raw.value):
+            raise Undecodable(
+                DeadReason.TOO_LARGE,
+                f"the value has more than {MAX_RECORD_BYTES} bytes: send less; they are kept in the log only",
+            )
+        name, record = self._codec.decode(raw.value, self._expected)
+        known = self._events.get(name)
+        if known is not None:
+            event, finite = known
+            self._check_customer(raw, record, "event_id", last_tick)
+            finite(record)
+            return Taken(name, event, record)
+        if name == OUTCOME:
+            self._check_customer(raw, record, "outcome_id", last_tick)
+            if len(record["prediction_id"] or "") > MAX_ID:
+                raise Undecodable(DeadReason.TOO_LARGE, f"prediction_id has more than {MAX_ID} characters")
+            if not abs(record["value"]) < LARGEST:
+                raise Undecodable(DeadReason.NOT_FINITE, f"value is not a finite number below {LARGEST:g}")
+            return Taken(name, "", record)
+        if name in CONTROLS:
+            if raw.key is not None or not check(name, record, self._key, CUSTOMER_EVENTS, partition):
+                raise Undecodable(
+                    DeadReason.BAD_CONTROL,
+                    f"{name} with a key or a wrong signature: only Tidecast and holders of its signing key write it",
+                )
+            if name == TICK:
+                self._check_tick(raw, record["time"])
+        return Taken(name, "", record)
+
+    def _check_tick(self, raw: LogRecord, time: int) -> None:
+        """A wall clock that is wrong by years would be obeyed for ever: ticks never go back."""
+        if not EARLIEST <= time <= LATEST or (self._wall and time > raw.timestamp + self._max_ahead):
+            raise Undecodable(
+                DeadReason.BAD_CONTROL,
+                f"a tick of {time} ms is absurd: it must lie between the years 1 and 9999, and on a wall clock not "
+                "further ahead of the record's timestamp than max_ahead: set the clock of the machine that wrote it",
+            )
+
+    def _check_customer(self, raw: LogRecord, record: dict[str, Any], id_field: str, last_tick: int | None) -> None:
+        customer = record["customer_id"]
+        key = customer.encode()
+        if not key:
+            raise Undecodable(DeadReason.MISSING_CUSTOMER, "customer_id is empty: every record concerns a customer")
+        if raw.key != key:
+            raise Undecodable(
+                DeadReason.WRONG_KEY, "the record's key is not its customer_id in UTF-8: key it by customer_id"
+            )
+        if len(key) > MAX_CUSTOMER_BYTES:
+            raise Undecodable(
+                DeadReason.TOO_LARGE, f"customer_id has {len(key)} bytes, at most {MAX_CUSTOMER_BYTES} are allowed"
+            )
+        if not record[id_field]:
+            raise Undecodable(DeadReason.WRONG_TYPE, f"{id_field} is empty: give every record a unique id")
+        if len(record[id_field]) > MAX_ID:
+            raise Undecodable(DeadReason.TOO_LARGE, f"{id_field} has more than {MAX_ID} characters")
+        moment = record["occurred_at"]
+        reached = raw.timestamp if last_tick is None or raw.timestamp > last_tick else last_tick
+        if moment > reached + self._max_ahead or not EARLIEST <= moment <= LATEST:
+            raise Undecodable(
+                DeadReason.FAR_FUTURE,
+                f"occurred_at {moment} ms is absurd: it must lie between the year 1 and the later of the record's "
+                "timestamp and the last tick plus max_ahead",
+            )
+
+    def check_partition(self, customer: str, partition: int) -> None:
+        """For a customer not seen in this partition before: is it the one the murmur2 partitioner chooses?"""
+        right = partition_of(customer, self._partitions)
+        if right != partition:
+            raise Undecodable(
+                DeadReason.WRONG_KEY,
+                f"customer {customer!r} belongs to partition {right}, not {partition}: use the murmur2 partitioner",
+            )
+
+
+def check_outcome(kinds: Mapping[str, str], record: Mapping[str, Any]) -> None:
+    """Undecodable for an outcome that none of the targets can take; `kinds` of all targets by name."""
+    target, value = record["target"], record["value"]
+    if target not in kinds:
+        raise Undecodable(DeadReason.UNKNOWN_TARGET, f"no target {target!r} is declared: declare and deploy it")
+    if kinds[target] == "binary" and value not in (0.0, 1.0):
+        raise Undecodable(DeadReason.WRONG_TYPE, f"value {value!r} of a binary target is no outcome: send 1 or 0")
+
+
+def digest(event_id: str) -> bytes:
+    """8 bytes of BLAKE2b of an event or outcome id, for the drop of duplicates."""
+    return blake2b(event_id.encode(), digest_size=8).digest()
+
+
+def finite_check(schema: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], None]:
+    """A function that raises Undecodable when a floating-point field of such a record is NaN, infinite
+    or absurdly large."""
+    scalars, maps = [], []
+    for field in schema["fields"]:
+        types = field["type"] if isinstance(field["type"], list) else [field["type"]]
+        if any(t in ("double", "float") for t in types):
+            scalars.append(field["name"])
+        if any(isinstance(t, dict) and t.get("type") == "map" and t["values"] in ("double", "float") for t in types):
+            maps.append(field["name"])
+
+    def check_record(record: Mapping[str, Any]) -> None:
+        for name in scalars:
+            value = record[name]
+            if value is not None and not abs(value) < LARGEST:
+                raise Undecodable(
+                    DeadReason.NOT_FINITE, f"{name} is not a finite number below {LARGEST:g}: send one, or null"
+                )
+        for name in maps:
+            for key, value in (record[name] or {}).items():
+                if not abs(value) < LARGEST:
+                    raise Undecodable(
+                        DeadReason.NOT_FINITE, f"{name}[{key!r}] is not a finite number below {LARGEST:g}: leave it out"
+                    )
+
+    return check_record

@@ -1,0 +1,86 @@
+"""The model versions that answer in this worker."""
+
+from hashlib import sha256
+
+from streams.errors import NoSnapshot
+from streams.models.arms import Model
+from streams.models.factory import build_model
+from streams.models.linear import frozen
+from streams.models.snapshot import BadSnapshot, load_snapshot
+from streams.models.store import ModelStore
+from streams.models.version import Version
+from streams.targets.plan import TargetPlan
+from streams.timeline import Serving
+
+ROOM = 32 << 20
+"""Bytes of the snapshots of the versions kept in memory."""
+
+
+class ServedModels:
+    """Loads snapshots as switches name them and keeps the ones in use, the least recently used goes first."""
+
+    def __init__(self, store: ModelStore, key: bytes, limit: int = 256, room: int = ROOM) -> None:
+        """`key`: the signing key that sealed the snapshots; `limit`, `room`: versions kept in memory, and bytes of
+        their snapshots (a model takes several times as much)."""
+        self._store = store
+        self._key = key
+        self._limit = limit
+        self._room = room
+        self._sizes: dict[str, int] = {}
+        self._models: dict[str, Model] = {}
+        self._untrained: dict[tuple[str, str], tuple[str, Model]] = {}
+
+    def prepare(self, serving: Serving) -> None:
+        """Make the version and its predecessor ready. Raises Unavailable while a snapshot cannot be had (NoSnapshot):
+        the scorer waits, since answering with another version would not be what the log says."""
+        self._load(serving.snapshot, serving.digest)
+        if serving.previous is not None:
+            self._load(serving.previous[1], serving.previous[2])
+
+    def loaded(self, snapshot: str) -> Model:
+        """A version made ready before."""
+        return self._models[snapshot]
+
+    def untrained(self, plan: TargetPlan, arm_index: int) -> tuple[str, Model]:
+        """(version, model) of an arm that has learnt nothing."""
+        arm = plan.arms[arm_index]
+        at = (plan.name, arm.name)
+        if at not in self._untrained:
+            model = build_model(arm, plan.name, plan.kind, plan.names, 1)
+            self._untrained[at] = (str(Version(plan.name, arm.name, 1, -1)), frozen(model))
+        return self._untrained[at]
+
+    def trim(self) -> None:
+        """Forget the versions used least recently; called between slices."""
+        bytes_kept = sum(self._sizes.values())
+        for snapshot in list(self._models):
+            if len(self._models) <= self._limit and bytes_kept <= self._room:
+                return
+            del self._models[snapshot]
+            bytes_kept -= self._sizes.pop(snapshot)
+
+    def _load(self, snapshot: str, digest: bytes) -> None:
+        if snapshot in self._models:
+            self._models[snapshot] = self._models.pop(snapshot)
+            return
+        try:
+            blob = self._store.get(snapshot)
+        except BadSnapshot as error:
+            raise NoSnapshot(f"snapshot {snapshot!r}: {error}") from error
+        except KeyError:
+            raise NoSnapshot(
+                f"the model store has no snapshot {snapshot!r} yet: check that workers share one model store"
+            ) from None
+        if sha256(blob).digest() != digest:
+            raise NoSnapshot(
+                f"snapshot {snapshot!r} is not the one that the switch names: stop the learners and run `tidecast "
+                "rebuild learning`, which makes it again"
+            )
+        try:
+            model = load_snapshot(blob, self._key).model
+        except BadSnapshot as error:
+            raise NoSnapshot(f"snapshot {snapshot!r}: {error}") from error
+        if model is None:
+            raise NoSnapshot(f"snapshot {snapshot!r} holds no model although a switch names it: roll back to another")
+        self._models[snapshot] = frozen(model)
+        self._sizes[snapshot] = len(blob)

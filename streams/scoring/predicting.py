@@ -1,0 +1,149 @@
+"""Asking: every arm answers one question with the version its partition has switched to."""
+
+from collections.abc import Mapping
+
+from schemas.topics import LABELLED_EXAMPLES, PREDICTIONS
+from streams.avro.codec import Codec
+from streams.log import Output
+from streams.scoring.answering import Asker
+from streams.scoring.model_cache import ServedModels
+from streams.scoring.panel import panel as seats
+from streams.scoring.record_writer import RecordWriter
+from streams.scoring.working_set import CustomerWork, PartitionWork
+from streams.targets.observations import CORRECTION, Observation, Settled
+from streams.targets.plan import TargetPlan
+
+PROGRESS_MS = 1_000
+"""Ticks may be finer than anybody downstream needs."""
+
+
+class Questions:
+    """Asks and settles: writes Prediction and LabelledExample records into a partition's work."""
+
+    def __init__(
+        self,
+        codec: Codec,
+        models: ServedModels,
+        deployment_id: str,
+        target_partitions: Mapping[str, int],
+        correctable: Mapping[str, int],
+    ) -> None:
+        """`correctable`: per target that learns corrections, how long after the outcome one may come, in ms."""
+        self._codec = codec
+        self._models = models
+        self._asker = Asker(codec, deployment_id)
+        self._writer = RecordWriter(codec, deployment_id)
+        self._target_partitions = target_partitions
+        self._correctable = correctable
+
+    def ask(
+        self,
+        work: PartitionWork,
+        customer: CustomerWork,
+        plan: TargetPlan,
+        features: list[float],
+        asked_at: int,
+        asked_by: str,
+    ) -> None:
+        """One prediction with every arm's answer; open the observation where the target's share says so."""
+        panel = work.panels.get(plan.index)
+        if panel is None:
+            panel = work.panels[plan.index] = seats(plan, work.header.serving, self._models)
+        room = customer.observations.has_room(plan.name)
+        prediction_id, packed, answers, chosen = self._asker.ask(
+            work, customer.customer_id, plan, panel, features, asked_at, asked_by, room
+        )
+        work.header.counters["predictions"] += 1
+        if chosen and room:
+            end = None if plan.horizon is None else asked_at + plan.horizon
+            self._open(work, customer, Observation(plan.name, prediction_id, asked_at, end, packed, answers))
+        elif chosen:
+            work.header.counters["unobserved"] += 1
+
+    def _open(self, work: PartitionWork, customer: CustomerWork, observation: Observation) -> None:
+        customer.observations.waiting.append(observation)
+        customer.observations_changed = True
+        opened = work.header.opened
+        opened[observation.target] = opened.get(observation.target, 0) + 1
+        for early in customer.observations.early:
+            if observation.is_named(early.target, early.prediction_id) and observation.spans(early.occurred_at):
+                self.settle(work, customer, observation, early.value, early.occurred_at, "outcome")
+                return
+
+    def settle(
+        self,
+        work: PartitionWork,
+        customer: CustomerWork,
+        observation: Observation,
+        label: float,
+        outcome_at: int,
+        settled_by: str,
+    ) -> None:
+        """Close the observation with its labelled example."""
+        waiting, target = customer.observations.waiting, observation.target
+        waiting[:] = [other for other in waiting if other is not observation]
+        customer.observations_changed = True
+        if target in self._correctable:
+            until = outcome_at + self._correctable[target]
+            customer.observations.keep_settled(Settled(observation, label, until))
+        self._example(work, customer, observation, label, outcome_at, settled_by)
+        work.header.settled[target] = work.header.settled.get(target, 0) + 1
+
+    def correct(
+        self, work: PartitionWork, customer: CustomerWork, settled: Settled, label: float, outcome_at: int
+    ) -> None:
+        """A later outcome of a settled question: one more example, if it says otherwise."""
+        if label == settled.label or settled.observation.target not in self._correctable:
+            return  # it says the same, or the definitions in force learn no corrections any more
+        settled.label = label
+        customer.observations_changed = True
+        self._example(work, customer, settled.observation, label, outcome_at, CORRECTION)
+        work.header.counters["corrections"] += 1
+
+    def _example(
+        self,
+        work: PartitionWork,
+        customer: CustomerWork,
+        observation: Observation,
+        label: float,
+        outcome_at: int,
+        settled_by: str,
+    ) -> None:
+        header, target = work.header, observation.target
+        source = work.next_source()
+        example_id = work.id_of(source)
+        value = self._writer.example(
+            example_id,
+            customer.customer_id,
+            observation,
+            label,
+            outcome_at,
+            settled_by,
+            header.last_example.get(target),
+            source,
+        )
+        work.outputs.append(Output(LABELLED_EXAMPLES, self._target_partitions[target], target.encode(), value, source))
+        header.last_example[target] = example_id
+        header.counters["examples"] += 1
+
+    def progress(self, work: PartitionWork, lateness: int) -> None:
+        """Tell everyone downstream that this partition's time has passed: at the first tick in each second of tick
+        time."""
+        header = work.header
+        tick, told = header.last_tick, header.told_tick
+        assert tick is not None
+        if told is not None and told // PROGRESS_MS == tick // PROGRESS_MS:
+            return
+        header.told_tick = tick
+        places = [(PREDICTIONS, work.partition)]
+        places += [(LABELLED_EXAMPLES, p) for p in sorted(self._target_partitions.values())]
+        for topic, partition in places:
+            source = work.next_source()
+            record = {
+                "watermark": tick - lateness,
+                "tick": tick,
+                "opened": header.opened,
+                "settled": header.settled,
+                "source": source,
+            }
+            work.outputs.append(Output(topic, partition, None, self._codec.encode("tidecast.Progress", record), source))

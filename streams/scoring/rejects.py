@@ -1,0 +1,95 @@
+"""What cannot or must not change state is set aside, whole: dead letters and late events."""
+
+from schemas.topics import DEAD_LETTERS, LATE_EVENTS
+from streams.avro.codec import Codec
+from streams.errors import DeadReason
+from streams.log import DeadRecord, LogRecord, Output, SetAside
+from streams.scoring.intake import Taken, is_too_large
+from streams.scoring.working_set import PartitionWork
+
+MAX_DETAIL = 500
+"""Characters of a reason: it may quote what was sent."""
+
+
+class Aside:
+    """Writes DeadLetter and LateEvent records into a partition's work, and says what a slice set aside."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+        self._slice = SetAside()
+        self._before: dict[int, int] = {}
+
+    def begin(self) -> SetAside:
+        """A slice begins: what it will have set aside. `close` each of its partitions."""
+        self._before = {}
+        self._slice = SetAside()
+        return self._slice
+
+    def open(self, work: PartitionWork) -> None:
+        """The slice comes to this partition."""
+        self._before[work.partition] = _fine(work)
+
+    def close(self, work: PartitionWork) -> None:
+        """The slice is done with this partition."""
+        self._slice.fine[work.partition] = _fine(work) - self._before[work.partition]
+
+    def dead(self, work: PartitionWork, raw: LogRecord, reason: DeadReason, detail: str) -> None:
+        """The record as it was, with the reason."""
+        self._dead(work, raw.key, raw.value, raw.timestamp, reason, detail)
+        behind = _fine(work) - self._before[work.partition]
+        self._slice.dead.append(DeadRecord(work.partition, raw.offset, reason, detail, behind))
+
+    def failed_timer(self, work: PartitionWork, customer_id: str, tick: int) -> None:
+        """A customer whose timer raises an error: told, without the tick's bytes since the tick itself is fine."""
+        detail = f"what was due for customer {customer_id!r} raised an error and is skipped: see the worker's log"
+        self._dead(work, customer_id.encode(), None, tick, DeadReason.FAILED, detail)
+        self._slice.failed_timers += 1
+
+    def _dead(
+        self,
+        work: PartitionWork,
+        key: bytes | None,
+        value: bytes | None,
+        timestamp: int,
+        reason: DeadReason,
+        detail: str,
+    ) -> None:
+        source = work.next_source()
+        key = _bounded(key)
+        letter = {
+            "reason": reason.value,
+            "detail": detail if len(detail) <= MAX_DETAIL else detail[:MAX_DETAIL] + "…",
+            "key": key,
+            "value": _bounded(value),
+            "timestamp": timestamp,
+            "source": source,
+        }
+        encoded = self._codec.encode("tidecast.DeadLetter", letter)
+        work.outputs.append(Output(DEAD_LETTERS, work.partition, key, encoded, source))
+
+    def late(self, work: PartitionWork, raw: LogRecord, taken: Taken, watermark: int) -> None:
+        """The event as it was, with the watermark it missed (ms)."""
+        source = work.next_source()
+        event = {
+            "event_type": taken.name,
+            "event_id": taken.record["event_id"],
+            "customer_id": taken.record["customer_id"],
+            "occurred_at": taken.record["occurred_at"],
+            "watermark": watermark,
+            "value": raw.value,
+            "source": source,
+        }
+        encoded = self._codec.encode("tidecast.LateEvent", event)
+        work.outputs.append(Output(LATE_EVENTS, work.partition, raw.key, encoded, source))
+        self._slice.late += 1
+
+
+def _bounded(data: bytes | None) -> bytes | None:
+    """None for what is too large to be written once more: it lies where the letter's source says."""
+    return None if is_too_large(data) else data
+
+
+def _fine(work: PartitionWork) -> int:
+    """Events and outcomes of this partition that were no dead letters, since its log began."""
+    counters = work.header.counters
+    return counters["accepted"] + counters["duplicate"] + counters["late"]

@@ -1,0 +1,185 @@
+"""What happens when time passes: schedules ask, horizons close, in the order (due, customer, target)."""
+
+from collections.abc import Container, Sequence
+from heapq import heappop, heappush
+
+from streams.features.plan import FeaturePlan
+from streams.scoring.predicting import Questions
+from streams.scoring.rejects import Aside
+from streams.scoring.working_set import CustomerCache, CustomerWork, PartitionWork
+from streams.state.store import ScoringStore
+from streams.targets.observations import Observation
+from streams.targets.plan import NEVER, TargetPlan
+
+FAR = 1 << 52
+"""ms; beyond every due time and exact as a double."""
+SLICE = 1000
+"""Timers fired before a slice ends. Part of the output's identity (see `fire`): not a setting."""
+MOST_OUTPUTS = 10 * SLICE
+"""The same for outputs: one customer may have a thousand observations to close at once."""
+MOST_MISSED = 1000
+"""Questions that a schedule catches up with when time leaps: the latest ones. One event of the year 1 would else ask
+hundreds of thousands at the first tick."""
+
+
+class Timers:
+    """Fires what is due in a partition. `in_hand` is the customer being worked on, for error reports."""
+
+    def __init__(
+        self,
+        store: ScoringStore,
+        cache: CustomerCache,
+        features: FeaturePlan,
+        targets: Sequence[TargetPlan],
+        questions: Questions,
+        aside: Aside,
+        lateness: int,
+    ) -> None:
+        self._store = store
+        self._cache = cache
+        self._features = features
+        self._targets = sorted(targets, key=lambda plan: plan.name)
+        self._names = frozenset(plan.name for plan in targets)
+        self._indexes = frozenset(plan.index for plan in targets)
+        self._questions = questions
+        self._aside = aside
+        self._lateness = lateness
+        self.in_hand: str | None = None
+
+    def fire(self, work: PartitionWork, poison: Container[tuple[int, int, str | None]]) -> bool:
+        """Fire up to SLICE timers due at the partition's last tick; False when more are left.
+
+        A slice that leaves some ends with an ordinal of its own, so that the position always moves on;
+        counting timers and outputs from the tick's start makes these places the same in every run."""
+        until = work.header.last_tick
+        assert until is not None
+        full = work.ordinal + MOST_OUTPUTS
+        for _ in range(SLICE):
+            if work.ordinal >= full:
+                break
+            entry = self._next(work, until)
+            if entry is None:
+                self.in_hand = None
+                return True
+            due, _, customer_id = heappop(work.agenda)
+            self.in_hand = customer_id
+            customer = self._cache.open(work, customer_id)
+            customer.state_changed = True
+            if (work.partition, work.offset, customer_id) in poison:
+                self._skip(work, customer, due)
+            else:
+                self._fire(work, customer, due)
+        self.in_hand = None
+        if self._next(work, until) is None:
+            return True
+        work.ordinal += 1
+        return False
+
+    def _next(self, work: PartitionWork, until: int) -> tuple[int, bytes, str] | None:
+        """The first timer due by `until`, now at the top of the agenda; None when there is none."""
+        self._plan_touched(work)
+        agenda = work.agenda
+        while True:
+            while agenda and not self._is_valid(work, agenda[0]):
+                heappop(agenda)
+            first = agenda[0] if agenda and agenda[0][0] <= until else None
+            seen = work.agenda_until
+            if seen is None or (seen[0] <= until and (first is None or first[:2] > seen)):
+                self._read(work)
+            elif first is None or first[2] in work.packed:
+                return first
+            else:
+                self._cache.fetch([(work, [c for due, _, c in agenda if due <= until])])
+
+    def _plan_touched(self, work: PartitionWork) -> None:
+        """Tell the agenda of due times that changed in this slice."""
+        for customer_id in work.touched:
+            customer = work.customers[customer_id]
+            due = customer.next_due(self._lateness)
+            if due != customer.planned:
+                customer.planned = due
+                if due is not None:
+                    heappush(work.agenda, (due, customer_id.encode(), customer_id))
+        work.touched.clear()
+
+    def _is_valid(self, work: PartitionWork, entry: tuple[int, bytes, str]) -> bool:
+        customer = work.customers.get(entry[2])
+        return customer is None or customer.planned == entry[0]
+
+    def _read(self, work: PartitionWork) -> None:
+        """Take more stored timers into the agenda. Those of this slice's customers may have moved since, so as
+        many more are asked for: each reading brings SLICE others, or all there are."""
+        most = SLICE + len(work.customers)
+        rows = self._store.due(work.partition, FAR, most, {work.partition: work.expected})
+        for due, customer_id in rows:
+            customer = work.customers.get(customer_id)
+            if customer is None:
+                heappush(work.agenda, (due, customer_id.encode(), customer_id))
+            elif customer.timer != due:
+                customer.timer = due  # stored under other definitions: the commit writes the right one
+                customer.state_changed = True
+        full = len(rows) == most
+        work.agenda_until = (rows[-1][0], rows[-1][1].encode()) if full else (FAR, b"")
+
+    def _fire(self, work: PartitionWork, customer: CustomerWork, due: int) -> None:
+        """All that is due for one customer at one moment."""
+        waiting = customer.observations.waiting
+        closing = [o for o in waiting if o.end is not None and o.end + self._lateness < due]
+        for plan in self._targets:
+            for observation in closing:
+                if observation.target == plan.name:
+                    self._close(work, customer, plan, observation)
+            self._ask(work, customer, plan, due)
+        self._forget_removed_targets(customer, closing)
+        early = customer.observations.early
+        expired = sum(e.occurred_at + self._lateness < due for e in early)
+        if expired:
+            early[:] = [e for e in early if e.occurred_at + self._lateness >= due]
+            work.header.counters["unmatched"] += expired
+            customer.observations_changed = True
+        settled = customer.observations.settled
+        if any(s.until + self._lateness < due for s in settled):
+            settled[:] = [s for s in settled if s.until + self._lateness >= due]
+            customer.observations_changed = True
+
+    def _forget_removed_targets(self, customer: CustomerWork, closing: Sequence[Observation]) -> None:
+        """What a former deployment's target left behind would be due for ever."""
+        for index in [i for i in customer.state.due if i not in self._indexes]:
+            del customer.state.due[index]
+        if any(o.target not in self._names for o in closing):
+            waiting = customer.observations.waiting
+            waiting[:] = [o for o in waiting if o not in closing or o.target in self._names]
+            customer.observations_changed = True
+
+    def _close(self, work: PartitionWork, customer: CustomerWork, plan: TargetPlan, observation: Observation) -> None:
+        labelled = plan.label_on_close(observation)
+        if labelled is None:
+            waiting = customer.observations.waiting
+            waiting[:] = [o for o in waiting if o is not observation]
+            customer.observations_changed = True
+            return
+        label, outcome_at, settled_by = labelled
+        self._questions.settle(work, customer, observation, label, outcome_at, settled_by)
+
+    def _ask(self, work: PartitionWork, customer: CustomerWork, plan: TargetPlan, due: int) -> None:
+        state = customer.state
+        if state.due.get(plan.index, NEVER) > due:
+            return
+        if plan.reschedule(state, customer.customer_id, due):
+            assert work.header.last_tick is not None
+            work.header.counters["unasked"] += plan.skip_missed(state, work.header.last_tick, MOST_MISSED)
+            clock = max(state.clock, due)
+            vector = self._features.vector(state, clock)
+            self._questions.ask(work, customer, plan, vector, clock, "schedule")
+
+    def _skip(self, work: PartitionWork, customer: CustomerWork, due: int) -> None:
+        """Let a failing customer's due timers go, so that they hold up nobody else."""
+        for index, moment in customer.state.due.items():
+            if moment <= due:
+                customer.state.due[index] = NEVER
+        observations = customer.observations
+        late = due - self._lateness
+        observations.waiting[:] = [o for o in observations.waiting if o.end is None or o.end >= late]
+        observations.early[:] = [e for e in observations.early if e.occurred_at >= late]
+        customer.observations_changed = True
+        self._aside.failed_timer(work, customer.customer_id, work.header.last_tick or 0)

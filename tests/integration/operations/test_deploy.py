@@ -1,0 +1,245 @@
+"""Deploying on the real broker and registry."""
+
+import dataclasses
+import uuid
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+
+from agents.kafka.schema_registry import HttpRegistry, SchemaConflict
+from agents.kafka.topics import Logs, current_deployment, first_value, write
+from agents.operations import deploy as deploying
+from agents.operations.deploy import deploy
+from agents.operations.fingerprint import running
+from agents.settings import load_settings
+from schemas.catalog import load_schemas
+from schemas.topics import CUSTOMER_EVENTS, DEPLOYMENTS, LABELLED_EXAMPLES, PREDICTIONS, TOPICS
+from streams.avro.codec import Codec
+from streams.control import check
+from streams.errors import DeploymentMismatch, SettingError, TidecastError, Unavailable
+from streams.log import Output
+from streams.usecases.declaration import UseCase
+
+pytestmark = pytest.mark.integration
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    name: str
+    over: str = "30d"
+
+
+def call(name, **more):
+    fields = [
+        {"name": "event_id", "type": "string"},
+        {"name": "customer_id", "type": "string"},
+        {"name": "occurred_at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+        {"name": "source", "type": "string", "default": ""},
+        *({"name": field, "type": kind} for field, kind in more.items()),
+    ]
+    return {"type": "record", "name": "Call", "namespace": name, "fields": fields}
+
+
+@pytest.fixture
+def use_case():
+    name = f"case_{uuid.uuid4().hex[:8]}"
+    return UseCase(name, features=(), targets=(Question("churn"), Question("spend")), events={"Call": call(name)})
+
+
+@pytest.fixture
+def settings(stack, monkeypatch):
+    monkeypatch.setenv("TIDECAST_DATA", str(stack.folder))
+    settings = load_settings(topic_prefix=f"test-deploy-{uuid.uuid4().hex[:8]}.")
+    yield settings
+    delete(settings, *Logs(settings).partitions())
+
+
+def config(settings, topic):
+    admin = AdminClient(settings.confluent())
+    resource = ConfigResource(ResourceType.TOPIC, settings.topic(topic))
+    found = admin.describe_configs([resource])[resource].result(20)
+    return {name: entry.value for name, entry in found.items()}
+
+
+def delete(settings, *topics):
+    admin = AdminClient(settings.confluent())
+    names = [settings.topic(topic) for topic in topics]
+    for future in admin.delete_topics(names).values() if names else ():
+        future.result(20)
+
+
+def test_a_first_deployment(settings, use_case):
+    assert current_deployment(settings) is None
+    done = deploy(settings, use_case, partitions=3)
+    assert done.written and set(done.topics) == set(TOPICS)
+    assert Logs(settings).partitions() == {name: topic.count(3) for name, topic in TOPICS.items()}
+    now = current_deployment(settings)
+    assert now == done.deployment
+    assert (now.partitions, now.target_partitions) == (3, {"churn": 0, "spend": 1})
+    assert now.fingerprint == running()
+
+
+def test_every_partition_begins_with_the_signed_deployment(settings, use_case):
+    done = deploy(settings, use_case, partitions=2)
+    with HttpRegistry(settings) as registry:
+        codec = Codec(registry, load_schemas())
+        for topic, count in ((CUSTOMER_EVENTS, 2), (LABELLED_EXAMPLES, 16)):
+            for partition, bounds in enumerate(Logs(settings).ends(topic, count)):
+                assert bounds == (0, 1)
+                name, record = codec.decode(first_value(settings, topic, partition))
+                assert record["deployment_id"] == done.deployment.deployment_id
+                assert record["signature"]
+                assert check(name, record, settings.signing_bytes, topic, partition)
+                assert not check(name, record, settings.signing_bytes, topic, partition + 1)
+
+
+def test_topics_keep_what_they_say(settings, use_case):
+    deploy(settings, use_case, partitions=1)
+    assert config(settings, CUSTOMER_EVENTS)["retention.ms"] == "-1"
+    assert config(settings, CUSTOMER_EVENTS)["message.timestamp.type"] == "LogAppendTime"
+    assert config(settings, DEPLOYMENTS)["cleanup.policy"] == "compact"
+    deploy(settings, use_case, retention_ms=86_400_000)
+    assert config(settings, PREDICTIONS)["retention.ms"] == "86400000"
+
+
+def test_the_same_definitions_again_write_nothing(settings, use_case):
+    first = deploy(settings, use_case, partitions=1)
+    again = deploy(settings, use_case)
+    assert not again.written and again.topics == [] and again.changes == []
+    assert again.deployment == first.deployment
+    assert Logs(settings).ends(CUSTOMER_EVENTS, 1) == [(0, 1)]
+
+
+def test_changed_definitions_are_appended_and_targets_stay_in_place(settings, use_case):
+    first = deploy(settings, use_case, partitions=1).deployment
+    targets = (Question("cross"), Question("spend", over="91d"))
+    done = deploy(settings, dataclasses.replace(use_case, targets=targets))
+    assert done.written
+    assert done.deployment.epoch == first.epoch
+    assert done.deployment.target_partitions == {"churn": 0, "spend": 1, "cross": 2}
+    assert done.changes == [
+        "targets: new order or names",
+        "targets.churn: removed",
+        'targets.spend.over: "30d" → "91d"',
+        "targets.cross: new",
+    ]
+    assert current_deployment(settings) == done.deployment
+    assert Logs(settings).ends(CUSTOMER_EVENTS, 1) == [(0, 2)]
+
+
+def test_events_not_worked_off_refuse_changed_definitions(settings, use_case):
+    deploy(settings, use_case, partitions=2)
+    changed = dataclasses.replace(use_case, targets=(*use_case.targets, Question("offer")))
+    write(settings, [Output(CUSTOMER_EVENTS, 1, b"c", b"an event")])
+    with pytest.raises(TidecastError, match="scoring has not worked off customer-events"):
+        deploy(settings, changed)
+    assert not deploy(settings, use_case).written
+    group = settings.topic_prefix + "tidecast-scoring"
+    reader = Consumer({**settings.confluent(), "group.id": group, "enable.auto.commit": False})
+    end = Logs(settings).ends(CUSTOMER_EVENTS, 2)[1][1]
+    reader.commit(offsets=[TopicPartition(settings.topic(CUSTOMER_EVENTS), 1, end)], asynchronous=False)
+    reader.close()
+    assert deploy(settings, changed).written
+
+
+def test_the_number_of_partitions_is_fixed(settings, use_case):
+    deploy(settings, use_case, partitions=2)
+    with pytest.raises(SettingError, match="has 2 partitions and not 3"):
+        deploy(settings, use_case, partitions=3)
+
+
+def test_another_use_case_is_refused(settings, use_case):
+    deploy(settings, use_case, partitions=1)
+    with pytest.raises(DeploymentMismatch, match=f"belong to the use case {use_case.name}"):
+        deploy(settings, dataclasses.replace(use_case, name="other", events={"Call": call("other")}))
+    assert Logs(settings).ends(CUSTOMER_EVENTS, 1) == [(0, 1)]
+
+
+def test_another_river_is_refused(settings, use_case, monkeypatch):
+    deploy(settings, use_case, partitions=1)
+    there = dataclasses.replace(running(), river="0.1")
+    monkeypatch.setattr(deploying, "running", lambda: there)
+    with pytest.raises(DeploymentMismatch, match="install river=="):
+        deploy(settings, use_case)
+
+
+def test_another_python_warns(settings, use_case, monkeypatch):
+    deploy(settings, use_case, partitions=1)
+    there = dataclasses.replace(running(), python="9.9")
+    monkeypatch.setattr(deploying, "running", lambda: there)
+    assert "Python is 9.9 here" in deploy(settings, use_case).warnings[0]
+
+
+def test_an_interrupted_first_deployment_is_completed(settings, use_case, monkeypatch):
+    written = []
+
+    def dies_in_the_middle(settings, outputs):
+        written.extend(outputs)
+        write(settings, outputs[: len(outputs) // 2])
+        raise Unavailable("The broker went away.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(deploying, "write", dies_in_the_middle)
+        with pytest.raises(Unavailable, match="went away"):
+            deploy(settings, use_case, partitions=2)
+    assert current_deployment(settings) is None
+    done = deploy(settings, use_case)
+    assert current_deployment(settings) == done.deployment
+    with HttpRegistry(settings) as registry:
+        codec = Codec(registry, load_schemas())
+        assert codec.decode(written[0].value)[1]["epoch"] == done.deployment.epoch
+
+
+def test_a_log_that_does_not_begin_with_a_deployment_is_refused(settings, use_case):
+    Logs(settings).create(1, None)
+    write(settings, [Output(CUSTOMER_EVENTS, 0, b"c", b"x")])
+    with pytest.raises(TidecastError, match="does not begin with a deployment"):
+        deploy(settings, use_case)
+
+
+@pytest.mark.parametrize("topic", [CUSTOMER_EVENTS, PREDICTIONS, DEPLOYMENTS])
+def test_a_deleted_topic_is_refused(settings, use_case, topic):
+    deploy(settings, use_case, partitions=1)
+    delete(settings, topic)
+    with pytest.raises(TidecastError, match=f"{topic}.*(was deleted|is missing).*TIDECAST_TOPIC_PREFIX"):
+        deploy(settings, use_case)
+
+
+def test_a_schema_nobody_could_follow_is_refused_before_anything_is_written(settings, use_case):
+    deploy(settings, use_case, partitions=1)
+    changed = dataclasses.replace(use_case, events={"Call": call(use_case.name, seconds="long")})
+    with pytest.raises(SchemaConflict, match=r"Call.seconds: .* lacks the field"):
+        deploy(settings, changed)
+    assert Logs(settings).ends(CUSTOMER_EVENTS, 1) == [(0, 1)]
+
+
+def test_another_signing_key_is_refused(settings, use_case):
+    deploy(settings, use_case, partitions=1)
+    other = load_settings(topic_prefix=settings.topic_prefix, signing_key="another key")
+    with pytest.raises(TidecastError, match="TIDECAST_SIGNING_KEY"):
+        deploy(other, use_case)
+
+
+def test_more_targets_than_partitions(settings, use_case):
+    targets = tuple(Question(f"t{number}") for number in range(17))
+    with pytest.raises(SettingError, match="17 targets"):
+        deploy(settings, dataclasses.replace(use_case, targets=targets), partitions=1)
+
+
+def test_the_command_says_what_it_did(stack, tidecast, settings, monkeypatch):
+    monkeypatch.setitem(stack.env, "TIDECAST_TOPIC_PREFIX", settings.topic_prefix)
+    first = tidecast("deploy", "retail", "--partitions", "2", "--retention", "400d").stdout
+    assert "Created 9 topics, customer-events with 2 partitions." in first
+    assert f"retail is in force as deployment {current_deployment(settings).deployment_id}" in first
+    assert config(settings, CUSTOMER_EVENTS)["retention.ms"] == str(400 * 86_400_000)
+    assert "in force already" in tidecast("deploy", "retail").stdout
+    for arguments, code, word in (
+        (("nonsense",), 1, "nonsense"),
+        (("telecom",), 1, "belong to the use case retail"),
+        (("retail", "--partitions", "3"), 1, "has 2 partitions and not 3"),
+        (("retail", "--retention", "soon"), 2, "such as 90d"),
+    ):
+        done = tidecast("deploy", *arguments, check=False)
+        assert (done.returncode, done.stdout) == (code, "")
+        assert word in done.stderr and "Traceback" not in done.stderr

@@ -1,0 +1,52 @@
+"""What is measured on servers for `tidecast size` is what it is called; how much it is depends on the machine."""
+
+import json
+from math import isfinite
+
+import pytest
+import redis
+
+from agents.settings import load_settings
+from agents.sizing.constants import NAMES
+from agents.sizing.measuring import in_clickhouse, in_kafka, in_redis
+from agents.sizing.measuring.job import Job
+from tests.integration.conftest import Stack
+
+
+@pytest.fixture
+def pids(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    monkeypatch.setenv("TIDECAST_DATA", str(stack.folder))
+    return {part: each["pid"] for part, each in json.loads((stack.folder / "stack.json").read_text())["pids"].items()}
+
+
+def test_redis(stack: Stack, pids: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_redis, "ROUNDS", 1)
+    monkeypatch.setattr(in_redis, "EVENTS", 2_000)
+    monkeypatch.setattr(in_redis, "MANY_CUSTOMERS", 2_000)
+    monkeypatch.setattr(in_redis, "FEW_CUSTOMERS", 100)
+    client = redis.Redis.from_url(load_settings().redis_url)
+    found = in_redis.redis_constants(client, 45.0)
+    assert {*found} <= {*NAMES}
+    assert found["redis_bytes_per_partition"] > 100 < found["redis_bytes_per_customer"] < 1_000
+    # Small differences of what a whole server uses: so few customers give them any value, but a number.
+    assert isfinite(found["redis_bytes_per_feature"]) and isfinite(found["redis_bytes_per_open_observation"])
+    assert not list(client.scan_iter(match=in_redis.PREFIX + "*"))
+
+
+def test_clickhouse(pids: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_clickhouse, "JOB", Job(observe=1.0, arms=4, serve_every=100, events=2_000, customers=100))
+    found = in_clickhouse.clickhouse_constants(load_settings(), pids["clickhouse"])
+    assert {*found} <= {*NAMES}
+    assert all(value > 0 for value in found.values()), found
+    assert found["clickhouse_bytes_per_feature"] <= 9
+
+
+def test_kafka(pids: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_kafka, "ROUNDS", 1)
+    monkeypatch.setattr(in_kafka, "BACKLOG", 20_000)
+    monkeypatch.setattr(in_kafka, "STEPS", 100)
+    monkeypatch.setattr(in_kafka, "PACED", 15_000)
+    found = in_kafka.kafka_constants(load_settings(), pids["kafka"])
+    assert {*found} <= {*NAMES}
+    assert found["worker_cpu_us_per_record_read"] > 0 < found["worker_cpu_us_per_record_produced"]
+    assert 17 < found["kafka_bytes_per_record"] < 100

@@ -1,0 +1,97 @@
+"""The HTTP registry against the real one."""
+
+import copy
+import socket
+
+import pytest
+
+from agents.kafka.schema_registry import HttpRegistry, SchemaConflict
+from agents.settings import load_settings
+from schemas.catalog import load_schemas
+from streams.avro.codec import Codec
+from streams.errors import TidecastError, Unavailable
+
+pytestmark = pytest.mark.integration
+
+TICK = load_schemas()["tidecast.Tick"]
+
+
+@pytest.fixture
+def settings(stack, monkeypatch):
+    monkeypatch.setenv("TIDECAST_DATA", str(stack.folder))
+    return load_settings()
+
+
+@pytest.fixture
+def registry(settings):
+    with HttpRegistry(settings) as registry:
+        yield registry
+
+
+def named(name):
+    return {**copy.deepcopy(TICK), "name": name, "namespace": "test_registry"}
+
+
+def with_field(schema, **field):
+    return {**schema, "fields": [*schema["fields"], field]}
+
+
+def test_a_schema_is_found_again_by_its_id(registry, settings):
+    schema = named("Found")
+    id = registry.register("test_registry.Found", schema)
+    assert registry.register("test_registry.Found", schema) == id
+    with HttpRegistry(settings) as other:
+        assert other.schema(id) == schema
+        assert other.id_of("test_registry.Found", schema) == id
+
+
+def test_what_one_codec_writes_another_reads(registry, settings):
+    registry.register("test_registry.Both", named("Both"))
+    schemas = {"test_registry.Both": named("Both")}
+    value = Codec(registry, schemas).encode("test_registry.Both", {"time": 7, "writer": "me"})
+    with HttpRegistry(settings) as other:
+        read = Codec(other, {}).decode(value)
+    assert read == ("test_registry.Both", {"time": 7, "writer": "me", "signature": None})
+
+
+def test_a_worker_does_not_register(registry):
+    with pytest.raises(TidecastError, match="run `tidecast deploy`"):
+        registry.id_of("test_registry.Never", named("Never"))
+    assert registry.versions("test_registry.Never") == []
+
+
+def test_an_unknown_id(registry):
+    registry.register("tidecast.Tick", TICK)  # as `tidecast deploy` does
+    for _ in range(2):
+        with pytest.raises(KeyError):
+            registry.schema(2**31 - 1)
+
+
+def test_the_registry_itself_refuses_what_readers_cannot_follow(registry):
+    schema = named("Kept")
+    registry.register("test_registry.Kept", schema)
+    registry.require("test_registry.Kept")
+    with pytest.raises(SchemaConflict, match=r"test_registry\.Kept cannot replace"):
+        registry.register("test_registry.Kept", with_field(schema, name="more", type="long"))
+    newer = with_field(schema, name="more", type="long", default=0)
+    registry.register("test_registry.Kept", newer)
+    assert registry.versions("test_registry.Kept") == [schema, newer]
+
+
+def test_a_registry_that_is_away(settings):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    away = settings.model_copy(update={"registry": address})
+    with HttpRegistry(away) as registry, pytest.raises(Unavailable, match="does not answer") as caught:
+        registry.schema(1)
+    assert "TIDECAST_REGISTRY" in str(caught.value)
+
+
+def test_an_address_that_is_no_registry(settings):
+    wrong = settings.model_copy(update={"registry": settings.registry.replace("/apis/ccompat/v7", "")})
+    with HttpRegistry(wrong) as registry:
+        with pytest.raises(TidecastError, match="TIDECAST_REGISTRY"):
+            registry.register("test_registry.Wrong", named("Wrong"))
+        with pytest.raises(Unavailable, match="TIDECAST_REGISTRY"):
+            registry.schema(1)

@@ -1,0 +1,103 @@
+"""When dead letters stop a worker, and what it says."""
+
+from typing import Any
+
+import pytest
+
+from agents.runtime.dead_letter_limits import WINDOW, DeadLetterLimits, TooManyDeadLetters
+from streams.errors import DeadReason
+from streams.log import DeadRecord, SetAside
+
+
+def aside(*pattern: str, partition: int = 0) -> SetAside:
+    """A slice of one partition: `.` is a fine record, `x` a dead letter."""
+    made, fine = SetAside(), 0
+    for offset, mark in enumerate("".join(pattern)):
+        if mark == ".":
+            fine += 1
+        else:
+            made.dead.append(DeadRecord(partition, offset, DeadReason.UNDECODABLE, "it is garbage.", fine))
+    made.fine[partition] = fine
+    return made
+
+
+def passed(limits: DeadLetterLimits, *slices: SetAside) -> int | None:
+    """The number of the slice at which a limit is passed."""
+    for number, piece in enumerate(slices):
+        try:
+            limits.add(piece)
+        except TooManyDeadLetters:
+            return number
+    return None
+
+
+@pytest.mark.parametrize(
+    ("slices", "at"),
+    [
+        (["xxxx", ".x"], None),
+        (["xxxxx"], 0),
+        ([".xxxxx."], 0),
+        (["..xxx", "xx.."], 1),
+        (["xxx", ".", "xx"], None),
+        (["xxx", "", "xx"], 2),  # ticks and switches are neither
+        (["xx.xx", "xx", "x"], 2),
+        (["xxxx.", "xxxx"], None),
+    ],
+)
+def test_in_a_row(slices: list[str], at: int | None) -> None:
+    assert passed(DeadLetterLimits(5, 0), *map(aside, slices)) == at
+    assert passed(DeadLetterLimits(0, 0), *map(aside, slices)) is None
+
+
+def test_a_healthy_partition_does_not_hide_a_broken_one() -> None:
+    limits = DeadLetterLimits(5, 0)
+    slices: list[Any] = [aside("xxx", partition=1), aside("......", partition=0), aside("xx", partition=1)]
+    assert passed(limits, *slices) == 2
+
+
+def test_the_example_is_of_the_partition_that_it_is_about() -> None:
+    limits = DeadLetterLimits(3, 0)
+    with pytest.raises(TooManyDeadLetters, match=r"events\[2\] .* such as offset 2 of partition 2"):
+        limits.add(aside("xxx", partition=2))
+    limits = DeadLetterLimits(3, 0)
+    limits.add(aside("xx", partition=2))
+    limits.add(aside("..x", partition=1))
+    with pytest.raises(TooManyDeadLetters, match="offset 0 of partition 2"):
+        limits.add(aside("x", partition=2))
+
+
+def test_two_partitions_do_not_add_up_to_one_run() -> None:
+    assert passed(DeadLetterLimits(5, 0), aside("xxx", partition=1), aside("xxx", partition=2)) is None
+
+
+@pytest.mark.parametrize(("dead", "stops"), [(WINDOW // 2, False), (WINDOW // 2 + 1, True)])
+def test_share_of_the_last_records(dead: int, stops: bool) -> None:
+    limits = DeadLetterLimits(0, 0.5)
+    limits.add(aside("." * WINDOW))  # long ago
+    limits.add(aside("x" * dead))
+    assert (passed(limits, aside("." * (WINDOW - dead))) == 0) is stops
+
+
+def test_a_burst_at_the_start_is_no_share_yet() -> None:
+    assert passed(DeadLetterLimits(0, 0.5), aside("x" * 1000)) is None
+
+
+def test_counts_begin_anew() -> None:
+    limits = DeadLetterLimits(5, 0.5)
+    limits.add(aside("xxxx"))
+    limits.begin_anew()
+    assert passed(limits, aside("xxxx")) is None
+
+
+def test_the_error_says_what_was_seen_and_what_to_do() -> None:
+    piece = aside("..xx")
+    piece.dead.append(DeadRecord(0, 4, DeadReason.WRONG_KEY, "other.", 2))
+    with pytest.raises(TooManyDeadLetters) as caught:
+        DeadLetterLimits(3, 0).add(piece)
+    text = str(caught.value)
+    assert "3 records in a row in customer-events[0]" in text
+    assert "2 of them undecodable, such as offset 3 of partition 0" in text
+    for word in ("it is garbage.", "tidecast dead-letters list", "TIDECAST_DEAD_LETTER_RUN", "now 3"):
+        assert word in text
+    with pytest.raises(TooManyDeadLetters, match=r"20,000 of the last 20,000 .* TIDECAST_DEAD_LETTER_SHARE"):
+        DeadLetterLimits(0, 0.5).add(aside("x" * WINDOW))
