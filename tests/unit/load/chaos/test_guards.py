@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from load.chaos.guards import GUARDS, sabotage, without
+from load.chaos import guards
+from load.chaos.guards import GUARDS, without
+from load.chaos.guards.sabotage import commit_script, history, marks, models
+from load.chaos.guards.sabotage.patch import Patch
 from sinks import model_store
 from sinks.clickhouse.history import HistorySlice
 from sinks.redis import script
@@ -33,7 +36,7 @@ def run(program: str, *names: str, **environment: str) -> "subprocess.CompletedP
 @pytest.fixture
 def made_up(tmp_path: Path) -> dict[str, str]:
     """A table of guards of our own, beside the real sitecustomize."""
-    here = Path(sabotage.__file__).parent
+    here = Path(guards.__file__).parent
     (tmp_path / "sitecustomize.py").write_text((here / "sitecustomize.py").read_text())
     (tmp_path / "sabotage.py").write_text(
         "from types import SimpleNamespace as N\n"
@@ -53,7 +56,7 @@ def test_every_patch_finds_its_place() -> None:
 
 
 @pytest.mark.parametrize("patch", PATCHED, ids=lambda patch: patch.attribute)
-def test_what_takes_the_place_of_a_function_can_be_called_like_it(patch: sabotage.Patch) -> None:
+def test_what_takes_the_place_of_a_function_can_be_called_like_it(patch: Patch) -> None:
     """By names too: who calls its first argument a header when it is something else now would raise."""
     there = reduce(getattr, patch.attribute.split("."), importlib.import_module(patch.module))
     if inspect.isfunction(there):
@@ -106,11 +109,11 @@ def test_an_unknown_guard_is_refused() -> None:
 
 
 def test_the_script_compares_no_more() -> None:
-    loose = sabotage._not_compared(script.SOURCE)
+    loose = commit_script.without_comparison(script.SOURCE)
     assert b"ARGV[1] then return 0" in script.SOURCE
     assert b"return 0" not in loose
     with pytest.raises(LookupError):
-        sabotage._not_compared(loose)
+        commit_script.without_comparison(loose)
 
 
 def test_a_snapshot_in_place_can_be_torn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +123,7 @@ def test_a_snapshot_in_place_can_be_torn(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("sinks.failpoints.hit", full)
     place = tmp_path / "models" / "one.snapshot"
     with pytest.raises(OSError):
-        sabotage._in_place(model_store._write_durably)(str(place), b"12345678")
+        models.write_in_place(model_store._write_durably)(str(place), b"12345678")
     assert place.read_bytes() == b"1234"
 
 
@@ -138,13 +141,13 @@ def test_history_swaps_rows_and_positions() -> None:
     at = TopicPartition("predictions", 0)
     part = HistorySlice(1, Writer(), {"events": [(1,)]}, {at: 5}, {at: 7})  # type: ignore[arg-type]
     part.commit()
-    sabotage._positions_first(HistorySlice.commit)(part)
+    history.positions_before_rows(HistorySlice.commit)(part)
     assert done == ["rows", "positions", "positions", "rows"]
 
 
 def test_only_the_mark_of_what_was_seen_is_forgotten() -> None:
-    marks: dict[int, tuple[int, int, int]] = {0: (1, 50, 0), 1: (1, 50, 0)}
-    sabotage._forget_mark(marks, 0, {"epoch": 1, "offset": 51, "ordinal": 0})
-    sabotage._forget_mark(marks, 1, {"epoch": 1, "offset": 50, "ordinal": 0})
-    sabotage._forget_mark(marks, 2, {"epoch": 1, "offset": 50, "ordinal": 0})
-    assert marks == {0: (1, 50, 0), 1: sabotage.BELOW_ALL}
+    seen: dict[int, tuple[int, int, int]] = {0: (1, 50, 0), 1: (1, 50, 0)}
+    marks.forget_mark(seen, 0, {"epoch": 1, "offset": 51, "ordinal": 0})
+    marks.forget_mark(seen, 1, {"epoch": 1, "offset": 50, "ordinal": 0})
+    marks.forget_mark(seen, 2, {"epoch": 1, "offset": 50, "ordinal": 0})
+    assert seen == {0: (1, 50, 0), 1: marks.BELOW_ALL}

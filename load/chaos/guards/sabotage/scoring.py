@@ -1,0 +1,70 @@
+"""Guards of the scoring stage."""
+
+import importlib
+from dataclasses import replace
+from typing import Any
+
+from .patch import Guard, Patch, always_false, do_nothing
+
+
+def _restart_ticks(begin: Any) -> Any:
+    def begin_at_first_step(self: Any, partition: int) -> Any:
+        work = begin(self, partition)
+        work.ordinal = 0
+        return work
+
+    return begin_at_first_step
+
+
+def _follow_any_switch(take: Any) -> Any:
+    def switch(self: Any, work: Any, record: Any) -> None:
+        serving = work.header.serving
+        arm = f"{record['target']}/{record['arm']}"
+        if arm in serving:
+            serving[arm] = replace(serving[arm], command=-1, offset=-1)
+        take(self, work, record)
+
+    return switch
+
+
+def _answer_untrained(load: Any) -> Any:
+    def load_or_guess(self: Any, snapshot: str, digest: bytes) -> None:
+        try:
+            load(self, snapshot, digest)
+        except importlib.import_module("streams.errors").Unavailable:
+            target, arm, *_ = snapshot.split("/")
+            self._models[snapshot] = self._untrained[(target, arm)][1]
+
+    return load_or_guess
+
+
+GUARDS = {
+    "cache-clear": Guard(
+        "After an assignment or a conflict, customers are read from the store again.",
+        "a partition moves to another scorer and comes back",
+        (Patch("streams.scoring.working_set", "CustomerCache.clear", do_nothing),),
+    ),
+    "event-digests": Guard(
+        "An event or outcome that is published twice counts once.",
+        "duplicates among the published events; no fault",
+        (Patch("streams.features.customer_state", "Digests.seen", always_false),),
+    ),
+    "tick-steps": Guard(
+        "A tick that was interrupted continues at its step.",
+        "a tick with more timers in a partition than a slice takes (5 here); no fault",
+        (
+            Patch("streams.scoring.timers", "SLICE", lambda _: 5),
+            Patch("streams.scoring.stage", "Scoring._open", _restart_ticks),
+        ),
+    ),
+    "last-version": Guard(
+        "A scorer that cannot load a version waits, and answers with no other version.",
+        "the model store hidden from a scorer that starts or reads a switch",
+        (Patch("streams.scoring.model_cache", "ServedModels._load", _answer_untrained),),
+    ),
+    "switch-order": Guard(
+        "A switch changes nothing unless it is above the one in force.",
+        "learning.computed stop, another learner continues to later versions, then SIGCONT",
+        (Patch("streams.scoring.stage", "Scoring._switch", _follow_any_switch),),
+    ),
+}
