@@ -1,0 +1,35 @@
+"""Every command has its module, a sentence for the overview, and an example in its help."""
+
+import importlib
+import pkgutil
+
+import pytest
+from click.testing import CliRunner
+
+from agents.cli import COMMANDS, define, inspect, run, tidecast
+
+PACKAGES = {"define": define, "run": run, "inspect": inspect}
+HELPERS = {("define", "load_options"), ("define", "starter")}
+"""Modules beside the commands that are no commands."""
+
+
+def test_every_module_is_a_command() -> None:
+    found = {
+        (package, module.name)
+        for package, parent in PACKAGES.items()
+        for module in pkgutil.iter_modules(parent.__path__)
+    }
+    listed = {(package, name.replace("-", "_")) for name, (package, _) in COMMANDS.items()}
+    assert found - HELPERS == listed, "COMMANDS in agents/cli/__init__.py lists every command, and nothing else"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_explains_itself_by_an_example(name: str) -> None:
+    package, sentence = COMMANDS[name]
+    module = importlib.import_module(f"agents.cli.{package}.{name.replace('-', '_')}")
+    assert sentence.endswith(".")
+    if getattr(module.command, "context_settings", {}).get("ignore_unknown_options"):
+        return  # handed on to another program, which has help of its own
+    shown = CliRunner().invoke(tidecast, [name, "--help"], terminal_width=120)
+    assert shown.exit_code == 0
+    assert f"tidecast {name}" in shown.output.partition("Usage:")[2].partition("\n")[2], "give an example in the help"
