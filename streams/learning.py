@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES
 from streams.avro.codec import Codec
 from streams.control import check, sign
-from streams.deployment import Deployment, is_replayed, number_of
+from streams.deployment import Deployment
+from streams.deployment_gate import DeploymentGate
 from streams.errors import DeploymentMismatch, LogGap, Unavailable, Undecodable
 from streams.identity import Position
 from streams.log import Batch, LogRecord, Output, Stage, TopicPartition
@@ -71,6 +72,7 @@ class Learning(Stage):
         self._target = target
         self._arm = arm
         self._deployment = deployment
+        self._gate = DeploymentGate(deployment.deployment_id, waits=True)
         self._models = models
         self._codec = codec
         self._key = signing_key
@@ -198,19 +200,17 @@ class Learning(Stage):
 
     def _deploy(self, offset: int, record: Mapping[str, Any]) -> None:
         """The definitions change; those that do not declare this arm are passed over, it starts after them."""
-        if is_replayed(record, self._state.deployment_number):
+        try:
+            obeyed = self._gate.obey(self._state, record, self._partition, offset)
+        except DeploymentMismatch:
+            if self._unsaved:
+                self._save()  # the worker with the new definitions goes on from here
+            raise
+        if not obeyed:
             self._state.skipped += 1
             return
-        ours, theirs = self._deployment.deployment_id, record["deployment_id"]
-        self._declaring = theirs == ours or _declares(record["definitions"], self._target.name, self._arm.name)
-        leaving = theirs != ours and self._state.deployment_id == ours
-        if leaving and self._unsaved:
-            # The worker with the new definitions goes on from here.
-            self._save()
-        self._state.deployment_id = theirs
-        self._state.deployment_number = number_of(record)
-        if leaving:
-            raise self._mismatch(offset)
+        ours = record["deployment_id"] == self._gate.ours
+        self._declaring = ours or _declares(record["definitions"], self._target.name, self._arm.name)
 
     def _example(self, offset: int, example: Mapping[str, Any]) -> bool:
         state, source = self._state, example["source"]
@@ -221,8 +221,8 @@ class Learning(Stage):
             state.position = Position(offset + 1)
             return False
         self._check_previous(offset, example["previous"], source["partition"], last)
-        if self._declaring and state.deployment_id != self._deployment.deployment_id:
-            raise self._mismatch(offset)
+        if self._declaring and state.deployment_id != self._gate.ours:
+            raise self._gate.mismatch(state.deployment_id, self._partition, offset)
         state.marks[source["partition"]] = mark
         state.position = Position(offset + 1)
         if state.model is None or not self._declaring:
@@ -242,15 +242,6 @@ class Learning(Stage):
                 f"{previous}, but the last one read of its source is {expected}; restore the topic, or wipe it "
                 "and the model store."
             )
-
-    def _mismatch(self, offset: int) -> DeploymentMismatch:
-        theirs, ours = self._state.deployment_id, self._deployment.deployment_id
-        if not theirs:
-            return DeploymentMismatch("Examples lie before the first deployment of this log; run `tidecast deploy`.")
-        return DeploymentMismatch(
-            f"At offset {offset} of {LABELLED_EXAMPLES}[{self._partition.partition}] deployment {theirs} is in "
-            f"force, this worker has {ours}; start a worker with the definitions of {theirs}."
-        )
 
     # -- the model
 

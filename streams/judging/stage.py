@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 from schemas.topics import DRIFT_ALERTS, LABELLED_EXAMPLES, MODEL_METRICS
 from streams.avro.codec import Codec
 from streams.control import check
-from streams.deployment import Deployment, is_replayed, number_of
+from streams.deployment import Deployment
+from streams.deployment_gate import DeploymentGate
 from streams.drift.loss import CALM, AlertStep
 from streams.errors import DeploymentMismatch, Undecodable
 from streams.identity import Coordinate, Position
@@ -62,6 +63,7 @@ class Judging(Stage):
     ) -> None:
         """`signing_key`: checks the signatures of deployment records."""
         self._deployment = deployment
+        self._gate = DeploymentGate(deployment.deployment_id, waits=True)
         self._store = store
         self._codec = codec
         self._key = signing_key
@@ -134,28 +136,11 @@ class Judging(Stage):
         if name == "tidecast.Progress":
             self._progress(judged, record)
         elif name == "tidecast.Deployment" and check(name, record, self._key, LABELLED_EXAMPLES, partition):
-            self._deploy(judged, record)
+            place = TopicPartition(LABELLED_EXAMPLES, partition)
+            judged.skipped += not self._gate.obey(judged, record, place, raw.offset)
         else:
             judged.skipped += 1
         return []
-
-    def _deploy(self, judged: Judged, record: Mapping[str, Any]) -> None:
-        if is_replayed(record, judged.deployment_number):
-            judged.skipped += 1
-            return
-        ours, theirs = self._deployment.deployment_id, record["deployment_id"]
-        if judged.deployment_id == ours != theirs:
-            raise self._mismatch(theirs)
-        judged.deployment_id = theirs
-        judged.deployment_number = number_of(record)
-
-    def _mismatch(self, theirs: str) -> DeploymentMismatch:
-        if not theirs:
-            return DeploymentMismatch("Examples lie before the first deployment of this log; run `tidecast deploy`.")
-        return DeploymentMismatch(
-            f"{LABELLED_EXAMPLES} is at deployment {theirs}, this worker has {self._deployment.deployment_id}; "
-            f"start a worker with the definitions of {theirs}."
-        )
 
     def _is_new(self, judged: Judged, source: Mapping[str, Any]) -> bool:
         """Whether it lies above its source partition's mark; moves the mark."""
@@ -177,8 +162,8 @@ class Judging(Stage):
         if example["target"] != judged.target.name or not isfinite(label):
             judged.skipped += 1
             return []
-        if judged.deployment_id != self._deployment.deployment_id:
-            raise self._mismatch(judged.deployment_id)
+        if judged.deployment_id != self._gate.ours:
+            raise self._gate.mismatch(judged.deployment_id, TopicPartition(LABELLED_EXAMPLES, partition), offset)
         if not self._is_new(judged, example["source"]):
             return []
         if example["settled_by"] == CORRECTION:

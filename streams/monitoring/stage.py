@@ -9,7 +9,8 @@ import msgpack
 from schemas.topics import DRIFT_ALERTS, FEATURE_PROFILES, PREDICTIONS
 from streams.avro.codec import Codec
 from streams.deployment import Deployment
-from streams.errors import DeploymentMismatch, Undecodable
+from streams.deployment_gate import DeploymentGate
+from streams.errors import Undecodable
 from streams.features.window import duration_ms
 from streams.identity import Coordinate, Position
 from streams.log import Batch, LogRecord, Output, Stage, TopicPartition
@@ -51,6 +52,7 @@ class Monitoring(Stage):
     def __init__(self, use_case: UseCase, deployment: Deployment, store: StageStore, codec: Codec) -> None:
         self._use_case = use_case
         self._deployment = deployment
+        self._gate = DeploymentGate(deployment.deployment_id)
         self._store = store
         self._codec = codec
         self._layout = Layout.of(use_case)
@@ -119,14 +121,15 @@ class Monitoring(Stage):
                 found = profiles.take(record, lambda: next(coordinates))
                 return [self._merged(kind, made) for kind, made in found]
         elif name in ("tidecast.Prediction", "tidecast.Progress"):
-            return list(self._partial(profiles, source.place.partition, name, record, coordinates))
+            return list(self._partial(profiles, source.place, raw.offset, name, record, coordinates))
         profiles.skipped += 1
         return []
 
     def _partial(
         self,
         profiles: PartialProfiles,
-        partition: int,
+        place: TopicPartition,
+        offset: int,
         name: str,
         record: Mapping[str, Any],
         coordinates: Iterator[dict[str, Any]],
@@ -135,19 +138,17 @@ class Monitoring(Stage):
         if not profiles.is_new(record["source"]):
             return
         if name == "tidecast.Prediction":
-            ours, other = self._deployment.deployment_id, record["deployment_id"]
-            if other != ours:
-                raise DeploymentMismatch(
-                    f"predictions/{partition} holds a prediction of deployment {other}, this worker has {ours}: "
-                    f"start a worker with the definitions of {other}."
-                )
+            if record["deployment_id"] != self._gate.ours:
+                raise self._gate.mismatch(record["deployment_id"], place, offset)
             profiles.predicted(record)
             return
         for closed in profiles.progressed(record["watermark"]):
             span = (closed.number * self._width, (closed.number + 1) * self._width)
-            made = profile_record(self._layout, span, partition, closed.watermark, closed.histograms, next(coordinates))
+            made = profile_record(
+                self._layout, span, place.partition, closed.watermark, closed.histograms, next(coordinates)
+            )
             value = self._codec.encode("tidecast.FeatureProfile", made)
-            yield Output(FEATURE_PROFILES, 0, str(partition).encode(), value, made["source"])
+            yield Output(FEATURE_PROFILES, 0, str(place.partition).encode(), value, made["source"])
 
     def _merged(self, name: str, record: dict[str, Any]) -> Output:
         """A record of the merger, as it goes out."""

@@ -10,8 +10,9 @@ from typing import Any
 
 from schemas.topics import CUSTOMER_EVENTS
 from streams.avro.codec import Codec
-from streams.deployment import Deployment, is_replayed, number_of
-from streams.errors import DeadReason, DeploymentMismatch, TidecastError, Undecodable
+from streams.deployment import Deployment
+from streams.deployment_gate import DeploymentGate
+from streams.errors import DeadReason, TidecastError, Undecodable
 from streams.features.plan import FeaturePlan
 from streams.features.window import duration_ms
 from streams.identity import Position
@@ -75,6 +76,7 @@ class Scoring(Stage):
     ) -> None:
         """`cache_customers`: customers kept in memory, packed."""
         self._deployment = deployment
+        self._gate = DeploymentGate(deployment.deployment_id)
         self._store = store
         self._codec = codec
         self._lateness = duration_ms(use_case.allowed_lateness)
@@ -220,9 +222,10 @@ class Scoring(Stage):
                 raise Undecodable(DeadReason.FAILED, "working on this record raised an error: see the worker's log")
             taken = self._intake.take(work.partition, raw, header.last_tick)
             if taken.name == "tidecast.Deployment":
-                self._deploy(header, taken.record)
-            elif header.deployment_id != self._deployment.deployment_id:
-                raise self._mismatch(header.deployment_id)
+                header.counters["controls"] += 1
+                self._gate.obey(header, taken.record, _place(work), raw.offset)
+            elif header.deployment_id != self._gate.ours:
+                raise self._gate.mismatch(header.deployment_id, _place(work), raw.offset)
             elif taken.name == "tidecast.Tick":
                 return self._tick(work, taken.record, resumed)
             elif taken.name == "tidecast.Switch":
@@ -237,23 +240,6 @@ class Scoring(Stage):
         return True
 
     # -- control records
-
-    def _deploy(self, header: PartitionHeader, record: Mapping[str, Any]) -> None:
-        header.counters["controls"] += 1
-        if is_replayed(record, header.deployment_number):
-            return
-        if record["deployment_id"] != self._deployment.deployment_id:
-            raise self._mismatch(record["deployment_id"])
-        header.deployment_id = record["deployment_id"]
-        header.deployment_number = number_of(record)
-
-    def _mismatch(self, other: str) -> DeploymentMismatch:
-        ours = self._deployment.deployment_id
-        if not other:
-            return DeploymentMismatch("records lie before the first deployment of this log: run `tidecast deploy`")
-        return DeploymentMismatch(
-            f"the log is at deployment {other}, this worker has {ours}: start a worker with the definitions of {other}"
-        )
 
     def _switch(self, work: PartitionWork, record: Mapping[str, Any]) -> None:
         header = work.header
@@ -370,6 +356,10 @@ class Scoring(Stage):
             customer.observations_changed = True
         elif not named:
             header.counters["unmatched"] += 1
+
+
+def _place(work: PartitionWork) -> TopicPartition:
+    return TopicPartition(CUSTOMER_EVENTS, work.partition)
 
 
 def _names_its_own(switch: Mapping[str, Any]) -> bool:

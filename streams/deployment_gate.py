@@ -1,0 +1,51 @@
+"""Only records that were made under a stage's own definitions pass; at others it stops and names them."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from streams.deployment import is_replayed, number_of
+from streams.errors import DeploymentMismatch
+from streams.log import TopicPartition
+
+
+class InForce(Protocol):
+    """A stage's state of one partition. deployment_id: of the last deployment record obeyed, "" before the first.
+    deployment_number: of the same record, 0 before the first."""
+
+    deployment_id: str
+    deployment_number: int
+
+
+class DeploymentGate:
+    """Compares the deployment in force in a log with `ours`, the one of the stage's own definitions."""
+
+    def __init__(self, ours: str, waits: bool = False) -> None:
+        """`waits`: deployments before ours are passed over. Otherwise the first record that names another stops."""
+        self.ours = ours
+        self._waits = waits
+
+    def obey(self, state: InForce, record: Mapping[str, Any], place: TopicPartition, offset: int) -> bool:
+        """Take a signed deployment record over into `state`; False for a replayed one, which changes nothing.
+
+        DeploymentMismatch, with `state` as it was, where our definitions end."""
+        if is_replayed(record, state.deployment_number):
+            return False
+        theirs = record["deployment_id"]
+        if theirs != self.ours and (state.deployment_id == self.ours or not self._waits):
+            raise self.mismatch(theirs, place, offset)
+        state.deployment_id = theirs
+        state.deployment_number = number_of(record)
+        return True
+
+    def mismatch(self, theirs: str, place: TopicPartition, offset: int) -> DeploymentMismatch:
+        """The error for a record that was made under `theirs`, "" for none. The caller compares: that is quicker."""
+        where = f"{place.topic}[{place.partition}]"
+        if not theirs:
+            return DeploymentMismatch(
+                f"{where} has records before the first deployment of this log (at offset {offset}): "
+                "run `tidecast deploy`"
+            )
+        return DeploymentMismatch(
+            f"{where} is at deployment {theirs} (at offset {offset}), this worker has {self.ours}: "
+            f"start a worker with the definitions of {theirs}"
+        )
