@@ -66,7 +66,7 @@ class Deployment(Record):
     river_version: str
     """Version of River: must match for a worker to go on."""
     code_version: str
-    """Digest of the sources that decide results (agents/fingerprint) where it was deployed; a difference
+    """Digest of the sources that decide results, kernels included, where it was deployed; a difference
     warns."""
     python_version: str
     """Version of Python where it was deployed; a difference warns."""
@@ -76,6 +76,9 @@ class Deployment(Record):
     """Grows from deployment to deployment of a log (ms since 1970 at which it was made): one that is not
     greater than the last is a former record put in once more, and ignored. Null before they were
     numbered."""
+    kernels: bool | None = None
+    """Whether the compiled kernels were in use where it was deployed; a difference warns. Null before
+    this was recorded."""
     signature: bytes | None = None
     """HMAC-SHA256 of the record and its place, when a signing key is configured."""
 

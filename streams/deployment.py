@@ -13,12 +13,15 @@ from streams.errors import DeclarationError
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What bit-exactness is promised for. River decides whether a worker may go on; the others warn."""
+    """What bit-exactness is promised for. River decides whether a worker may go on; the others warn.
+
+    kernels: whether the compiled kernels are in use; None in deployments made before this was recorded."""
 
     river: str
     code: str
     python: str
     cpu: str
+    kernels: bool | None = None
 
 
 def number_of(record: Mapping[str, Any]) -> int:
@@ -51,6 +54,7 @@ class Deployment:
     python_version: str
     cpu: str
     number: int = 0
+    kernels: bool | None = None
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], partitions: int) -> "Deployment":
@@ -72,7 +76,7 @@ class Deployment:
     @property
     def fingerprint(self) -> Fingerprint:
         """What it was deployed with."""
-        return Fingerprint(self.river_version, self.code_version, self.python_version, self.cpu)
+        return Fingerprint(self.river_version, self.code_version, self.python_version, self.cpu, self.kernels)
 
 
 def deploy_of(
@@ -101,6 +105,7 @@ def deploy_of(
         python_version=running.python,
         cpu=running.cpu,
         number=number,
+        kernels=running.kernels,
     )
 
 
@@ -140,12 +145,15 @@ def _plain(value: Any, place: str) -> Any:
 def differences(deployed: Fingerprint, here: Fingerprint) -> list[str]:
     """What differs without stopping a worker (River does stop it), one sentence each."""
     words = {"code": "Tidecast's code", "python": "Python", "cpu": "the CPU"}
-    return [
-        f"{words[name]} is {getattr(here, name)} here and was {getattr(deployed, name)} at the deployment: "
-        "results may differ in their last digits."
+    found = [
+        f"{words[name]} is {getattr(here, name)} here and was {getattr(deployed, name)} at the deployment"
         for name in words
         if getattr(here, name) != getattr(deployed, name)
     ]
+    if deployed.kernels is not None and deployed.kernels != here.kernels:
+        now, then = ("on", "off") if here.kernels else ("off", "on")
+        found.append(f"the compiled kernels are {now} here and were {then} at the deployment")
+    return [f"{difference}: results may differ in their last digits." for difference in found]
 
 
 def changes(old: str, new: str) -> list[str]:

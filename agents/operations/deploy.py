@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from agents.fingerprint import running
 from agents.kafka.schema_registry import HttpRegistry, SchemaConflict
 from agents.kafka.topics import CURRENT, DEPLOYMENT, Logs, current_deployment, first_value, missing, write
 from agents.operations.backlog import refuse_backlog
-from agents.operations.fingerprint import running
 from agents.settings import Settings
 from schemas.catalog import Schema, load_schemas
 from schemas.compatibility import change_problems

@@ -199,10 +199,15 @@ async def run_worker(
     """Run these verbs of the deployment in force, in this process."""
 
     async def equip(worker: Worker) -> None:
+        from agents.fingerprint import running
         from agents.runtime.ticker import Ticker
         from agents.wiring import connect_system
+        from streams.deployment import differences
 
         wiring = await worker.patiently(connect_system, settings, reference)
+        if not supervised:  # else the supervisor's command has said so
+            for warning in differences(wiring.deployment.fingerprint, running()):
+                log.warning(warning)
         for verb in verbs:
             for group, stage in (await worker.patiently(wiring.stages, verb)).items():
                 runner = worker.add(group, stage, wiring.emitter(verb))

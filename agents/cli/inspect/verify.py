@@ -36,7 +36,7 @@ def command(stages: tuple[str, ...], use_case: str | None, as_json: bool) -> Non
     tidecast verify scoring learning
     tidecast verify history --json
     """
-    from agents.operations.fingerprint import running
+    from agents.fingerprint import running
     from agents.verifying import connect, verify
     from streams.deployment import differences
 

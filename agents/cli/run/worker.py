@@ -42,11 +42,15 @@ def command(
     if single:
         _run_here(settings, use_case, chosen, health_port, supervised)
         return
+    from agents.fingerprint import running
     from agents.wiring import connect_system
+    from streams.deployment import differences
 
     wiring = connect_system(settings, use_case)
     wiring.check(chosen)
     click.echo(f"{wiring.use_case.name}, deployment {wiring.deployment.deployment_id}: {', '.join(chosen)}", err=True)
+    for warning in differences(wiring.deployment.fingerprint, running()):
+        click.echo(f"Warning: {warning}", err=True)
     if "scoring" in chosen and not compiled():
         click.echo("Scoring runs without its kernels, in Python alone: `tidecast compile` makes it faster.", err=True)
     groups: list[tuple[str, ...]] = [("scoring",)] * processes if "scoring" in chosen else []

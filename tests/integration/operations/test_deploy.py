@@ -7,11 +7,11 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
+from agents.fingerprint import running
 from agents.kafka.schema_registry import HttpRegistry, SchemaConflict
 from agents.kafka.topics import Logs, current_deployment, first_value, write
 from agents.operations import deploy as deploying
 from agents.operations.deploy import deploy
-from agents.operations.fingerprint import running
 from agents.settings import load_settings
 from schemas.catalog import load_schemas
 from schemas.topics import CUSTOMER_EVENTS, DEPLOYMENTS, LABELLED_EXAMPLES, PREDICTIONS, TOPICS

@@ -101,3 +101,20 @@ def test_only_what_differs_is_warned_of():
     assert differences(HERE, dataclasses.replace(HERE, river="9")) == []
     (warning,) = differences(HERE, dataclasses.replace(HERE, cpu="arm64-asimd"))
     assert "arm64-asimd here" in warning and "x86_64-avx2" in warning
+
+
+def test_kernels_warn_where_the_deployment_says_whether_they_were_on():
+    with_kernels, without = (dataclasses.replace(HERE, kernels=kernels) for kernels in (True, False))
+    assert differences(HERE, without) == differences(with_kernels, with_kernels) == []
+    (warning,) = differences(with_kernels, without)
+    assert "kernels are off here and were on" in warning
+    (warning,) = differences(without, with_kernels)
+    assert "kernels are on here and were off" in warning
+
+
+def test_kernels_are_recorded_and_do_not_change_the_definitions(telecom):
+    here = dataclasses.replace(HERE, kernels=True)
+    made, former = (deploy_of(telecom, 1_790_000_000, 4, {}, running) for running in (here, HERE))
+    assert made.to_record()["kernels"] is True and former.to_record()["kernels"] is None
+    assert made.deployment_id == former.deployment_id
+    assert Deployment.from_record(made.to_record(), 4).fingerprint == here

@@ -9,25 +9,30 @@ from pathlib import Path
 import schemas
 import streams
 from streams.deployment import Fingerprint
+from streams.kernels import compiled
+
+SOURCES = (".py", ".pyx", ".pxi")
+"""Python, kernels, and what kernels include."""
 
 
 @cache
 def running() -> Fingerprint:
-    """The fingerprint of this process: River's and Python's version, our code's digest, the CPU's class."""
+    """The fingerprint of this process: River's and Python's version, our code's digest, the CPU's class, and whether
+    the kernels are in use."""
     return Fingerprint(
         river=importlib.metadata.version("river"),
-        code=_code_digest(),
+        code=code_digest(*(Path(package.__path__[0]) for package in (schemas, streams))),
         python=platform.python_version(),
         cpu=f"{platform.machine()}-{_vectors(Path('/proc/cpuinfo'))}",
+        kernels=compiled(),
     )
 
 
-def _code_digest() -> str:
-    """First 12 hex digits of a SHA-256 over the sources that decide results (`schemas`, `streams`)."""
+def code_digest(*folders: Path) -> str:
+    """First 12 hex digits of a SHA-256 over the sources in these folders, kernels included."""
     digest = hashlib.sha256()
-    for package in (schemas, streams):
-        folder = Path(package.__path__[0])
-        for file in sorted(folder.rglob("*.py")):
+    for folder in folders:
+        for file in sorted(file for file in folder.rglob("*") if file.suffix in SOURCES):
             digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:12]
 
