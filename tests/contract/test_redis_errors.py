@@ -12,6 +12,7 @@ from sinks.redis.stage_store import RedisStageStore
 from streams.errors import PositionConflict, SettingError, Unavailable
 from streams.identity import Position
 from streams.state.store import PartitionCommit
+from tests.waiting import until
 
 StartRedis = Callable[..., AbstractContextManager[redis.Redis]]
 ONE = PartitionCommit(0, None, Position(1), b"h", {"a": b"x" * 100}, {}, {"a": 1})
@@ -84,11 +85,19 @@ def test_a_busy_server_is_unavailable(start_redis: StartRedis) -> None:
         hurried = redis.Redis(unix_socket_path=path, socket_timeout=0.2, retry=None)
         with pytest.raises(redis.TimeoutError):
             hurried.eval("while true do end", 0)
+        until(lambda: is_busy(client))
         try:
             with pytest.raises(Unavailable, match=r"BUSY|busy"):
                 RedisScoringStore(client, 1).positions([0])
         finally:
             client.script_kill()
+
+
+def is_busy(client: redis.Redis) -> bool:
+    try:
+        return not client.ping()
+    except redis.ResponseError as error:
+        return "BUSY" in str(error)
 
 
 @pytest.mark.parametrize("part", ["position", "timers"])

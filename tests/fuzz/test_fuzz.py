@@ -11,6 +11,7 @@ import pytest
 
 from tests.fuzz.mutate import Mutator
 from tests.fuzz.own import fuzz
+from tests.waiting import PATIENCE_S
 
 INPUTS = {"decoder": 3000, "control": 3000, "snapshot": 3000, "endpoint": 10_000, "scoring": 60}
 DEFECTS = Path(__file__).parent / "defects"
@@ -65,7 +66,7 @@ def _hang(data: bytes) -> None:
 
 def _swell(data: bytes) -> None:
     if data != b"seed":
-        assert len(bytes(1) * (400 << 20))
+        assert len(b"x" * (100 << 20))
 
 
 @pytest.mark.parametrize(
@@ -74,9 +75,10 @@ def _swell(data: bytes) -> None:
 def test_the_fuzzer_sees_it(
     fault: object, words: str, faulty: types.ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.fuzz.own.PATIENCE_S", 5.0)
+    monkeypatch.setattr("tests.fuzz.own.PATIENCE_S", 0.5 if fault is _hang else PATIENCE_S)
+    monkeypatch.setattr("tests.fuzz.own.SWELL_BYTES", 50 << 20)
     faulty.check = fault  # type: ignore[attr-defined]
-    result = fuzz("faulty", 30, 1000, 1, most_defects=1)
+    result = fuzz("faulty", PATIENCE_S, 1000, 1, most_defects=1)
     assert len(result.defects) == 1
     assert words in result.defects[0][0]
 

@@ -4,7 +4,7 @@ from io import BytesIO
 
 import pytest
 from fastavro import parse_schema, schemaless_writer
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.forms import bare
@@ -12,6 +12,7 @@ from schemas.history import all_schemas
 from streams.avro.codec import Codec, MemoryRegistry
 from streams.avro.compiled_writer import Unusual, compiled
 from streams.errors import Undecodable
+from tests.property.thorough import thorough
 
 SCHEMAS = {name: bare(schema) for name, schema in all_schemas().items()}
 PARSED = {name: parse_schema(schema) for name, schema in SCHEMAS.items()}
@@ -50,14 +51,14 @@ def by_the_library(name, record):
     return out.getvalue()
 
 
-@settings(max_examples=400, deadline=None)
+@thorough(4)
 @given(st.data(), st.sampled_from(sorted(SCHEMAS)))
 def test_the_same_bytes(data, name):
     record = data.draw(RECORDS[name])
     assert WRITERS[name](record) == by_the_library(name, record)
 
 
-@settings(max_examples=400, deadline=None)
+@thorough(4)
 @given(st.data(), st.sampled_from(sorted(SCHEMAS)))
 def test_whatever_else_is_written_by_the_library_or_by_nobody(data, name):
     """One field replaced by any value or left out, or one added."""

@@ -3,7 +3,7 @@
 from math import isclose, isnan
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.features.plan import FeaturePlan
@@ -22,6 +22,7 @@ from streams.usecases import (
     UseCase,
 )
 from tests.property.feature_oracle import MS, Event, feature
+from tests.property.thorough import thorough
 
 HOUR, DAY, WEEK = MS["h"], MS["d"], MS["w"]
 START = 2_700 * WEEK
@@ -107,7 +108,7 @@ def show(features: tuple[Any, ...], got: list[float], wanted: list[float]) -> st
     )
 
 
-@settings(max_examples=400, deadline=None)
+@thorough(4)
 @given(feature_sets(), logs, st.lists(st.integers(0, 4 * WEEK), min_size=40, max_size=40))
 def test_every_vector_is_what_all_events_say(features: Any, log: list[Event], ahead: list[int]) -> None:
     """Out of order by any amount: an event older than every window is one no window can see.
@@ -127,7 +128,7 @@ def test_every_vector_is_what_all_events_say(features: Any, log: list[Event], ah
             assert not show(features, got, wanted), show(features, got, wanted)
 
 
-@settings(max_examples=300, deadline=None)
+@thorough(3)
 @given(feature_sets(), logs, st.data())
 def test_packing_at_any_point_changes_nothing(features: Any, log: list[Event], data: st.DataObject) -> None:
     """A cache of size 0 packs after each event: same bytes, same vectors, and unpack(pack(s)) == s."""
@@ -158,7 +159,7 @@ def test_packing_at_any_point_changes_nothing(features: Any, log: list[Event], d
         assert bits == [v.hex() for v in plan.vector(state, kept.clock)]
 
 
-@settings(max_examples=200, deadline=None)
+@thorough(2)
 @given(feature_sets(), logs)
 def test_no_tile_is_kept_that_no_window_can_see(features: Any, log: list[Event]) -> None:
     """Of windows "3h" and "24h" over the same events 24 hourly tiles are kept, and no more."""
@@ -172,7 +173,7 @@ def test_no_tile_is_kept_that_no_window_can_see(features: Any, log: list[Event])
             assert all(slot > state.clock // series.width - series.tiles for slot in slots)
 
 
-@settings(max_examples=200, deadline=None)
+@thorough(2)
 @given(feature_sets(), feature_sets(), logs, logs)
 def test_a_new_feature_set_keeps_what_both_have(old: Any, new: Any, before: list[Event], after: list[Event]) -> None:
     """Features whose series existed under the old set are exact at once, unless their window was widened; the

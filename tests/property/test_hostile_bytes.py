@@ -6,7 +6,7 @@ from io import BytesIO
 
 import pytest
 from fastavro import parse_schema, schemaless_writer
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.catalog import load_schemas
@@ -14,6 +14,7 @@ from schemas.examples import examples_of
 from streams.avro.bounds_check import walk_of
 from streams.avro.codec import Codec, MemoryRegistry
 from streams.errors import DeadReason, Undecodable
+from tests.property.thorough import thorough
 
 NAMES = sorted(load_schemas())
 CODEC = Codec(MemoryRegistry(), load_schemas())
@@ -34,13 +35,13 @@ def test_any_bytes(value):
     answers(value)
 
 
-@settings(max_examples=300)
+@thorough(3)
 @given(st.sampled_from(NAMES), st.binary(max_size=300))
 def test_any_body_under_a_known_id(name, body):
     answers(GOOD[name][:5] + body)
 
 
-@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
+@thorough(5)
 @given(st.sampled_from(NAMES), st.data())
 def test_bytes_changed_anywhere(name, data):
     value = bytearray(GOOD[name])
@@ -115,7 +116,7 @@ def typed(draw, names, depth=3):
     return kind, draw(KINDS[kind])
 
 
-@settings(max_examples=300)
+@thorough(3)
 @given(st.data())
 def test_the_walk_ends_where_the_value_ends_and_never_beyond(data):
     inner, value = data.draw(typed([]))

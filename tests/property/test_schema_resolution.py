@@ -8,10 +8,11 @@ from io import BytesIO
 
 import pytest
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.compatibility import problems
+from tests.property.thorough import thorough
 
 PRIMITIVES = {
     "boolean": st.booleans(),
@@ -82,7 +83,7 @@ def resolves(writer, reader, datum):
     return True
 
 
-@settings(max_examples=200, deadline=None)
+@thorough(2)
 @given(st.data())
 def test_what_passes_is_resolved(data):
     writer = data.draw(records())
@@ -92,7 +93,7 @@ def test_what_passes_is_resolved(data):
         assert resolves(writer, reader, datum)
 
 
-@settings(max_examples=200, deadline=None)
+@thorough(2)
 @given(st.data())
 def test_what_fails_to_resolve_is_refused(data):
     writer = data.draw(records())

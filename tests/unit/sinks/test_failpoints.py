@@ -13,6 +13,7 @@ import pytest
 
 from sinks import failpoints
 from sinks.failpoints import hit, partly
+from tests.waiting import PATIENCE_S
 
 PROGRAM = """
 import sys
@@ -64,7 +65,7 @@ def test_not_armed_does_nothing(folder: Path) -> None:
 def test_two_come_by_and_one_is_killed(tmp_path: Path) -> None:
     arm(tmp_path, "learning-churn-logistic.acked", "kill")
     processes = [worker(tmp_path) for _ in range(2)]
-    said = [process.communicate("go\n", 30)[0] for process in processes]
+    said = [process.communicate("go\n", PATIENCE_S)[0] for process in processes]
     assert sorted(said) == ["", "went on\n"]
     killed = processes[said.index("")]
     assert killed.returncode == -signal.SIGKILL
@@ -84,7 +85,7 @@ def test_stopped_and_sent_on(tmp_path: Path) -> None:
     _, status = os.waitpid(process.pid, os.WUNTRACED)
     assert os.WIFSTOPPED(status)
     os.kill(process.pid, signal.SIGCONT)
-    assert process.communicate(timeout=30)[0] == "went on\n"
+    assert process.communicate(timeout=PATIENCE_S)[0] == "went on\n"
 
 
 def test_a_full_disk(folder: Path) -> None:

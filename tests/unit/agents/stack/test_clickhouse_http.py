@@ -1,6 +1,5 @@
 import contextlib
 import gzip
-import time
 import tracemalloc
 import zlib
 
@@ -10,6 +9,7 @@ import zstandard
 
 from agents.stack import clickhouse_http
 from agents.stack.clickhouse_http import BadRequest, Query, failure, inserting, parse, unpack
+from tests.waiting import PATIENCE_S
 
 TEXT = b"1\ta\n" * 1000
 
@@ -139,13 +139,12 @@ def test_a_body_of_exactly_the_limit_is_taken(encoding: str, monkeypatch: pytest
     "piece", [b"/*", b"'", b'"', b"`", b"'\\", b"--", b"/* '", b" ", b"FORMAT ", b" FORMAT a!", b"(", b";", b"INTO "]
 )
 @pytest.mark.parametrize("start", [b"", b"INSERT ", b"SELECT '"])
+@pytest.mark.timeout(PATIENCE_S)
 def test_no_text_keeps_the_parser_busy(start: bytes, piece: bytes) -> None:
-    """8,000 spaces before an INSERT took 4 s, 64,000 minutes, and nobody else was answered meanwhile."""
-    began = time.perf_counter()
+    """What takes time by the square of a text's length takes hours here: the test's time-out ends it."""
     for text in (start + piece * 200_000, piece * 200_000 + start):
         with contextlib.suppress(BadRequest):
             asked(text)
-    assert time.perf_counter() - began < 5
 
 
 @pytest.mark.parametrize("part", ["query", "database", "param_x", "max_threads", "x"])

@@ -7,6 +7,7 @@ import pytest
 
 from agents.stack import process
 from agents.stack.place import Running
+from tests.waiting import until
 
 SLEEP = [sys.executable, "-c", "import time; print('hello', flush=True); time.sleep(600)"]
 
@@ -34,8 +35,7 @@ def test_another_process_with_the_same_id_is_neither_found_nor_ended() -> None:
 def test_a_zombie_does_not_run(tmp_path: Path) -> None:
     running, child = process.start([sys.executable, "-c", ""], {}, tmp_path / "log")
     child_id = child.pid
-    while psutil.Process(child_id).status() != psutil.STATUS_ZOMBIE:
-        pass
+    until(lambda: psutil.Process(child_id).status() == psutil.STATUS_ZOMBIE)
     assert process.find(running) is None
     child.wait()
 
@@ -45,11 +45,10 @@ def test_one_that_ignores_the_request_is_killed(tmp_path: Path, monkeypatch: pyt
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(600)"
     )
     running, _child = process.start([sys.executable, "-c", stubborn], {}, tmp_path / "log")
-    while not process.last_lines(tmp_path / "log"):
-        pass
+    until(lambda: process.last_lines(tmp_path / "log"))
     monkeypatch.setattr(process, "GRACE", 0.3)
     process.stop([running])
-    assert process.find(running) is None
+    until(lambda: process.find(running) is None)
 
 
 def test_last_lines(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from sinks import model_store
 from sinks.clickhouse.history import HistorySlice
 from sinks.redis import script
 from streams.log import TopicPartition
+from tests.waiting import PATIENCE_S
 
 PATCHED = [patch for guard in GUARDS.values() for patch in guard.patches]
 
@@ -28,7 +29,7 @@ def run(program: str, *names: str, **environment: str) -> "subprocess.CompletedP
         env={**os.environ, **without(*names), **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
 

@@ -217,7 +217,7 @@ def test_last_value() -> None:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_linear_models_equal_river_on_anything(data: st.DataObject) -> None:
     binary = data.draw(st.booleans())
     l2, rate = data.draw(st.sampled_from([0.0, 0.1])), data.draw(st.sampled_from([0.01, 0.5]))
