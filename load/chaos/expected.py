@@ -13,9 +13,9 @@ def point(name: str, how: str) -> Fault:
     return Fault(0.0, "point", name, how, LONG_S)
 
 
-def visit(worker: str) -> Fault:
-    """A second worker joins, and leaves."""
-    return Fault(0.0, "visitor", worker, "leave", LONG_S)
+def join(worker: str) -> Fault:
+    """An extra member joins the group and leaves it."""
+    return Fault(0.0, "extra member", worker, "leave", LONG_S)
 
 
 STILL_S = 4.5
@@ -23,7 +23,7 @@ STILL_S = 4.5
 BACK = (Fault(0.0, "redis", "redis", "second"), Fault(0.0, "redis", "redis", "backup"))
 CUT = tuple(Fault(0.0, "link", f"{worker}>redis", "cut", 2.0) for worker in ("scoring-a", "scoring-b", "watching"))
 MISDIRECTED = tuple(Fault(0.0, "link", f"scoring-{which}>kafka", "misdirect", 5.0) for which in "ab")
-SHOWN: dict[str, tuple[Fault, ...]] = {
+EXPECTED: dict[str, tuple[Fault, ...]] = {
     "position-cas": (point("scoring.acked", STOP),),
     "position-read": (
         Fault(-0.5, "freeze", "scoring-a", "", STILL_S),
@@ -31,7 +31,7 @@ SHOWN: dict[str, tuple[Fault, ...]] = {
         Fault(-14.4, "redis", "redis", "second"),
     ),
     "one-script": (point("scoring.committed", KILL),),
-    "cache-clear": (visit("scoring-c"),),
+    "cache-clear": (join("scoring-c"),),
     "event-digests": (),
     "tick-steps": (),
     "acks": (point("scoring.committed", KILL), Fault(0.0, "kafka", "kafka")),
@@ -53,7 +53,7 @@ SHOWN: dict[str, tuple[Fault, ...]] = {
     "loaded-copy": (Fault(0.0, "kill", "learning"),),
     "last-version": (Fault(0.0, "models", "scoring-a", "", 5.0), Fault(0.0, "kill", "scoring-a")),
     "switch-order": (
-        visit("learning-b")._replace(seconds=30.0),
+        join("learning-b")._replace(seconds=30.0),
         point("learning-leaves-prior.computed", STOP)._replace(seconds=20.0),
     ),
     "history-order": (point("history.rows.partly", KILL), Fault(0.0, "link", "history>clickhouse", "cut", 1.0)),
@@ -65,7 +65,7 @@ it."""
 def plan_without(guard: str, seconds: float) -> list[Fault]:
     """The schedule. A guard that no run can show has the ordinary events only."""
     faults, at = [], FIRST_S
-    for fault in cycle(SHOWN.get(guard, ())):
+    for fault in cycle(EXPECTED.get(guard, ())):
         if at > seconds - LAST_S:
             break
         faults.append(fault._replace(at=at + fault.at))

@@ -16,11 +16,11 @@ ARMED_S = 20.0
 """How long a fail point waits for somebody to come by."""
 
 JOINING_S = 40.0
-"""How long a visitor may take until it owns partitions."""
+"""How long an extra member may take until it owns partitions."""
 
 
-def strike(system: System, fault: Fault) -> str:
-    """Do it, and lift it."""
+def inject(system: System, fault: Fault) -> str:
+    """Inject a fault and heal it; returns what happened."""
     return _FAULTS[fault.kind](system, fault)
 
 
@@ -65,7 +65,7 @@ def _point(system: System, fault: Fault) -> str:
     scratch.write_text(fault.how)
     scratch.rename(armed)
     until = time.monotonic() + ARMED_S
-    while time.monotonic() < until and not system.lifted.is_set():
+    while time.monotonic() < until and not system.healed.is_set():
         found = set(hits.glob(f"{fault.on}.*")) - before
         if found:
             return _after_hit(system, fault, found.pop())
@@ -131,17 +131,17 @@ def _full_disk(system: System, fault: Fault) -> str:
 
 def _models(system: System, fault: Fault) -> str:
     """The worker's way to the model store is gone for a while."""
-    system.door(fault.on).unlink(missing_ok=True)
+    system.model_mount(fault.on).unlink(missing_ok=True)
     system.pause(fault.seconds)
-    system.open_door(fault.on)
+    system.mount_models(fault.on)
     return f"had no model store for {fault.seconds:.1f} s"
 
 
-def _visitor(system: System, fault: Fault) -> str:
+def _extra_member(system: System, fault: Fault) -> str:
     before = system.ready()
     system.workers.want(fault.on, True)
     until = time.monotonic() + JOINING_S
-    while not system.ready() - before and time.monotonic() < until and not system.lifted.is_set():
+    while not system.ready() - before and time.monotonic() < until and not system.healed.is_set():
         system.pause(0.3)
     system.pause(fault.seconds)
     if fault.how == "kill":
@@ -163,5 +163,5 @@ _FAULTS: dict[str, Callable[[System, Fault], str]] = {
     "redis": _redis,
     "full disk": _full_disk,
     "models": _models,
-    "visitor": _visitor,
+    "extra member": _extra_member,
 }

@@ -4,10 +4,10 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from load.chaos.workers import ALWAYS, VISITORS
+from load.chaos.workers import ALWAYS, EXTRA_MEMBERS
 
 FIRST_S, LAST_S = 8.0, 12.0
-"""Seconds without faults at the start, and at the end before all is lifted."""
+"""Seconds without faults at the start, and at the end before all is healed."""
 SPACING_S = 6.0
 LONG_S = 8.0
 """Longer than the group's session time-out of 6 s: who is silent so long is fenced."""
@@ -30,7 +30,7 @@ ROUND = (
     "full disk",
     "point",
     "clickhouse",
-    "visitor",
+    "extra member",
     "point",
     "registry",
     "link",
@@ -88,6 +88,6 @@ def _other(r: random.Random, seed: int, at: float, kind: str) -> Fault:
         return Fault(at, kind, r.choice(("scoring-a", "scoring-b")), "", r.uniform(2, LONG_S))
     if kind == "full disk":
         return Fault(at, kind, "learning", "", r.uniform(2, LONG_S))
-    if kind == "visitor":
-        return Fault(at, kind, r.choice(VISITORS), r.choice(("leave", "kill")), r.uniform(4, LONG_S))
+    if kind == "extra member":
+        return Fault(at, kind, r.choice(EXTRA_MEMBERS), r.choice(("leave", "kill")), r.uniform(4, LONG_S))
     return Fault(at, kind, kind, "", r.uniform(0, 3))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from load.chaos.expected import plan_without
-from load.chaos.faults import strike
+from load.chaos.faults import inject
 from load.chaos.plan import Fault, plan
 from load.chaos.publisher import Publisher
 from load.chaos.reader import Reader
@@ -128,10 +128,10 @@ def _flow(system: System, order: Order, report: Report, say: Say) -> None:
     system.wait_ready()
     say(f"seed {order.seed}: {len(faults)} faults in {order.seconds:.0f} s")
     publisher.start()
-    _strike_all(system, faults, report, say, order.seconds)
+    _inject_all(system, faults, report, say, order.seconds)
     publisher.join()
     published = time.time()
-    system.lift()
+    system.heal()
     report.hits = system.hits
     report.catch_up = settle(system, reader, report)
     if report.differences or system.workers.failures:
@@ -156,7 +156,7 @@ def conclude(system: System, publisher: Publisher, reader: Reader, report: Repor
     _verify(system, report)
 
 
-def _strike_all(system: System, faults: list[Fault], report: Report, say: Say, seconds: float) -> None:
+def _inject_all(system: System, faults: list[Fault], report: Report, say: Say, seconds: float) -> None:
     """Each fault at its time, up to LANES at once; returns when the last is over."""
     began = time.monotonic()
     lock = threading.Lock()
@@ -164,7 +164,7 @@ def _strike_all(system: System, faults: list[Fault], report: Report, say: Say, s
     def one(fault: Fault) -> None:
         at = time.monotonic() - began
         try:
-            result = strike(system, fault)
+            result = inject(system, fault)
         except Exception as error:
             result = f"could not be done: {type(error).__name__}: {error}"
         text = f"{at:6.1f} s {fault.kind} {fault.on} {fault.how}: {result}"

@@ -26,13 +26,13 @@ START_TRIES = 3
 
 
 class System:
-    """Everything of a run in one folder. `lifted` is set when no fault may last any longer."""
+    """Everything of a run in one folder. `healed` is set when all faults must end."""
 
     def __init__(self, folder: Path, settings: dict[str, str], without: Sequence[str] = ()) -> None:
         """`settings`: TIDECAST_ variables of the workers; `without`: guards that are switched off."""
         self.folder = folder
         self.servers = Servers(folder)
-        self.lifted = threading.Event()
+        self.healed = threading.Event()
         self.points = folder / "points"
         self.models = folder / "models"
         self.hits: list[str] = []
@@ -44,10 +44,10 @@ class System:
     def start(self) -> None:
         """Servers, links, topics, workers."""
         (self.points / "hits").mkdir(parents=True)
-        (self.folder / "doors").mkdir()
+        (self.folder / "mounts").mkdir()
         disk.mount(self.models)
         for name in KINDS:
-            self.open_door(name)
+            self.mount_models(name)
         self._proxies.__enter__()
         self._servers_up()
         known = self.servers.place["ports"]
@@ -66,24 +66,24 @@ class System:
             inner = free_ports(len(KINDS))
             for name, port in zip(KINDS, inner, strict=True):
                 self.links[name, "kafka"] = self._proxies.link(f"{name}>kafka:{port}", HOST, port)
-            doors = [self.links[name, "kafka"].port for name in KINDS]
+            outer = [self.links[name, "kafka"].port for name in KINDS]
             try:
-                self.servers.up([f"--kafka-listener={i}:{o}" for i, o in zip(inner, doors, strict=True)])
+                self.servers.up([f"--kafka-listener={i}:{o}" for i, o in zip(inner, outer, strict=True)])
                 return
             except subprocess.CalledProcessError:
                 if not left:
                     raise
                 self.servers.clear()  # those that came up know the ports that were taken
 
-    def door(self, name: str) -> Path:
-        """A worker's own way to the model store."""
-        return self.folder / "doors" / name
+    def model_mount(self, name: str) -> Path:
+        """The path by which a worker reaches the model store."""
+        return self.folder / "mounts" / name
 
-    def open_door(self, name: str) -> None:
-        """Let a worker see the model store."""
-        door = self.door(name)
-        if not door.is_symlink():
-            door.symlink_to(self.models, target_is_directory=True)
+    def mount_models(self, name: str) -> None:
+        """Make the model store visible to a worker."""
+        mount = self.model_mount(name)
+        if not mount.is_symlink():
+            mount.symlink_to(self.models, target_is_directory=True)
 
     def _worker(self, name: str) -> Worker:
         own = {
@@ -91,7 +91,7 @@ class System:
             "TIDECAST_REDIS_URL": f"redis://{self.links[name, 'redis'].address}/0",
             "TIDECAST_CLICKHOUSE_URL": f"http://{self.links[name, 'clickhouse'].address}",
             "TIDECAST_REGISTRY": f"http://{self.links[name, 'registry'].address}/apis/ccompat/v7",
-            "TIDECAST_MODEL_STORE": self.door(name).as_uri(),
+            "TIDECAST_MODEL_STORE": self.model_mount(name).as_uri(),
             "TIDECAST_FAIL_POINTS": str(self.points),
             **self._settings,
         }
@@ -139,15 +139,15 @@ class System:
 
     def pause(self, seconds: float) -> None:
         """Wait, but not beyond the end of all faults."""
-        self.lifted.wait(seconds)
+        self.healed.wait(seconds)
 
-    def lift(self) -> None:
-        """End all faults: every link heals, every server and worker runs."""
-        self.lifted.set()
+    def heal(self) -> None:
+        """End all faults: heal every link, and start every server and worker that is down."""
+        self.healed.set()
         for link in self.links.values():
             link.heal()
         for name in KINDS:
-            self.open_door(name)
+            self.mount_models(name)
         for armed in self.points.glob("*.*"):
             armed.unlink(missing_ok=True)
         with self.servers.lock:
@@ -178,7 +178,7 @@ class System:
 
     def abandon(self) -> None:
         """Kill the workers, end the servers."""
-        self.lifted.set()
+        self.healed.set()
         if hasattr(self, "workers"):
             self.workers.kill()
         self.servers.down(wipe=True)

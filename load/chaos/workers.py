@@ -22,9 +22,9 @@ KINDS: dict[str, tuple[str, ...]] = {
     "history": ("history",),
 }
 """Name → verbs."""
-VISITORS = ("scoring-c", "learning-b")
+EXTRA_MEMBERS = ("scoring-c", "learning-b")
 """They join and leave."""
-ALWAYS = tuple(name for name in KINDS if name not in VISITORS)
+ALWAYS = tuple(name for name in KINDS if name not in EXTRA_MEMBERS)
 LOST = "tidecast rebuild"
 """What a worker says when its state is gone."""
 STOP_PATIENCE_S = 40.0
