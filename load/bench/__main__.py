@@ -17,7 +17,7 @@ from load.bench.figures import Figures
 from load.bench.parts import kill_midway, many_customers, recovery, soak, stored
 from load.bench.parts.draining import alone, together
 from load.bench.parts.latency import ladder
-from load.bench.system import TOLD, VERBS, System, server_versions, servers
+from load.bench.system import EXPLICIT_OUTCOMES, VERBS, System, server_versions, servers
 from load.cli_types import Finite, writable
 
 
@@ -27,20 +27,20 @@ class Bench:
     def __init__(
         self,
         events: int,
-        half: int,
+        midway_events: int,
         runs: int,
         partitions: int,
         rates: tuple[int, ...],
         seconds: int,
-        crowds: Sequence[int],
+        customer_counts: Sequence[int],
     ) -> None:
         self.events = events
-        self.half = half
+        self.midway_events = midway_events
         self.runs = runs
         self.partitions = partitions
         self.rates = rates
         self.seconds = seconds
-        self.crowds = crowds
+        self.customer_counts = customer_counts
         self.figures = Figures()
 
     def options(self) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class Bench:
 
     def memory(self) -> None:
         """Memory against the number of customers."""
-        for customers in self.crowds:
+        for customers in self.customer_counts:
             for _ in range(self.runs):
                 found = many_customers.measure(System(self.partitions), customers, customers)
                 label = f"{customers:,} customers"
@@ -90,13 +90,13 @@ class Bench:
 
     def recovery(self) -> None:
         """kill -9 of the scorer, with the fewest and the most customers."""
-        for customers in sorted({min(self.crowds), max(self.crowds)}):
+        for customers in sorted({min(self.customer_counts), max(self.customer_counts)}):
             recovery.measure(System(self.partitions), customers, self.runs, self.figures)
 
-    def halfway(self) -> None:
+    def kill_midway(self) -> None:
         """kill -9 of the scorer when half of a backlog is done, and what of it is left in the end."""
         for _ in range(self.runs):
-            kill_midway.measure(System(self.partitions, use_case=TOLD), self.half, self.figures)
+            kill_midway.measure(System(self.partitions, use_case=EXPLICIT_OUTCOMES), self.midway_events, self.figures)
 
     def workers(self) -> None:
         """One scoring process against two."""
@@ -115,12 +115,12 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "stored": Bench.stored,
     "memory": Bench.memory,
     "recovery": Bench.recovery,
-    "halfway": Bench.halfway,
+    "kill-midway": Bench.kill_midway,
     "workers": Bench.workers,
 }
 SLOW_EVENTS = 20_000
 """Of the backlog, for a system that needs long for more."""
-SHORT = ("drain", "latency", "recovery", "halfway")
+SHORT = ("drain", "latency", "recovery", "kill-midway")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -129,12 +129,16 @@ SHORT = ("drain", "latency", "recovery", "halfway")
 @click.option(
     "--events",
     type=click.IntRange(1000),
-    help="Size of a backlog.  [default: 300,000, halfway 500,000; short 50,000 and 20,000]",
+    help="Size of a backlog.  [default: 300,000, kill-midway 500,000; short 50,000 and 20,000]",
 )
 @click.option("--runs", type=click.IntRange(1), help="Runs of each measurement.  [default: 3; short 1]")
 @click.option("--rate", "rates", multiple=True, type=click.IntRange(1), help="Offered events/s; again for more.")
 @click.option(
-    "--customers", "crowds", multiple=True, type=click.IntRange(1), help="For memory and recovery; again for more."
+    "--customers",
+    "customer_counts",
+    multiple=True,
+    type=click.IntRange(1),
+    help="For memory and recovery; again for more.",
 )
 @click.option("--seconds", type=click.IntRange(1), help="How long at each rate.  [default: 15; short 8]")
 @click.option("--soak", "minutes", type=Finite(0.5, 10_000), help="Only a soak of so many minutes, after a backlog.")
@@ -155,7 +159,7 @@ def main(
     events: int | None,
     runs: int | None,
     rates: tuple[int, ...],
-    crowds: tuple[int, ...],
+    customer_counts: tuple[int, ...],
     seconds: int | None,
     minutes: float | None,
     folder: Path | None,
@@ -163,17 +167,17 @@ def main(
     file: Path | None,
 ) -> None:
     """Measure Tidecast on servers of its own: all parts, or each PART named (yardsticks, drain, stages, latency,
-    stored, memory, recovery, halfway, workers).
+    stored, memory, recovery, kill-midway, workers).
 
     The reference job (load/reference): 84-byte events of 48,000 customers, 20 features, two logistic targets asked on
     every event, learning on, Redis with its append-only file, all acks. A table of least, median and greatest.
 
     \b
     tidecast bench                         # everything: about 25 minutes
-    tidecast bench --short                 # drain, latency, recovery, halfway: two to three minutes
+    tidecast bench --short                 # drain, latency, recovery, kill-midway: two to three minutes
     tidecast bench drain --runs 5 --json drain.json
     tidecast bench latency --rate 5000 --seconds 60
-    tidecast bench halfway                 # kill -9 in the midst of 500,000 events, and what of it is left
+    tidecast bench kill-midway             # kill -9 in the midst of 500,000 events, and what of it is left
     tidecast bench --soak 20
     tidecast bench --profile flames --events 50000
     """
@@ -184,7 +188,7 @@ def main(
         partitions,
         rates or ((1000, 5000) if short else (1000, 5000, 10_000, 15_000)),
         seconds or (8 if short else 15),
-        crowds or ((10_000,) if short else (10_000, 100_000, 1_000_000)),
+        customer_counts or ((10_000,) if short else (10_000, 100_000, 1_000_000)),
     )
     alone = "--soak" if minutes is not None else "--profile" if folder is not None else ""
     if alone and (parts or short or (folder is not None and (file is not None or minutes is not None))):

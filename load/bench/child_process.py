@@ -16,7 +16,7 @@ START = multiprocessing.get_context("spawn")
 ENDED = "a process of the benchmark itself has ended: see above"
 
 
-class Apart:
+class ChildProcess:
     """Calls `work(connection, *args)` in a process of its own; ended with this one at the latest."""
 
     def __init__(self, work: Callable[..., None], *args: Any) -> None:

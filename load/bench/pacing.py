@@ -11,7 +11,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from load.bench.child_process import Apart
+from load.bench.child_process import ChildProcess
 from load.bench.job import Job, Made
 from load.bench.publishing import producer
 from load.wire import Wire, leading_text
@@ -58,7 +58,7 @@ class Places:
         return dict(zip(zip(self.partitions, self.offsets, strict=True), self.due, strict=True))
 
 
-class Pacer(Apart):
+class Pacer(ChildProcess):
     """The handle of the publisher's process: `make`, `go`, `done`, `places`."""
 
     def __init__(self, order: Order) -> None:

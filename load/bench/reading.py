@@ -11,7 +11,7 @@ from typing import Any
 import click
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from load.bench.child_process import START, Apart
+from load.bench.child_process import START, ChildProcess
 from load.wire import Wire, leading_text
 
 PATIENCE_S = 300.0
@@ -62,7 +62,7 @@ class Read:
         return min((moment for moment in self.sources().values() if moment >= since), default=since)
 
 
-class Reader(Apart):
+class Reader(ChildProcess):
     """The handle of the reader's process, which reads from the topic's beginning."""
 
     def __init__(self, kafka: str, registry: str, topic: str, partitions: int, check: Callable[[], None]) -> None:

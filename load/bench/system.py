@@ -27,7 +27,7 @@ from load.bench.reading import Reader
 from load.wire import Wire, addresses
 
 USE_CASE = Path(__file__).parent.parent / "reference" / "use_case"
-TOLD = USE_CASE / "explicit_outcomes.py"
+EXPLICIT_OUTCOMES = USE_CASE / "explicit_outcomes.py"
 """The reference job with outcomes that are told."""
 PATIENCE_S = 300.0
 IDLE_S = 2.0

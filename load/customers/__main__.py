@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from load.cli_types import Finite
-from load.customers.behaviour import Lives
+from load.customers.behaviour import CustomerBehaviour
 from load.customers.encoding import MOST_CUSTOMERS
 from load.customers.pace import Pace
 from load.customers.publishing import Publisher
@@ -52,16 +52,18 @@ def main(
         raise click.UsageError(
             f"{pace.events:,} events in {days:g} days are too many to draw a day at a time: raise --days"
         )
-    lives = Lives(customers, seed, pace.events / days, chosen.skew, chosen.rings)
+    behaviour = CustomerBehaviour(customers, seed, pace.events / days, chosen.skew, chosen.rings)
     if dry:
-        stream = Stream(lives, chosen, pace.events, seed, ((bytes(5), b""), (bytes(5), b"\0")))
+        stream = Stream(behaviour, chosen, pace.events, seed, ((bytes(5), b""), (bytes(5), b"\0")))
         began, made = time.process_time(), 0
         for chunk in stream:
             made += len(chunk.keys)
         told: dict[str, Any] = {"records": made, "per_cpu_second": round(made / (time.process_time() - began))}
     else:
         place = addresses()
-        stream = Stream(lives, chosen, pace.events, seed, layouts(place["registry"], chosen.new_schema_at is not None))
+        stream = Stream(
+            behaviour, chosen, pace.events, seed, layouts(place["registry"], chosen.new_schema_at is not None)
+        )
         told = asdict(
             Publisher(place["kafka"], prefixed("customer-events"), _ticks(place, partitions)).run(stream, pace)
         )

@@ -1,4 +1,4 @@
-"""Customers with lives: they arrive, grow, settle, fade, leave and may come back. In which state a customer is nobody
+"""Customers with behaviour: they arrive, grow, settle, fade, leave and may come back. In which state a customer is nobody
 sees; it decides how much they do and what. Whoever knows it can say how likely a customer is to stay silent, and so
 how well a model could predict at best.
 
@@ -63,7 +63,7 @@ def habits() -> Any:
     return 7.0 * table / table.sum(axis=(1, 2), keepdims=True)
 
 
-class Lives:
+class CustomerBehaviour:
     """So many customers, for ever: call `day` once for each day, in order. 7 bytes a customer, about 30 more while a
     day is drawn (by the types of the arrays)."""
 
@@ -89,7 +89,7 @@ class Lives:
     def day(self, turned: float = 0.0, busy: Any = 1.0) -> Iterator[Events]:
         """The next day's events, hour by hour. `turned`: how far the drift has gone, 0 to 1; `busy`: factor per hour.
 
-        Who has left for good is not replaced: a scenario's run is short in lives."""
+        Who has left for good is not replaced: a scenario's run is short in comparison."""
         self._day += 1
         self._turned = turned
         if self._day:

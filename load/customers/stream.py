@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from load.customers.behaviour import DAY_MS, HOUR_MS, START_MS, Events, Lives
+from load.customers.behaviour import DAY_MS, HOUR_MS, START_MS, Events, CustomerBehaviour
 from load.customers.encoding import customer_ids, encoded, split
 from load.customers.scenarios import Scenario, turned
 
@@ -35,10 +35,15 @@ class Stream:
     schema of the beginning and of the newer one."""
 
     def __init__(
-        self, lives: Lives, scenario: Scenario, total: int, seed: int, headers: tuple[tuple[bytes, bytes], ...]
+        self,
+        behaviour: CustomerBehaviour,
+        scenario: Scenario,
+        total: int,
+        seed: int,
+        headers: tuple[tuple[bytes, bytes], ...],
     ) -> None:
-        self.best = Best(lives.customers)
-        self._lives = lives
+        self.best = Best(behaviour.customers)
+        self._behaviour = behaviour
         self._scenario = scenario
         self._total = total
         self._rng = np.random.default_rng([seed, 1])
@@ -50,8 +55,8 @@ class Stream:
         day = 0
         while True:
             at = self._published / self._total
-            for hour, events in enumerate(self._lives.day(turned(self._scenario.drift, at))):
-                self.best.take(events, self._lives.silence(events))
+            for hour, events in enumerate(self._behaviour.day(turned(self._scenario.drift, at))):
+                self.best.take(events, self._behaviour.silence(events))
                 yield self._chunk(events, START_MS + day * DAY_MS + (hour + 1) * HOUR_MS)
                 if self._published >= self._total:
                     return

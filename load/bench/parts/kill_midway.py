@@ -19,16 +19,16 @@ from schemas.marks import Marks
 
 NAMES = ("top_up", "silence")
 """The targets, in the order of the predictions' ordinals."""
-TOLD_EVERY = 10
+OUTCOME_EVERY = 10
 SERVE_EVERY = 500
-"""As told.py says: what is learnt shows in versions, so that a last one belongs to the last label."""
-WHOLE = TOLD_EVERY * SERVE_EVERY
+"""As explicit_outcomes.py says: what is learnt shows in versions, so that a last one belongs to the last label."""
+WHOLE = OUTCOME_EVERY * SERVE_EVERY
 """Events that make a version."""
-LABEL = "kill -9 halfway"
+LABEL = "kill -9 midway"
 
 
 def measure(system: System, events: int, figures: Figures) -> None:
-    """So many events, rounded to whole versions; `system` has told.py deployed."""
+    """So many events, rounded to whole versions; `system` has explicit_outcomes.py deployed."""
     events = max(WHOLE, events // WHOLE * WHOLE)
     epoch = json.loads(system.run("status", "--json"))["epoch"]
     publish(system.job, events, epoch, producer(system.place["kafka"]), system.prefix + "customer-events")
@@ -56,7 +56,7 @@ def publish(job: Job, events: int, epoch: int, target: Producer, topic: str) -> 
         for one in made:
             number += 1
             report = None
-            if number % TOLD_EVERY == 0:
+            if number % OUTCOME_EVERY == 0:
                 chosen.append(Asked(one.key or b""))
                 report = chosen[-1].delivered
             target.produce(topic, one.value, one.key, on_delivery=report)
@@ -137,7 +137,7 @@ def _tell(figures: Figures, system: System, events: int) -> None:
     served = _served(system)
     for target in NAMES:
         learnt = sum(name == target and offset <= served[target] for name, offset in examples.places)
-        figures.add(f"{LABEL}: labels learnt by {target}", f"of {events // TOLD_EVERY:,}", learnt)
+        figures.add(f"{LABEL}: labels learnt by {target}", f"of {events // OUTCOME_EVERY:,}", learnt)
 
 
 def _served(system: System) -> dict[str, int]:
@@ -153,6 +153,6 @@ def _verify(figures: Figures, system: System) -> None:
     figures.add(f"{LABEL}: customers whose state is wrong", f"of {customers['compared']:,}", customers["differing"])
     others = sum(finding["differing"] for finding in found.values())
     figures.add(f"{LABEL}: outputs, models, switches, counts that are wrong", "", others)
-    figures.extras.setdefault("halfway_differences", []).append(
+    figures.extras.setdefault("kill_midway_differences", []).append(
         {name: finding["differences"] for name, finding in {"customers": customers, **found}.items()}
     )

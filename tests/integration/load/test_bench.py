@@ -6,7 +6,7 @@ from load.bench.figures import Figures
 from load.bench.parts import kill_midway, recovery
 from load.bench.parts.draining import together
 from load.bench.parts.latency import ladder
-from load.bench.system import TOLD, System
+from load.bench.system import EXPLICIT_OUTCOMES, System
 from tests.integration.conftest import Stack
 
 pytestmark = pytest.mark.integration
@@ -34,11 +34,11 @@ def test_drain_ladder_and_kill(stack: Stack, monkeypatch: pytest.MonkeyPatch) ->
     assert figures.extras["latency_histograms_us"]["100"][0]
 
 
-def test_a_kill_halfway_leaves_nothing(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_midway_leaves_no_trace(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIDECAST_DATA", str(stack.folder))
     figures = Figures()
-    kill_midway.measure(System(2, use_case=TOLD), 5000, figures)
-    found = {spread.name.removeprefix("kill -9 halfway: "): spread.median for spread in figures.spreads()}
+    kill_midway.measure(System(2, use_case=EXPLICIT_OUTCOMES), 5000, figures)
+    found = {spread.name.removeprefix("kill -9 midway: "): spread.median for spread in figures.spreads()}
     assert found["labels learnt by top_up"] == found["labels learnt by silence"] == 500
     wrong = {
         name: value for name, value in found.items() if not name.startswith(("labels", "until", "longest", "sent"))

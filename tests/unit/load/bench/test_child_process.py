@@ -3,22 +3,22 @@ from multiprocessing.connection import Connection
 import click
 import pytest
 
-from load.bench.child_process import Apart
+from load.bench.child_process import ChildProcess
 
 
 def test_it_answers_and_what_has_ended_is_told() -> None:
-    apart = Apart(Connection.send, "done")
-    assert apart.answer() == "done"
+    child = ChildProcess(Connection.send, "done")
+    assert child.answer() == "done"
     with pytest.raises(click.ClickException, match="ended"):
-        apart.answer()
-    apart.end()
+        child.answer()
+    child.end()
     with pytest.raises(click.ClickException, match="ended"):
-        apart.check_alive()
+        child.check_alive()
 
 
 def test_to_close_the_pipe_ends_it() -> None:
-    apart = Apart(Connection.recv)
-    apart.check_alive()
-    apart.end()
+    child = ChildProcess(Connection.recv)
+    child.check_alive()
+    child.end()
     with pytest.raises(click.ClickException):
-        apart.check_alive()
+        child.check_alive()

@@ -1,24 +1,24 @@
 import numpy as np
 import pytest
 
-from load.customers.behaviour import DAY_MS, HABITS, SMS, START_MS, Events, Lives, joined
+from load.customers.behaviour import DAY_MS, HABITS, SMS, START_MS, Events, CustomerBehaviour, joined
 from load.customers.stream import Best
 
 
-def days(lives: Lives, count: int) -> list[Events]:
-    return [joined(list(lives.day())) for _ in range(count)]
+def days(behaviour: CustomerBehaviour, count: int) -> list[Events]:
+    return [joined(list(behaviour.day())) for _ in range(count)]
 
 
-def test_a_seed_lives_the_same_lives() -> None:
-    one, two = (days(Lives(2000, 7, 3000, rings=0.01), 3) for _ in range(2))
+def test_the_same_seed_gives_the_same_behaviour() -> None:
+    one, two = (days(CustomerBehaviour(2000, 7, 3000, rings=0.01), 3) for _ in range(2))
     for here, there in zip(one, two, strict=True):
         for mine, yours in zip(here, there, strict=True):
             np.testing.assert_array_equal(mine, yours)
-    assert len(days(Lives(2000, 8, 3000), 1)[0].moment) != len(one[0].moment)
+    assert len(days(CustomerBehaviour(2000, 8, 3000), 1)[0].moment) != len(one[0].moment)
 
 
 def test_days_are_in_order_and_as_busy_as_asked() -> None:
-    found = days(Lives(5000, 1, 8000), 7)
+    found = days(CustomerBehaviour(5000, 1, 8000), 7)
     for number, day in enumerate(found):
         assert (np.diff(day.moment) >= 0).all()
         assert START_MS + number * DAY_MS <= day.moment[0] and day.moment[-1] < START_MS + (number + 1) * DAY_MS
@@ -28,11 +28,11 @@ def test_days_are_in_order_and_as_busy_as_asked() -> None:
 
 
 def test_the_chance_of_silence_is_the_share_that_is_silent() -> None:
-    lives = Lives(4000, 3, 4000)
+    behaviour = CustomerBehaviour(4000, 3, 4000)
     asked, told = [], []
     for _ in range(30):
-        for hour in lives.day():
-            asked.append((hour.moment, hour.customer, lives.silence(hour)))
+        for hour in behaviour.day():
+            asked.append((hour.moment, hour.customer, behaviour.silence(hour)))
             told.append(hour)
     everything = joined(told)
     by_customer: dict[int, list[int]] = {}
@@ -56,18 +56,18 @@ def test_the_chance_of_silence_is_the_share_that_is_silent() -> None:
 
 
 def test_rings_top_up_the_same_amount_together() -> None:
-    day = days(Lives(5000, 1, 2000, rings=0.1), 1)[0]
+    day = days(CustomerBehaviour(5000, 1, 2000, rings=0.1), 1)[0]
     amounts, counts = np.unique(day.amount[day.fraud], return_counts=True)
     assert len(amounts) and (counts % 15 == 0).all()
 
 
 def test_drift_turns_round_who_fades() -> None:
     def faded(turned: float) -> tuple[float, float]:
-        lives = Lives(20_000, 1, 20_000)
+        behaviour = CustomerBehaviour(20_000, 1, 20_000)
         for _ in range(12):
-            list(lives.day(turned))
-        gone = lives._state >= 2
-        return gone[lives._heavy].mean(), gone[~lives._heavy].mean()
+            list(behaviour.day(turned))
+        gone = behaviour._state >= 2
+        return gone[behaviour._heavy].mean(), gone[~behaviour._heavy].mean()
 
     heavy, light = faded(0.0)
     assert heavy < light - 0.05

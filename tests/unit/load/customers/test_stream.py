@@ -9,7 +9,7 @@ import pytest
 from fastavro import parse_schema, schemaless_reader
 
 from load.customers import schema as schemas
-from load.customers.behaviour import Lives
+from load.customers.behaviour import CustomerBehaviour
 from load.customers.pace import Pace
 from load.customers.scenarios import SCENARIOS, Scenario
 from load.customers.stream import HOT, Stream
@@ -23,8 +23,8 @@ READERS = {1: parse_schema(plain(OLD)), 2: parse_schema(plain(NEW))}
 
 
 def stream(scenario: Scenario, total: int = 6000, seed: int = 1, customers: int = 2000) -> Stream:
-    lives = Lives(customers, seed, 3000, scenario.skew, scenario.rings)
-    return Stream(lives, scenario, total, seed, HEADERS)
+    behaviour = CustomerBehaviour(customers, seed, 3000, scenario.skew, scenario.rings)
+    return Stream(behaviour, scenario, total, seed, HEADERS)
 
 
 def decoded(value: bytes) -> dict[str, Any]:
