@@ -1,1 +1,1 @@
-"""Yardsticks: the reference job as others would build it, measured beside Tidecast in one run of the benchmark."""
+"""Baselines: the reference job as others would build it, measured beside Tidecast in one run of the benchmark."""

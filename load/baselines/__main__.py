@@ -1,4 +1,4 @@
-"""`python -m load.baselines`: measure one yardstick on the running local stack."""
+"""`python -m load.baselines`: measure one baseline on the running local stack."""
 
 import json
 from dataclasses import asdict

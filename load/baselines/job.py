@@ -1,4 +1,4 @@
-"""What happens to an event in every yardstick, without I/O: decode, update, ask both models, learn, encode.
+"""What happens to an event in every baseline, without I/O: decode, update, ask both models, learn, encode.
 
 Learning: the 10th event of a partition, the 20th and so on teach both models. The example is the question that the
 customer's event before it asked: the vector of then, and what this event tells of the day after it. "silence": it came
@@ -6,7 +6,7 @@ more than a day later. "top_up": it is a top-up and came within a day; a top-up 
 makes the label a cheap stand-in for Tidecast's (no open questions to keep, no timers), as one would write it in a small
 loop. Someone new has an empty vector and was silent. So as many examples are learnt as a tenth of the events.
 
-Left out, in the yardsticks' favour: checks, duplicates, lateness, snapshots of the models (they die with the process).
+Left out, in the baselines' favour: checks, duplicates, lateness, snapshots of the models (they die with the process).
 """
 
 import gc
@@ -90,7 +90,7 @@ def labels(customer: Customer, event: dict[str, Any]) -> dict[str, bool]:
 
 def calm_garbage_collector() -> None:
     """Ask it less often, and never about what was made at the start: it would walk through all customers again and
-    again. No documentation says so, but whoever profiles finds it; without it all yardsticks would be slower."""
+    again. No documentation says so, but whoever profiles finds it; without it all baselines would be slower."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 1000)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from load.baselines.measure import measure as measure_yardstick
+from load.baselines.measure import measure as measure_baseline
 from load.baselines.worker import MODULES
 from load.bench import profiling
 from load.bench.figures import Figures
@@ -47,13 +47,13 @@ class Bench:
         """What was asked for."""
         return {name: value for name, value in vars(self).items() if name != "figures"}
 
-    def yardsticks(self) -> None:
+    def baselines(self) -> None:
         """The same job by a bare loop, plain Faust and a confluent-kafka loop (load/baselines)."""
         for _ in range(self.runs):
             for kind in MODULES:
-                found = measure_yardstick(kind, min(self.events, SLOW_EVENTS) if kind == "faust" else self.events)
-                self.figures.add(f"yardstick {kind}: drain", "events/s", found.drain_events_per_s)
-                self.figures.add(f"yardstick {kind}: CPU", "µs/event", found.cpu_us_per_event)
+                found = measure_baseline(kind, min(self.events, SLOW_EVENTS) if kind == "faust" else self.events)
+                self.figures.add(f"baseline {kind}: drain", "events/s", found.drain_events_per_s)
+                self.figures.add(f"baseline {kind}: CPU", "µs/event", found.cpu_us_per_event)
 
     def drain(self) -> None:
         """A backlog through scoring and learning, and through all stages."""
@@ -108,7 +108,7 @@ class Bench:
 
 
 PARTS: dict[str, Callable[[Bench], None]] = {
-    "yardsticks": Bench.yardsticks,
+    "baselines": Bench.baselines,
     "drain": Bench.drain,
     "stages": Bench.stages,
     "latency": Bench.latency,
@@ -166,7 +166,7 @@ def main(
     partitions: int,
     file: Path | None,
 ) -> None:
-    """Measure Tidecast on servers of its own: all parts, or each PART named (yardsticks, drain, stages, latency,
+    """Measure Tidecast on servers of its own: all parts, or each PART named (baselines, drain, stages, latency,
     stored, memory, recovery, kill-midway, workers).
 
     The reference job (load/reference): 84-byte events of 48,000 customers, 20 features, two logistic targets asked on

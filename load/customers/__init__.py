@@ -1,1 +1,1 @@
-"""The load generator: customers with behaviour, scenarios as data, events at a rate that no slow system can slow down."""
+"""The load generator: simulated customers, scenarios as data, and a publisher that keeps its rate."""

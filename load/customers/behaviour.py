@@ -1,4 +1,4 @@
-"""Customers with behaviour: they arrive, grow, settle, fade, leave and may come back. In which state a customer is nobody
+"""Simulated customers: they arrive, grow, settle, fade, leave and may come back. In which state a customer is nobody
 sees; it decides how much they do and what. Whoever knows it can say how likely a customer is to stay silent, and so
 how well a model could predict at best.
 

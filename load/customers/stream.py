@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from load.customers.behaviour import DAY_MS, HOUR_MS, START_MS, Events, CustomerBehaviour
+from load.customers.behaviour import DAY_MS, HOUR_MS, START_MS, CustomerBehaviour, Events
 from load.customers.encoding import customer_ids, encoded, split
 from load.customers.scenarios import Scenario, turned
 

@@ -1,4 +1,4 @@
-"""The yardsticks on the real servers: every event answered once for each target, and nothing left behind."""
+"""The baselines on the real servers: every event answered once for each target, and nothing left behind."""
 
 import pytest
 import redis

@@ -1,4 +1,4 @@
-"""What the yardsticks keep of a customer comes back from where they keep it, and the answers with it."""
+"""What the baselines keep of a customer comes back from where they keep it, and the answers with it."""
 
 from load.baselines import confluent_loop, faust_app
 from load.baselines.features import Customer, Profile, features, update

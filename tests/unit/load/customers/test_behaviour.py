@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from load.customers.behaviour import DAY_MS, HABITS, SMS, START_MS, Events, CustomerBehaviour, joined
+from load.customers.behaviour import DAY_MS, HABITS, SMS, START_MS, CustomerBehaviour, Events, joined
 from load.customers.stream import Best
 
 
