@@ -10,7 +10,7 @@ import click
 
 from load.bench.figures import environment
 from load.bench.parts.many_customers import measure
-from load.bench.system import System, servers
+from load.bench.system import BenchSystem, servers
 
 
 @click.command()
@@ -28,7 +28,7 @@ def main(customers: int, events: int | None, partitions: int, file: Path | None)
     python -m load.hostile --customers 1 --events 1000000
     """
     with servers():
-        figures = measure(System(partitions), customers, events or customers)
+        figures = measure(BenchSystem(partitions), customers, events or customers)
     for name, value in asdict(figures).items():
         click.echo(f"{name.replace('_', ' '):26} {value:>14,}")
     told = json.dumps({"figures": asdict(figures), "environment": environment()})

@@ -11,7 +11,7 @@ ASK_EVERY = 0.25
 """Seconds for which an answer holds."""
 
 
-class Lag:
+class ScoringLag:
     """Records of a topic that the group has not committed yet."""
 
     def __init__(self, kafka: str, topic: str, partitions: int, most: int) -> None:

@@ -18,11 +18,11 @@ from typing import Any
 import click
 import psutil
 
-from load.chaos.publisher import Publisher
-from load.chaos.reader import Reader
-from load.chaos.run import Order, Report, conclude, settle
+from load.chaos.publisher import ChaosPublisher
+from load.chaos.reader import ChaosReader
+from load.chaos.run import ChaosOptions, ChaosReport, conclude, settle
 from load.chaos.servers import PARTS
-from load.chaos.system import PARTITIONS, TARGETS, System
+from load.chaos.system import PARTITIONS, TARGETS, ChaosSystem
 from load.cli_types import Finite
 
 CALM_S = 12.0
@@ -56,10 +56,10 @@ class Outage:
     said: list[str] = field(default_factory=list)
 
 
-class Watch:
+class SystemProbe:
     """What can be seen of a running system from outside."""
 
-    def __init__(self, system: System, reader: Reader, publisher: Publisher) -> None:
+    def __init__(self, system: ChaosSystem, reader: ChaosReader, publisher: ChaosPublisher) -> None:
         self._system = system
         self._reader = reader
         self._publisher = publisher
@@ -104,53 +104,53 @@ def _problems(url: str) -> list[str]:
         return [f"{url}: {error}"]
 
 
-def away(system: System, watch: Watch, server: str, seconds: float, rate: float) -> Outage:
+def away(system: ChaosSystem, probe: SystemProbe, server: str, seconds: float, rate: float) -> Outage:
     """Take a server away for so long, then wait until all is caught up."""
-    outage = Outage(server, seconds, memory_before_mb=watch.memory_mb())
-    outage.predictions_before_per_s = _pace(watch, CALM_S)
-    usual = watch.backlog()
+    outage = Outage(server, seconds, memory_before_mb=probe.memory_mb())
+    outage.predictions_before_per_s = _pace(probe, CALM_S)
+    usual = probe.backlog()
     system.servers.kill(server)
     killed = time.monotonic()
     answered = 0
     while (now := time.monotonic() - killed) < seconds:
-        _note(outage, watch, now)
-        answered = answered or (watch.answered() if now > 5 else 0)
+        _note(outage, probe, now)
+        answered = answered or (probe.answered() if now > 5 else 0)
         time.sleep(0.5)
-    outage.predictions_away_per_s = round((watch.answered() - answered) / (seconds - 5), 1)
+    outage.predictions_away_per_s = round((probe.answered() - answered) / (seconds - 5), 1)
     begun = time.monotonic()
     system.servers.up()
     outage.started = round(time.monotonic() - begun, 1)
-    outage.backlog = behind = watch.backlog()
+    outage.backlog = behind = probe.backlog()
     while outage.green is None or behind > usual + rate * CAUGHT_UP_S * STAGES:
-        outage.memory_most_mb = max(outage.memory_most_mb, watch.memory_mb())
-        if outage.green is None and not watch.red():
+        outage.memory_most_mb = max(outage.memory_most_mb, probe.memory_mb())
+        if outage.green is None and not probe.red():
             outage.green = round(time.monotonic() - begun, 1)
         else:
-            behind = watch.backlog()
+            behind = probe.backlog()
         time.sleep(0.2)
     outage.caught_up = round(time.monotonic() - begun, 1)
     outage.speed_records_per_s = round(outage.backlog / max(outage.caught_up - outage.started, 0.1))
     return outage
 
 
-def _note(outage: Outage, watch: Watch, now: float) -> None:
-    outage.memory_most_mb = max(outage.memory_most_mb, watch.memory_mb())
-    problems = watch.red()
+def _note(outage: Outage, probe: SystemProbe, now: float) -> None:
+    outage.memory_most_mb = max(outage.memory_most_mb, probe.memory_mb())
+    problems = probe.red()
     if problems and outage.red is None:
         outage.red = round(now, 1)
     outage.said = list(dict.fromkeys([*outage.said, *problems]))[:8]
 
 
-def _pace(watch: Watch, seconds: float) -> float:
-    before = watch.answered()
+def _pace(probe: SystemProbe, seconds: float) -> float:
+    before = probe.answered()
     time.sleep(seconds)
-    return round((watch.answered() - before) / seconds, 1)
+    return round((probe.answered() - before) / seconds, 1)
 
 
 @contextmanager
-def _system() -> Iterator[System]:
+def _system() -> Iterator[ChaosSystem]:
     with tempfile.TemporaryDirectory(prefix="tidecast-outages-", ignore_cleanup_errors=True) as folder:
-        system = System(Path(folder), {})
+        system = ChaosSystem(Path(folder), {})
         try:
             system.start()
             yield system
@@ -161,20 +161,20 @@ def _system() -> Iterator[System]:
 def measure(servers: list[str], seconds: float, rate: float) -> dict[str, Any]:
     """All outages in turn, then the comparison with a calm replay."""
     total = len(servers) * (seconds + 4 * CALM_S) + 3 * CALM_S
-    order = Order(0, total, rate)
-    report = Report(0)
+    options = ChaosOptions(0, total, rate)
+    report = ChaosReport(0)
     with _system() as system:
         place = system.servers.place
-        reader = Reader(place, system.models, PARTITIONS, len(TARGETS))
-        publisher = Publisher(place, PARTITIONS, 0, rate, order.seconds, DAY_SECONDS)
-        watch = Watch(system, reader, publisher)
+        reader = ChaosReader(place, system.models, PARTITIONS, len(TARGETS))
+        publisher = ChaosPublisher(place, PARTITIONS, 0, rate, options.seconds, DAY_SECONDS)
+        probe = SystemProbe(system, reader, publisher)
         reader.start()
         publisher.start()
-        while not watch.answered() or watch.red():
+        while not probe.answered() or probe.red():
             time.sleep(0.2)
         outages = []
         for server in servers:
-            outages.append(away(system, watch, server, seconds, rate))
+            outages.append(away(system, probe, server, seconds, rate))
             click.echo(json.dumps(asdict(outages[-1])), err=True)
         publisher.join()
         report.catch_up = settle(system, reader, report)

@@ -9,7 +9,7 @@ import click
 from load.bench.figures import Figures, environment
 from load.bench.parts.draining import together
 from load.bench.parts.latency import ladder
-from load.bench.system import System, servers
+from load.bench.system import BenchSystem, servers
 
 SETTING = "TIDECAST_TRANSACTIONS"
 MODES = ("false", "true")
@@ -18,9 +18,9 @@ MODES = ("false", "true")
 def measure(mode: str, events: int, rate: int, seconds: int, partitions: int, figures: Figures) -> None:
     """One run of one mode."""
     settings = {SETTING: mode}
-    system = System(partitions, settings)
+    system = BenchSystem(partitions, settings)
     together(system, system.job.backlog(events), figures, ("scoring", "learning"), "drain")
-    system = System(partitions, settings)
+    system = BenchSystem(partitions, settings)
     ladder(system, system.job.backlog(events // 4), (rate,), seconds, 1, figures)
 
 

@@ -6,18 +6,18 @@ import json
 import time
 from collections import defaultdict
 
-from load.baselines.features import Profile
-from load.baselines.job import Job, calm_garbage_collector
-from load.baselines.order import Order
+from load.baselines.features import MemoryCustomer
+from load.baselines.job import BaselineJob, tune_garbage_collector
 from load.baselines.publishing import encoded_events
+from load.baselines.run_settings import RunSettings
 
 
-def run(order: Order) -> None:
+def run(settings: RunSettings) -> None:
     """Make the events, then time the loop; prints its seconds and CPU seconds as JSON."""
-    values = [value for _, value in encoded_events(order.events, schema_id=0)]
-    job = Job(order.events_topic, order.prediction_id)
-    customers: dict[str, Profile] = defaultdict(Profile)
-    calm_garbage_collector()
+    values = [value for _, value in encoded_events(settings.events, schema_id=0)]
+    job = BaselineJob(settings.events_topic, settings.prediction_id)
+    customers: dict[str, MemoryCustomer] = defaultdict(MemoryCustomer)
+    tune_garbage_collector()
     made = 0
     began, cpu = time.perf_counter(), time.process_time()
     for offset, value in enumerate(values):

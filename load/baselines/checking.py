@@ -8,7 +8,7 @@ from math import isclose, isnan, nan
 
 from fastavro import parse_schema, schemaless_reader
 
-from load.baselines.features import NAMES, Profile, features, update
+from load.baselines.features import NAMES, MemoryCustomer, features, update
 from load.baselines.job import LEARN_EVERY, PREDICTION_SCHEMA, TARGETS
 from load.baselines.publishing import backlog
 from load.wire import HEADER, plain
@@ -17,7 +17,7 @@ Place = tuple[int, int]
 """(partition, offset)"""
 
 
-class Answers:
+class BaselineAnswers:
     """Predictions by customer and place."""
 
     def __init__(self, values: Iterable[bytes]) -> None:
@@ -50,9 +50,9 @@ def check(values: Sequence[bytes], events: int) -> None:
     """ValueError unless these are the predictions of the backlog of so many events."""
     if len(values) != len(TARGETS) * events:
         raise ValueError(f"{len(values)} predictions of {events} events")
-    answers = Answers(values)
+    answers = BaselineAnswers(values)
     answered = answers.in_order()
-    profiles: dict[str, Profile] = defaultdict(Profile)
+    profiles: dict[str, MemoryCustomer] = defaultdict(MemoryCustomer)
     for record in backlog(events):
         customer = record["customer_id"]
         place, found = next(answered.get(customer, iter(())), (None, {}))

@@ -10,16 +10,16 @@ from collections.abc import Mapping, Sequence
 import redis
 from confluent_kafka import Consumer, KafkaException, Message, Producer
 
-from load.baselines.features import Profile, Tiles
-from load.baselines.job import Job, calm_garbage_collector
-from load.baselines.order import Order
+from load.baselines.features import MemoryCustomer, Tiles
+from load.baselines.job import BaselineJob, tune_garbage_collector
+from load.baselines.run_settings import RunSettings
 
 BATCH = 4000
 """Messages consumed at once, and what a crash repeats. Fewer cost more: a round trip to Redis, a wait for the broker's
 acks and a commit for each batch (250: a third more CPU per event)."""
 
 
-class Customers:
+class RedisCustomers:
     """Customers in Redis: a hash each, with a field per tile and per type seen."""
 
     def __init__(self, url: str, prefix: str) -> None:
@@ -27,7 +27,7 @@ class Customers:
         self._prefix = f"{prefix}customer:"
         self._stored: dict[str, dict[str, str]] = {}
 
-    def load(self, ids: Sequence[str]) -> dict[str, Profile]:
+    def load(self, ids: Sequence[str]) -> dict[str, MemoryCustomer]:
         """These customers, in one pipeline."""
         pipeline = self._client.pipeline(transaction=False)
         for each in ids:
@@ -35,7 +35,7 @@ class Customers:
         self._stored = dict(zip(ids, pipeline.execute(), strict=True))
         return {each: from_hash(stored) for each, stored in self._stored.items()}
 
-    def save(self, profiles: Mapping[str, Profile]) -> None:
+    def save(self, profiles: Mapping[str, MemoryCustomer]) -> None:
         """What has changed since `load`, in one pipeline."""
         pipeline = self._client.pipeline(transaction=False)
         for each, profile in profiles.items():
@@ -49,7 +49,7 @@ class Customers:
         pipeline.execute()
 
 
-def to_hash(profile: Profile) -> dict[str, str]:
+def to_hash(profile: MemoryCustomer) -> dict[str, str]:
     """The fields of a customer's hash: `h:call:473321` → `3,27.5`, `seen:call` → ms, `clock` → ms."""
     fields = {"clock": str(profile.clock)}
     for kind, moment in profile.seen.items():
@@ -61,9 +61,9 @@ def to_hash(profile: Profile) -> dict[str, str]:
     return fields
 
 
-def from_hash(fields: Mapping[str, str]) -> Profile:
+def from_hash(fields: Mapping[str, str]) -> MemoryCustomer:
     """The customer; someone new without fields."""
-    profile = Profile()
+    profile = MemoryCustomer()
     tiles: dict[str, Tiles] = {"h": profile.hours, "d": profile.days}
     for name, value in fields.items():
         what, *rest = name.split(":")
@@ -77,30 +77,30 @@ def from_hash(fields: Mapping[str, str]) -> Profile:
     return profile
 
 
-class Loop:
+class ConsumeLoop:
     """Consume, answer, produce, save, commit."""
 
-    def __init__(self, order: Order) -> None:
-        self._topic = order.predictions_topic
-        self._job = Job(order.events_topic, order.prediction_id)
-        self._customers = Customers(order.redis, order.prefix)
+    def __init__(self, settings: RunSettings) -> None:
+        self._topic = settings.predictions_topic
+        self._job = BaselineJob(settings.events_topic, settings.prediction_id)
+        self._customers = RedisCustomers(settings.redis, settings.prefix)
         self._consumer = Consumer(
             {
-                "bootstrap.servers": order.kafka,
-                "group.id": order.group,
+                "bootstrap.servers": settings.kafka,
+                "group.id": settings.group,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
             }
         )
         self._producer = Producer(
             {
-                "bootstrap.servers": order.kafka,
+                "bootstrap.servers": settings.kafka,
                 "partitioner": "murmur2_random",
                 "enable.idempotence": True,
                 "linger.ms": 5,
             }
         )
-        self._consumer.subscribe([order.events_topic])
+        self._consumer.subscribe([settings.events_topic])
         self._ended = False
 
     def run(self) -> None:
@@ -130,9 +130,9 @@ class Loop:
         self._consumer.commit(asynchronous=False)
 
 
-def run(order: Order) -> None:
+def run(settings: RunSettings) -> None:
     """Until SIGTERM."""
-    loop = Loop(order)
+    loop = ConsumeLoop(settings)
     signal.signal(signal.SIGTERM, lambda *_: loop.end())
-    calm_garbage_collector()
+    tune_garbage_collector()
     loop.run()

@@ -12,11 +12,11 @@ import msgpack
 from faust.serializers import codecs
 
 from load.baselines.features import Tiles
-from load.baselines.job import Job, calm_garbage_collector
-from load.baselines.order import Order
+from load.baselines.job import BaselineJob, tune_garbage_collector
+from load.baselines.run_settings import RunSettings
 
 
-class Packed(codecs.Codec):  # type: ignore[misc]
+class MessagePackCodec(codecs.Codec):  # type: ignore[misc]
     """MessagePack: Faust's own JSON would make text of the slots, and is several times slower."""
 
     def _dumps(self, value: Any) -> Any:
@@ -26,11 +26,11 @@ class Packed(codecs.Codec):  # type: ignore[misc]
         return msgpack.unpackb(data, strict_map_key=False)
 
 
-codecs.register("baseline-msgpack", Packed())
+codecs.register("baseline-msgpack", MessagePackCodec())
 
 
-class Customer(faust.Record, serializer="baseline-msgpack", include_metadata=False):  # type: ignore[misc, call-arg]
-    """A customer in the table: see features.Customer."""
+class TableCustomer(faust.Record, serializer="baseline-msgpack", include_metadata=False):  # type: ignore[misc, call-arg]
+    """A customer in the table: see features.CustomerTiles."""
 
     hours: Tiles
     days: Tiles
@@ -38,24 +38,24 @@ class Customer(faust.Record, serializer="baseline-msgpack", include_metadata=Fal
     clock: int
 
 
-def newcomer() -> Customer:
+def newcomer() -> TableCustomer:
     """Someone of whom nothing is known."""
-    return Customer(hours={}, days={}, seen={}, clock=0)
+    return TableCustomer(hours={}, days={}, seen={}, clock=0)
 
 
-def build(order: Order) -> faust.App:
+def build(settings: RunSettings) -> faust.App:
     """The app; nothing is connected before it starts."""
-    job = Job(order.events_topic, order.prediction_id)
+    job = BaselineJob(settings.events_topic, settings.prediction_id)
 
-    class Activity(codecs.Codec):  # type: ignore[misc]
+    class ActivityCodec(codecs.Codec):  # type: ignore[misc]
         def _loads(self, data: bytes) -> Any:
             return job.decode(data)
 
     app = faust.App(
-        order.group,
-        broker=f"kafka://{order.kafka}",
+        settings.group,
+        broker=f"kafka://{settings.kafka}",
         store="memory://",
-        topic_partitions=order.partitions,
+        topic_partitions=settings.partitions,
         topic_disable_leader=True,
         web_enabled=False,
         stream_buffer_maxsize=16_384,
@@ -66,9 +66,9 @@ def build(order: Order) -> faust.App:
         producer_max_batch_size=262_144,
         worker_redirect_stdouts=False,
     )
-    events = app.topic(order.events_topic, key_type=bytes, value_serializer=Activity())
-    predictions = app.topic(order.predictions_topic, key_type=bytes, value_type=bytes)
-    customers = app.Table("customers", default=newcomer, key_type=bytes, value_type=Customer)
+    events = app.topic(settings.events_topic, key_type=bytes, value_serializer=ActivityCodec())
+    predictions = app.topic(settings.predictions_topic, key_type=bytes, value_type=bytes)
+    customers = app.Table("customers", default=newcomer, key_type=bytes, value_type=TableCustomer)
 
     @app.agent(events)  # type: ignore[untyped-decorator]
     async def score(stream: Any) -> None:
@@ -82,13 +82,13 @@ def build(order: Order) -> faust.App:
 
     @app.on_worker_init.connect  # type: ignore[untyped-decorator]
     def settled(_app: faust.App, **_: Any) -> None:
-        calm_garbage_collector()
+        tune_garbage_collector()
 
     return app
 
 
-def run(order: Order) -> None:
+def run(settings: RunSettings) -> None:
     """Until it is told to end."""
-    worker = faust.Worker(build(order), loglevel="WARNING")
+    worker = faust.Worker(build(settings), loglevel="WARNING")
     worker.spinner = None  # it sets the root logger to DEBUG: two records made for each message sent
     worker.execute_from_commandline()

@@ -13,7 +13,7 @@ Tiles = dict[str, dict[int, list[float]]]
 """type → slot (time // width) → [count, sum]."""
 
 
-class Customer(Protocol):
+class CustomerTiles(Protocol):
     """What is kept of a customer, wherever it is kept."""
 
     hours: Tiles
@@ -25,7 +25,7 @@ class Customer(Protocol):
 
 
 @dataclass(slots=True)
-class Profile:
+class MemoryCustomer:
     """A customer in memory."""
 
     hours: Tiles = field(default_factory=dict)
@@ -45,7 +45,7 @@ WINDOWS = tuple(
 SINCE = tuple((kind, f"days_since_{kind}") for kind in TYPES)
 
 
-def update(customer: Customer, kind: str, moment: int, amount: float | None) -> None:
+def update(customer: CustomerTiles, kind: str, moment: int, amount: float | None) -> None:
     """Count an event."""
     customer.clock = max(customer.clock, moment)
     customer.seen[kind] = max(customer.seen.get(kind, 0), moment)
@@ -64,7 +64,7 @@ def _count(tiles: dict[int, list[float]], slot: int, amount: float, keep: int) -
     tile[1] += amount
 
 
-def features(customer: Customer) -> dict[str, float]:
+def features(customer: CustomerTiles) -> dict[str, float]:
     """As of the customer's clock; what is unknown is left out."""
     found: dict[str, float] = {}
     hours, days, clock = customer.hours, customer.days, customer.clock

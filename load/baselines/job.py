@@ -19,7 +19,7 @@ from typing import Any
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
 from river import linear_model, preprocessing
 
-from load.baselines.features import NAMES, Customer, features, update
+from load.baselines.features import NAMES, CustomerTiles, features, update
 from load.reference.events import DAY_MS
 from load.wire import HEADER, plain
 
@@ -32,7 +32,7 @@ TARGETS = ("top_up", "silence")
 LEARN_EVERY = 10
 
 
-class Job:
+class BaselineJob:
     """The job of one process; the customers are kept by others."""
 
     def __init__(self, topic: str, prediction_id: int) -> None:
@@ -53,7 +53,7 @@ class Job:
         event: dict[str, Any] = schemaless_reader(BytesIO(value[HEADER.size :]), self._event, None)
         return event
 
-    def answer(self, customer: Customer, event: dict[str, Any], partition: int, offset: int) -> list[bytes]:
+    def answer(self, customer: CustomerTiles, event: dict[str, Any], partition: int, offset: int) -> list[bytes]:
         """Update the customer; the predictions for the event at this place, encoded."""
         if offset % LEARN_EVERY == LEARN_EVERY - 1:
             self._learn(features(customer), labels(customer, event))
@@ -82,13 +82,13 @@ class Job:
         self.learnt += 1
 
 
-def labels(customer: Customer, event: dict[str, Any]) -> dict[str, bool]:
+def labels(customer: CustomerTiles, event: dict[str, Any]) -> dict[str, bool]:
     """What an event tells of the question that the customer's event before it asked."""
     silent = event["occurred_at"] - customer.clock > DAY_MS
     return {"top_up": event["type"] == "topup" and not silent, "silence": silent}
 
 
-def calm_garbage_collector() -> None:
+def tune_garbage_collector() -> None:
     """Ask it less often, and never about what was made at the start: it would walk through all customers again and
     again. No documentation says so, but whoever profiles finds it; without it all baselines would be slower."""
     gc.collect()

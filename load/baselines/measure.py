@@ -17,9 +17,9 @@ import redis
 
 from load.baselines.checking import check
 from load.baselines.job import EVENT_SCHEMA, PREDICTION_SCHEMA, TARGETS
-from load.baselines.order import Order
 from load.baselines.publishing import create_topics, delete_topics, publish_backlog, register
-from load.baselines.reader import Reader
+from load.baselines.reader import BaselineReader
+from load.baselines.run_settings import RunSettings
 from load.wire import addresses
 
 PATIENCE_S = 120.0
@@ -32,7 +32,7 @@ LIBRARIES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class BaselineFigures:
     """What was measured. drain: events per second from the first to the last prediction (by Kafka's timestamps);
     cpu: of the worker process from then on; first_prediction: from the start of the process until it was read, None
     where nothing is started or read (bare)."""
@@ -45,53 +45,53 @@ class Figures:
     library_versions: dict[str, str] = field(default_factory=dict)
 
 
-def measure(kind: str, events: int, partitions: int = 4, prefix: str = "") -> Figures:
+def measure(kind: str, events: int, partitions: int = 4, prefix: str = "") -> BaselineFigures:
     """Measure "bare", "faust" or "confluent" on the running local stack (bare needs none).
 
     Its topics and keys are removed afterwards; two subjects in the registry and its groups stay."""
     prefix = prefix or f"baseline-{kind}-{secrets.token_hex(3)}-"
     if kind == "bare":
-        return _bare(Order("", "", prefix, 1, events))
+        return _bare(RunSettings("", "", prefix, 1, events))
     place = addresses()
-    order = Order(place["kafka"], place["redis"], prefix, partitions, events)
-    create_topics(order)
+    settings = RunSettings(place["kafka"], place["redis"], prefix, partitions, events)
+    create_topics(settings)
     try:
-        event_id = register(place["registry"], order.events_topic, EVENT_SCHEMA)
-        prediction_id = register(place["registry"], order.predictions_topic, PREDICTION_SCHEMA)
-        order = Order(place["kafka"], place["redis"], prefix, partitions, events, prediction_id)
-        publish_backlog(order, event_id)
-        return _drain(kind, order)
+        event_id = register(place["registry"], settings.events_topic, EVENT_SCHEMA)
+        prediction_id = register(place["registry"], settings.predictions_topic, PREDICTION_SCHEMA)
+        settings = RunSettings(place["kafka"], place["redis"], prefix, partitions, events, prediction_id)
+        publish_backlog(settings, event_id)
+        return _drain(kind, settings)
     finally:
-        delete_topics(order)
-        _forget_customers(order)
+        delete_topics(settings)
+        _forget_customers(settings)
 
 
-def _bare(order: Order) -> Figures:
-    done = subprocess.run(_command("bare", order), check=True, stdout=subprocess.PIPE)
+def _bare(settings: RunSettings) -> BaselineFigures:
+    done = subprocess.run(_command("bare", settings), check=True, stdout=subprocess.PIPE)
     found = json.loads(done.stdout)
-    if found["predictions"] != len(TARGETS) * order.events:
-        raise ValueError(f"{found['predictions']} predictions of {order.events} events")
-    return _figures("bare", order.events, found["seconds"], found["cpu_s"], None)
+    if found["predictions"] != len(TARGETS) * settings.events:
+        raise ValueError(f"{found['predictions']} predictions of {settings.events} events")
+    return _figures("bare", settings.events, found["seconds"], found["cpu_s"], None)
 
 
-def _drain(kind: str, order: Order) -> Figures:
-    reader = Reader(order)
+def _drain(kind: str, settings: RunSettings) -> BaselineFigures:
+    reader = BaselineReader(settings)
     reader.start()
     try:
         began = time.perf_counter()
-        with _worker(kind, order) as process:
+        with _worker(kind, settings) as process:
             _wait_for(1, reader, process)
             first, cpu = time.perf_counter() - began, _cpu(process)
-            _wait_for(len(TARGETS) * order.events, reader, process)
+            _wait_for(len(TARGETS) * settings.events, reader, process)
             cpu = _cpu(process) - cpu
     finally:
         reader.end()
-    check(reader.values, order.events)
-    return _figures(kind, order.events, (reader.last_ms - reader.first_ms) / 1000, cpu, first)
+    check(reader.values, settings.events)
+    return _figures(kind, settings.events, (reader.last_ms - reader.first_ms) / 1000, cpu, first)
 
 
-def _figures(kind: str, events: int, seconds: float, cpu: float, first: float | None) -> Figures:
-    return Figures(
+def _figures(kind: str, events: int, seconds: float, cpu: float, first: float | None) -> BaselineFigures:
+    return BaselineFigures(
         system=kind,
         events=events,
         drain_events_per_s=round(events / max(seconds, 0.001)),
@@ -101,14 +101,14 @@ def _figures(kind: str, events: int, seconds: float, cpu: float, first: float | 
     )
 
 
-def _command(kind: str, order: Order) -> list[str]:
-    return [sys.executable, "-m", "load.baselines.worker", kind, order.to_json()]
+def _command(kind: str, settings: RunSettings) -> list[str]:
+    return [sys.executable, "-m", "load.baselines.worker", kind, settings.to_json()]
 
 
 @contextmanager
-def _worker(kind: str, order: Order) -> Iterator[psutil.Popen]:
+def _worker(kind: str, settings: RunSettings) -> Iterator[psutil.Popen]:
     """The system's process, ended afterwards; what it says goes to stderr."""
-    process = psutil.Popen(_command(kind, order), stdout=sys.stderr)
+    process = psutil.Popen(_command(kind, settings), stdout=sys.stderr)
     try:
         yield process
     finally:
@@ -125,7 +125,7 @@ def _cpu(process: psutil.Popen) -> float:
     return float(times.user + times.system)
 
 
-def _wait_for(count: int, reader: Reader, process: psutil.Popen) -> None:
+def _wait_for(count: int, reader: BaselineReader, process: psutil.Popen) -> None:
     """Until so many predictions were read."""
     seen, moved = 0, time.monotonic()
     while (now := len(reader.values)) < count:
@@ -138,10 +138,10 @@ def _wait_for(count: int, reader: Reader, process: psutil.Popen) -> None:
         time.sleep(0.02)
 
 
-def _forget_customers(order: Order) -> None:
-    client = redis.Redis.from_url(order.redis)
+def _forget_customers(settings: RunSettings) -> None:
+    client = redis.Redis.from_url(settings.redis)
     keys: list[bytes] = []
-    for key in client.scan_iter(f"{order.prefix}*", count=5000):
+    for key in client.scan_iter(f"{settings.prefix}*", count=5000):
         keys.append(key)
         if len(keys) == 5000:
             client.unlink(*keys)

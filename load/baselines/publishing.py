@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from fastavro import parse_schema, schemaless_writer
 
 from load.baselines.job import EVENT_SCHEMA
-from load.baselines.order import Order
+from load.baselines.run_settings import RunSettings
 from load.reference.events import activities
 from load.wire import HEADER, plain
 
@@ -36,20 +36,20 @@ def encoded_events(count: int, schema_id: int) -> Iterator[tuple[bytes, bytes]]:
         yield record["customer_id"].encode(), out.getvalue()
 
 
-def create_topics(order: Order) -> None:
+def create_topics(settings: RunSettings) -> None:
     """The input and the output, with as many partitions each."""
-    topics = [NewTopic(name, order.partitions, 1) for name in (order.events_topic, order.predictions_topic)]
+    topics = [NewTopic(name, settings.partitions, 1) for name in (settings.events_topic, settings.predictions_topic)]
     admin = AdminClient(
-        {"bootstrap.servers": order.kafka, "log_level": 0}
+        {"bootstrap.servers": settings.kafka, "log_level": 0}
     )  # by a name: without one it would end before its answers
     for future in admin.create_topics(topics).values():
         future.result(30)
 
 
-def delete_topics(order: Order) -> None:
+def delete_topics(settings: RunSettings) -> None:
     """All that begin with the run's prefix: Faust makes more of them."""
-    admin = AdminClient({"bootstrap.servers": order.kafka, "log_level": 0})
-    names = [name for name in admin.list_topics(timeout=30).topics if name.startswith(order.prefix)]
+    admin = AdminClient({"bootstrap.servers": settings.kafka, "log_level": 0})
+    names = [name for name in admin.list_topics(timeout=30).topics if name.startswith(settings.prefix)]
     for future in (admin.delete_topics(names) if names else {}).values():
         try:
             future.result(30)
@@ -70,7 +70,7 @@ def register(registry: str, topic: str, schema: dict[str, Any]) -> int:
         return int(json.load(answer)["id"])
 
 
-def publish_backlog(order: Order, schema_id: int) -> None:
+def publish_backlog(settings: RunSettings, schema_id: int) -> None:
     """All events at once; returns when the broker has them."""
     failed: list[KafkaError] = []
 
@@ -79,12 +79,17 @@ def publish_backlog(order: Order, schema_id: int) -> None:
             failed.append(error)
 
     producer = Producer(
-        {"bootstrap.servers": order.kafka, "partitioner": "murmur2_random", "enable.idempotence": True, "log_level": 0}
+        {
+            "bootstrap.servers": settings.kafka,
+            "partitioner": "murmur2_random",
+            "enable.idempotence": True,
+            "log_level": 0,
+        }
     )
-    for key, value in encoded_events(order.events, schema_id):
+    for key, value in encoded_events(settings.events, schema_id):
         while True:
             try:
-                producer.produce(order.events_topic, value, key, on_delivery=delivered)
+                producer.produce(settings.events_topic, value, key, on_delivery=delivered)
                 break
             except BufferError:
                 producer.poll(0.1)

@@ -2,15 +2,15 @@
 
 from confluent_kafka import Message
 
-from load.baselines.order import Order
+from load.baselines.run_settings import RunSettings
 from load.reading import TopicReader
 
 
-class Reader(TopicReader):
+class BaselineReader(TopicReader):
     """Keeps the bytes and the timestamps."""
 
-    def __init__(self, order: Order) -> None:
-        super().__init__(order.kafka, f"{order.prefix}reader", order.predictions_topic, order.partitions)
+    def __init__(self, settings: RunSettings) -> None:
+        super().__init__(settings.kafka, f"{settings.prefix}reader", settings.predictions_topic, settings.partitions)
         self.values: list[bytes] = []
         self.first_ms = self.last_ms = 0
         """Kafka's timestamps of the earliest and the latest prediction."""

@@ -3,16 +3,16 @@
 import sys
 from importlib import import_module
 
-from load.baselines.order import Order
+from load.baselines.run_settings import RunSettings
 
 MODULES = {"bare": "bare", "faust": "faust_app", "confluent": "confluent_loop"}
 
 
 def main() -> None:
     """Run the system of the first argument as the second one (JSON) says."""
-    kind, order = sys.argv[1], Order.from_json(sys.argv[2])
+    kind, settings = sys.argv[1], RunSettings.from_json(sys.argv[2])
     del sys.argv[1:]  # Faust's worker reads the command line too
-    import_module(f"load.baselines.{MODULES[kind]}").run(order)
+    import_module(f"load.baselines.{MODULES[kind]}").run(settings)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from load.bench.figures import Figures
 from load.bench.parts import kill_midway, many_customers, recovery, soak, stored
 from load.bench.parts.draining import alone, together
 from load.bench.parts.latency import ladder
-from load.bench.system import EXPLICIT_OUTCOMES, VERBS, System, server_versions, servers
+from load.bench.system import EXPLICIT_OUTCOMES, VERBS, BenchSystem, server_versions, servers
 from load.cli_types import Finite, writable
 
 
@@ -59,31 +59,31 @@ class Bench:
         """A backlog through scoring and learning, and through all stages."""
         for _ in range(self.runs):
             for verbs, label in ((("scoring", "learning"), "scoring + learning"), (VERBS, "all stages")):
-                system = System(self.partitions)
+                system = BenchSystem(self.partitions)
                 together(system, system.job.backlog(self.events), self.figures, verbs, label)
 
     def stages(self) -> None:
         """Each stage alone."""
         for _ in range(self.runs):
-            system = System(self.partitions)
+            system = BenchSystem(self.partitions)
             alone(system, system.job.backlog(self.events // 6), self.figures)
 
     def latency(self) -> None:
         """From event to readable prediction, at a ladder of loads."""
-        system = System(self.partitions)
+        system = BenchSystem(self.partitions)
         ladder(system, system.job.backlog(self.events // 8), self.rates, self.seconds, self.runs, self.figures)
 
     def stored(self) -> None:
         """Bytes per event in Kafka, Redis and ClickHouse."""
         for _ in range(self.runs):
-            system = System(self.partitions)
+            system = BenchSystem(self.partitions)
             stored.measure(system, system.job.backlog(self.events // 12), self.figures)
 
     def memory(self) -> None:
         """Memory against the number of customers."""
         for customers in self.customer_counts:
             for _ in range(self.runs):
-                found = many_customers.measure(System(self.partitions), customers, customers)
+                found = many_customers.measure(BenchSystem(self.partitions), customers, customers)
                 label = f"{customers:,} customers"
                 self.figures.add(f"{label}: scoring's memory at most", "MiB", found.worker_peak_mib)
                 self.figures.add(f"{label}: Redis", "bytes/customer", found.redis_bytes_per_customer)
@@ -91,18 +91,20 @@ class Bench:
     def recovery(self) -> None:
         """kill -9 of the scorer, with the fewest and the most customers."""
         for customers in sorted({min(self.customer_counts), max(self.customer_counts)}):
-            recovery.measure(System(self.partitions), customers, self.runs, self.figures)
+            recovery.measure(BenchSystem(self.partitions), customers, self.runs, self.figures)
 
     def kill_midway(self) -> None:
         """kill -9 of the scorer when half of a backlog is done, and what of it is left in the end."""
         for _ in range(self.runs):
-            kill_midway.measure(System(self.partitions, use_case=EXPLICIT_OUTCOMES), self.midway_events, self.figures)
+            kill_midway.measure(
+                BenchSystem(self.partitions, use_case=EXPLICIT_OUTCOMES), self.midway_events, self.figures
+            )
 
     def workers(self) -> None:
         """One scoring process against two."""
         for _ in range(self.runs):
             for processes in (1, 2):
-                system = System(self.partitions)
+                system = BenchSystem(self.partitions)
                 backlog, label = system.job.backlog(self.events), f"{processes} scoring process(es)"
                 together(system, backlog, self.figures, ("scoring",), label, processes)
 
@@ -198,7 +200,7 @@ def main(
     began = time.monotonic()
     if folder is not None:
         with servers():
-            system = System(partitions)
+            system = BenchSystem(partitions)
             for profile in profiling.measure(system, system.job.backlog(bench.events), folder):
                 click.echo(profile)
         return
@@ -207,7 +209,7 @@ def main(
             bench.figures.environment["servers"] = server_versions()
             if minutes is not None:
                 chosen = ("soak",)
-                soak.measure(System(partitions), minutes, bench.events, bench.figures)
+                soak.measure(BenchSystem(partitions), minutes, bench.events, bench.figures)
             else:
                 for name in chosen:
                     click.echo(f"{name} … ({time.monotonic() - began:.0f} s)", err=True)

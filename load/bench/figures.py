@@ -14,7 +14,7 @@ LIBRARIES = ("tidecast", "river", "faust-streaming", "aiokafka", "confluent-kafk
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class Figure:
     """One figure over all runs; `unit` is written behind it."""
 
     name: str
@@ -50,9 +50,9 @@ class Figures:
         """One run's value."""
         self._values.setdefault((name, unit), []).append(round(value, 4))
 
-    def spreads(self) -> list[Spread]:
+    def spreads(self) -> list[Figure]:
         """All figures, in the order in which they came."""
-        return [Spread(name, unit, tuple(values)) for (name, unit), values in self._values.items()]
+        return [Figure(name, unit, tuple(values)) for (name, unit), values in self._values.items()]
 
     def table(self) -> Iterable[str]:
         """Lines for people."""

@@ -21,7 +21,7 @@ TARGETS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class EncodedRecord:
     """An event ready to be sent; or, where `partition` is not None, a tick for that partition."""
 
     value: bytes
@@ -29,7 +29,7 @@ class Made:
     partition: int | None = None
 
 
-class Job:
+class BenchJob:
     """Makes what is published. Everything is the same for the same seed."""
 
     def __init__(self, wire: Wire, signing_key: str, partitions: int) -> None:
@@ -37,20 +37,20 @@ class Job:
         self._key = signing_key
         self.partitions = partitions
 
-    def backlog(self, count: int) -> list[Made]:
+    def backlog(self, count: int) -> list[EncodedRecord]:
         """So many events over 30 days with a tick after each day."""
-        made: list[Made] = []
+        made: list[EncodedRecord] = []
         for tick, records in _between_ticks(count, DAY_MS):
             made += map(self._event, records)
             made += self.tick(tick)
         return made
 
-    def hours(self, count: int) -> Iterator[tuple[int, list[Made]]]:
+    def hours(self, count: int) -> Iterator[tuple[int, list[EncodedRecord]]]:
         """The events of a backlog, those of an hour at a time, and the time of the tick that is due behind them."""
         for tick, records in _between_ticks(count, HOUR_MS):
             yield tick, list(map(self._event, records))
 
-    def outcome(self, target: str, customer: bytes, prediction: str, told_at: int, value: float) -> Made:
+    def outcome(self, target: str, customer: bytes, prediction: str, told_at: int, value: float) -> EncodedRecord:
         """The truth about one prediction."""
         record = {
             "outcome_id": f"of-{prediction}",
@@ -61,9 +61,9 @@ class Job:
             "value": value,
             "source": "",
         }
-        return Made(self._wire.encode("tidecast.Outcome", record), customer)
+        return EncodedRecord(self._wire.encode("tidecast.Outcome", record), customer)
 
-    def spread(self, events: int, customers: int) -> Iterator[Made]:
+    def spread(self, events: int, customers: int) -> Iterator[EncodedRecord]:
         """Events over so many customers in turn, a second of event time apart from first to last customer."""
         for number in range(events):
             yield self._event(
@@ -78,7 +78,7 @@ class Job:
                 }
             )
 
-    def paced(self, rate: int, seconds: float, begun: int) -> Iterator[Made]:
+    def paced(self, rate: int, seconds: float, begun: int) -> Iterator[EncodedRecord]:
         """Events at an even rate, as close to each other in event time as the job's, and TICKS each second in every
         partition, in one after the other, as the wall clock's come to up to four. `begun`: events of such streams
         before these."""
@@ -92,17 +92,17 @@ class Job:
                 ticks += 1
             yield self._event(record)
 
-    def tick(self, time_ms: int) -> Iterator[Made]:
+    def tick(self, time_ms: int) -> Iterator[EncodedRecord]:
         """Let time pass in all partitions."""
         for partition in range(self.partitions):
             yield self._tick(time_ms, partition)
 
-    def _tick(self, time_ms: int, partition: int) -> Made:
+    def _tick(self, time_ms: int, partition: int) -> EncodedRecord:
         value = self._wire.encode(TICK, signed_tick(time_ms, "load.bench", self._key, partition))
-        return Made(value, None, partition)
+        return EncodedRecord(value, None, partition)
 
-    def _event(self, record: dict[str, object]) -> Made:
-        return Made(self._wire.encode(NAME, record), str(record["customer_id"]).encode())
+    def _event(self, record: dict[str, object]) -> EncodedRecord:
+        return EncodedRecord(self._wire.encode(NAME, record), str(record["customer_id"]).encode())
 
 
 def _between_ticks(count: int, every_ms: int) -> Iterator[tuple[int, list[dict[str, Any]]]]:

@@ -12,7 +12,7 @@ from typing import Any
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from load.bench.child_process import ChildProcess
-from load.bench.job import Job, Made
+from load.bench.job import BenchJob, EncodedRecord
 from load.bench.publishing import producer
 from load.wire import Wire, leading_text
 
@@ -24,7 +24,7 @@ AHEAD_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class PacerSettings:
     """Where a pacer publishes. topic: of the events; key: the system's signing key."""
 
     kafka: str
@@ -35,7 +35,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Paced:
+class PacedRun:
     """began, ended: moments (perf_counter) of the first event and when the last one had gone. behind: by how much the
     publisher was too late at worst, s. cpu: share of a core that it used meanwhile."""
 
@@ -46,7 +46,7 @@ class Paced:
 
 
 @dataclass(slots=True)
-class Places:
+class EventPlaces:
     """Where events lie, and the moments (perf_counter) they were meant for."""
 
     partitions: Any = field(default_factory=lambda: array("i"))
@@ -61,11 +61,11 @@ class Places:
 class Pacer(ChildProcess):
     """The handle of the publisher's process: `make`, `go`, `done`, `places`."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: PacerSettings) -> None:
         super().__init__(_serve, order)
 
     def make(self, rate: int, seconds: float, begun: int) -> None:
-        """Job.paced's events, encoded before anything is measured."""
+        """BenchJob.paced's events, encoded before anything is measured."""
         self.ask("make", rate, seconds, begun)
 
     def stream(self, rate: int, seconds: float) -> None:
@@ -76,33 +76,33 @@ class Pacer(ChildProcess):
         """Publish what was made; returns at once."""
         self.tell("go")
 
-    def done(self) -> Paced:
+    def done(self) -> PacedRun:
         """Waits until Kafka has acked all of it."""
-        paced: Paced = self.answer()
+        paced: PacedRun = self.answer()
         return paced
 
-    def places(self) -> Places:
+    def places(self) -> EventPlaces:
         """Of the events published last, as the log itself tells: to ask while nothing is measured."""
-        places: Places = self.ask("places")
+        places: EventPlaces = self.ask("places")
         return places
 
 
-def _serve(commands: Connection, order: Order) -> None:
-    work = _Publishing(order)
+def _serve(commands: Connection, order: PacerSettings) -> None:
+    work = _PacerProcess(order)
     while True:
         name, *arguments = commands.recv()
         commands.send(getattr(work, name)(*arguments))
 
 
-class _Publishing:
+class _PacerProcess:
     """What a pacer's process does."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: PacerSettings) -> None:
         self._order = order
-        self._job = Job(Wire(order.registry), order.key, order.partitions)
+        self._job = BenchJob(Wire(order.registry), order.key, order.partitions)
         self._producer = producer(order.kafka)
         self._consumer = Consumer({"bootstrap.servers": order.kafka, "group.id": "bench", "enable.auto.commit": False})
-        self._made: Iterable[Made] = ()
+        self._made: Iterable[EncodedRecord] = ()
         self._rate = 1
         self._began = 0.0
         self._starts: list[int] = []
@@ -116,18 +116,18 @@ class _Publishing:
         made = self._job.paced(rate, seconds, 0)
         self._made, self._rate = chain([next(made)], made), rate  # to get the first one draws all the customers
 
-    def go(self) -> Paced:
+    def go(self) -> PacedRun:
         """See Pacer."""
         self._starts = [end for _, end in self._bounds()]
         self._began, cpu = time.perf_counter() + AHEAD_S, time.process_time()
         behind = pace(self._producer, self._order.topic, self._made, self._began, self._rate)
         ended = time.perf_counter()
         self._producer.flush()
-        return Paced(self._began, ended, behind, (time.process_time() - cpu) / (ended - self._began))
+        return PacedRun(self._began, ended, behind, (time.process_time() - cpu) / (ended - self._began))
 
-    def places(self) -> Places:
+    def places(self) -> EventPlaces:
         """See Pacer."""
-        found = Places()
+        found = EventPlaces()
         for partition, (start, (_, end)) in enumerate(zip(self._starts, self._bounds(), strict=True)):
             self._consumer.assign([TopicPartition(self._order.topic, partition, start)])
             while start < end:
@@ -146,7 +146,7 @@ class _Publishing:
         return [self._consumer.get_watermark_offsets(place, timeout=30) for place in places]
 
 
-def pace(target: Producer, topic: str, made: Iterable[Made], began: float, rate: int) -> float:
+def pace(target: Producer, topic: str, made: Iterable[EncodedRecord], began: float, rate: int) -> float:
     """Event number n at began + n / rate; the longest time by which one went too late, s."""
     behind, number = 0.0, 0
     for one in made:

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import click
 
-from load.bench.job import TARGETS, Made
-from load.bench.system import VERBS, System, Workers
+from load.bench.job import TARGETS, EncodedRecord
+from load.bench.system import VERBS, BenchSystem, BenchWorkers
 
 RATE_HZ = 100
 PROCESSES = ("scoring", "learning", "monitoring", "history")
 """One verb of each worker process."""
 
 
-def measure(system: System, backlog: list[Made], folder: Path) -> list[Path]:
+def measure(system: BenchSystem, backlog: list[EncodedRecord], folder: Path) -> list[Path]:
     """All stages work the backlog off under py-spy, which looks from outside: what is measured meanwhile is slower.
     The files, one per process: open them at speedscope.app or with `speedscope`."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -32,7 +32,7 @@ def measure(system: System, backlog: list[Made], folder: Path) -> list[Path]:
 
 
 @contextmanager
-def _watched(workers: Workers, folder: Path) -> Iterator[list[Path]]:
+def _watched(workers: BenchWorkers, folder: Path) -> Iterator[list[Path]]:
     spy = shutil.which("py-spy", path=str(Path(sys.executable).parent)) or shutil.which("py-spy")
     if spy is None:
         raise click.ClickException("py-spy is not installed: pip install 'tidecast[bench]'")

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from confluent_kafka import Producer
 
-from load.bench.job import Made
+from load.bench.job import EncodedRecord
 
 
 def producer(kafka: str) -> Producer:
@@ -21,20 +21,20 @@ def producer(kafka: str) -> Producer:
     )
 
 
-class Publisher:
+class BacklogPublisher:
     """Sends what was made."""
 
     def __init__(self, kafka: str, topic: str) -> None:
         self._topic = topic
         self._producer = producer(kafka)
 
-    def all(self, made: Iterable[Made]) -> None:
+    def all(self, made: Iterable[EncodedRecord]) -> None:
         """As fast as it goes."""
         for one in made:
             self._send(one)
         self._producer.flush()
 
-    def _send(self, one: Made) -> None:
+    def _send(self, one: EncodedRecord) -> None:
         while True:
             try:
                 if one.partition is None:

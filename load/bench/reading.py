@@ -24,7 +24,7 @@ COUNT, FIRST, LAST = range(3)
 
 
 @dataclass(slots=True)
-class Read:
+class PredictionLog:
     """Predictions in the order in which they were read: their coordinates, and when each could be read
     (perf_counter)."""
 
@@ -62,7 +62,7 @@ class Read:
         return min((moment for moment in self.sources().values() if moment >= since), default=since)
 
 
-class Reader(ChildProcess):
+class PredictionReader(ChildProcess):
     """The handle of the reader's process, which reads from the topic's beginning."""
 
     def __init__(self, kafka: str, registry: str, topic: str, partitions: int, check: Callable[[], None]) -> None:
@@ -90,9 +90,9 @@ class Reader(ChildProcess):
         """From now on note when each prediction could be read."""
         self.ask("keep")
 
-    def kept(self) -> Read:
+    def kept(self) -> PredictionLog:
         """What was noted since `keep`; no more is."""
-        read: Read = self.ask("kept")
+        read: PredictionLog = self.ask("kept")
         return read
 
     def wait_for(self, count: int, patience_s: float = PATIENCE_S) -> None:
@@ -107,7 +107,7 @@ class Reader(ChildProcess):
 
 
 def _serve(commands: Connection, kafka: str, registry: str, topic: str, partitions: int, told: Any) -> None:
-    work = _Reading(Wire(registry), told)
+    work = _ReaderProcess(Wire(registry), told)
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": "bench", "enable.auto.commit": False})
     consumer.assign([TopicPartition(topic, partition, 0) for partition in range(partitions)])
     while True:
@@ -120,7 +120,7 @@ def _serve(commands: Connection, kafka: str, registry: str, topic: str, partitio
             commands.send(getattr(work, name)())
 
 
-class _Reading:
+class _ReaderProcess:
     """What a reader's process does. Decodes nothing while it reads: that would take the workers' time."""
 
     def __init__(self, wire: Wire, told: Any) -> None:
@@ -149,12 +149,12 @@ class _Reading:
             told[COUNT] += count
 
     def keep(self) -> None:
-        """See Reader."""
+        """See PredictionReader."""
         self._ids, self._moments = [], array("d")
 
-    def kept(self) -> Read:
-        """See Reader. A prediction's id is epoch.partition.offset.ordinal of its cause (tidecast.Prediction)."""
-        read = Read(moments=self._moments)
+    def kept(self) -> PredictionLog:
+        """See PredictionReader. A prediction id is epoch.partition.offset.ordinal of its cause."""
+        read = PredictionLog(moments=self._moments)
         for text in self._ids or ():
             _, partition, offset, ordinal = text.split(b".")
             read.partitions.append(int(partition))

@@ -20,10 +20,10 @@ import click
 import psutil
 import redis
 
-from load.bench.job import Job
-from load.bench.pacing import Order, Pacer
-from load.bench.publishing import Publisher
-from load.bench.reading import Reader
+from load.bench.job import BenchJob
+from load.bench.pacing import Pacer, PacerSettings
+from load.bench.publishing import BacklogPublisher
+from load.bench.reading import PredictionReader
 from load.wire import Wire, addresses
 
 USE_CASE = Path(__file__).parent.parent / "reference" / "use_case"
@@ -85,7 +85,7 @@ def server_versions() -> dict[str, str]:
     return {"kafka": kafka[1] if kafka else "", "redis": str(found), "clickhouse": clickhouse}
 
 
-class System:
+class BenchSystem:
     """The reference job, deployed anew: an empty log, empty state."""
 
     def __init__(self, partitions: int, settings: Mapping[str, str] | None = None, use_case: Path = USE_CASE) -> None:
@@ -100,8 +100,8 @@ class System:
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._use_case = str(use_case)
         self.run("deploy", self._use_case, "--partitions", str(partitions))
-        self.job = Job(Wire(self.place["registry"]), self.place["signing_key"], partitions)
-        self.publisher = Publisher(self.place["kafka"], self.prefix + "customer-events")
+        self.job = BenchJob(Wire(self.place["registry"]), self.place["signing_key"], partitions)
+        self.publisher = BacklogPublisher(self.place["kafka"], self.prefix + "customer-events")
 
     def run(self, *arguments: str, may_fail: bool = False) -> str:
         """A command to its end; what it printed."""
@@ -110,10 +110,10 @@ class System:
         return done.stdout
 
     @contextmanager
-    def reader(self) -> Iterator[Reader]:
+    def reader(self) -> Iterator[PredictionReader]:
         """Reads predictions meanwhile."""
         topic = self.prefix + "predictions"
-        reader = Reader(self.place["kafka"], self.place["registry"], topic, self.partitions, self.check)
+        reader = PredictionReader(self.place["kafka"], self.place["registry"], topic, self.partitions, self.check)
         try:
             yield reader
         finally:
@@ -124,7 +124,7 @@ class System:
         """Publishes at a pace meanwhile."""
         place = self.place
         topic = self.prefix + "customer-events"
-        pacer = Pacer(Order(place["kafka"], place["registry"], place["signing_key"], topic, self.partitions))
+        pacer = Pacer(PacerSettings(place["kafka"], place["registry"], place["signing_key"], topic, self.partitions))
         try:
             yield pacer
         finally:
@@ -143,12 +143,12 @@ class System:
         return {part: self.place["pids"][part]["pid"] for part in ("kafka", "redis", "clickhouse")}
 
     @contextmanager
-    def workers(self, *verbs: str, processes: int = 1) -> Iterator["Workers"]:
+    def workers(self, *verbs: str, processes: int = 1) -> Iterator["BenchWorkers"]:
         """Supervised workers for these verbs, ended afterwards."""
         command = tidecast("worker", *verbs, "--use-case", self._use_case, "--processes", str(processes))
         self._supervisor = process = subprocess.Popen(command, env=self.env, stdout=sys.stderr)
         try:
-            yield Workers(psutil.Process(process.pid), self.data, self.check)
+            yield BenchWorkers(psutil.Process(process.pid), self.data, self.check)
         finally:
             self._supervisor = None
             with undisturbed():
@@ -174,7 +174,7 @@ def lags_by_stage(places: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     return lags
 
 
-class Workers:
+class BenchWorkers:
     """What the worker processes use and say of themselves."""
 
     def __init__(self, supervisor: psutil.Process, data: Path, check: Callable[[], None]) -> None:
@@ -242,7 +242,7 @@ class Workers:
         lines = "\n".join(self._asked("/metrics")).splitlines()
         return int(sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(start)))
 
-    def drained(self, verb: str, most_s: float = PATIENCE_S) -> "Drained":
+    def drained(self, verb: str, most_s: float = PATIENCE_S) -> "DrainResult":
         """Waits until a verb has nothing more to do, or has worked for so long; what it did since its first batch."""
         end = time.monotonic() + PATIENCE_S
         while not (begun := self.records(verb)):
@@ -257,11 +257,11 @@ class Workers:
             now = self.records(verb)
             if now != done:
                 done, at, used = now, time.perf_counter(), self.cpu_s(verb)
-        return Drained(done - begun, at - began, used - cpu)
+        return DrainResult(done - begun, at - began, used - cpu)
 
 
 @dataclass(frozen=True, slots=True)
-class Drained:
+class DrainResult:
     """What a stage did between its first batch and its last."""
 
     records: int

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from load.chaos.guards.sabotage import GUARDS
-from load.chaos.run import Order, Report, abandon, run
+from load.chaos.run import ChaosOptions, ChaosReport, abandon, run
 from load.cli_types import Finite, writable
 
 WITHOUT = f"Switch guards off: the run should then fail. One or more of {', '.join(GUARDS)}."
@@ -73,8 +73,8 @@ def main(
         if not quiet:
             click.echo(text, err=True)
 
-    def one(number: int) -> Report:
-        report = run(Order(number, 60 * minutes, rate, without, transactions, keep), say)
+    def one(number: int) -> ChaosReport:
+        report = run(ChaosOptions(number, 60 * minutes, rate, without, transactions, keep), say)
         with lock:
             click.echo(report.line)
             for difference in report.differences:

@@ -9,10 +9,10 @@ DAY_MS = 86_400_000
 START_MS = 1_704_067_200_000
 """2024-01-01 UTC."""
 CUSTOMERS = 300
-VISIT, ORDER, OUTCOME = "chaos.Visit", "chaos.Order", "tidecast.Outcome"
+VISIT, ORDER, OUTCOME = "chaos.Visit", "chaos.ChaosOptions", "tidecast.Outcome"
 
 
-class Message(NamedTuple):
+class ChaosMessage(NamedTuple):
     """One record for customer-events. time: event time in ms at which it is published; name: schema, "" for
     raw bytes; record: its fields, or the bytes; key: None takes the record's customer."""
 
@@ -22,12 +22,12 @@ class Message(NamedTuple):
     key: bytes | None = None
 
 
-def messages(seed: int, days: float, count: int) -> Iterator[Message]:
+def messages(seed: int, days: float, count: int) -> Iterator[ChaosMessage]:
     """About `count` messages in the order of `time`: mostly good, some twice, late, out of order or broken."""
     r = random.Random(seed)
     leaves = [r.uniform(0.3, 3.0) * days for _ in range(CUSTOMERS)]
     likes = [r.random() for _ in range(CUSTOMERS)]
-    before: list[Message] = []
+    before: list[ChaosMessage] = []
     for number in range(count):
         time = START_MS + int(number * days * DAY_MS / count)
         customer = int(CUSTOMERS * r.random() ** 2)
@@ -44,21 +44,21 @@ def messages(seed: int, days: float, count: int) -> Iterator[Message]:
             yield broken(r, time)
 
 
-def _one(r: random.Random, id: str, time: int, customer: int, likes: float) -> Iterator[Message]:
+def _one(r: random.Random, id: str, time: int, customer: int, likes: float) -> Iterator[ChaosMessage]:
     """A visit, or an order and sometimes what the customer says of it."""
     name = f"customer-{customer:04d}"
     moment = time - _behind(r)
     event = {"event_id": id, "customer_id": name, "occurred_at": max(START_MS, moment), "source": "chaos"}
     if r.random() < 0.7:
         seconds = None if r.random() < 0.1 else round(r.expovariate(0.02), 3)
-        yield Message(time, VISIT, {**event, "page": f"page {int(30 * r.random() ** 2)}", "seconds": seconds})
+        yield ChaosMessage(time, VISIT, {**event, "page": f"page {int(30 * r.random() ** 2)}", "seconds": seconds})
         return
-    yield Message(time, ORDER, {**event, "amount_cents": int(math.exp(r.gauss(6.0 + likes, 1.0)))})
+    yield ChaosMessage(time, ORDER, {**event, "amount_cents": int(math.exp(r.gauss(6.0 + likes, 1.0)))})
     if r.random() < 0.4:
         value = float(r.random() < likes)
         outcome = {"outcome_id": f"o-{id}", "customer_id": name, "target": "likes", "prediction_id": None}
         when = moment + r.randrange(1, 3_600_000)
-        yield Message(time, OUTCOME, {**outcome, "occurred_at": when, "value": value, "source": "chaos"})
+        yield ChaosMessage(time, OUTCOME, {**outcome, "occurred_at": when, "value": value, "source": "chaos"})
 
 
 def _behind(r: random.Random) -> int:
@@ -69,17 +69,17 @@ def _behind(r: random.Random) -> int:
     return r.randrange(1_800_000) if share < 0.99 else r.randrange(3, 6) * DAY_MS
 
 
-def broken(r: random.Random, time: int) -> Message:
+def broken(r: random.Random, time: int) -> ChaosMessage:
     """What can't be an event: random bytes, nothing, an unknown schema, a key that is not the customer's."""
     key = f"customer-{r.randrange(CUSTOMERS):04d}".encode()
     kind = r.randrange(5)
     if kind == 0:
-        return Message(time, "", r.randbytes(r.randrange(1, 200)), key)
+        return ChaosMessage(time, "", r.randbytes(r.randrange(1, 200)), key)
     if kind == 1:
-        return Message(time, "", b"\0" + (2**31 - 1).to_bytes(4, "big") + r.randbytes(20), key)
+        return ChaosMessage(time, "", b"\0" + (2**31 - 1).to_bytes(4, "big") + r.randbytes(20), key)
     if kind == 2:
-        return Message(time, "", b"", key)
+        return ChaosMessage(time, "", b"", key)
     fields = {"event_id": f"x{r.random()}", "customer_id": "", "occurred_at": time, "page": "", "seconds": None}
     if kind == 3:
-        return Message(time, VISIT, {**fields, "source": ""}, key)
-    return Message(time, VISIT, {**fields, "customer_id": "somebody else", "seconds": math.nan, "source": ""}, key)
+        return ChaosMessage(time, VISIT, {**fields, "source": ""}, key)
+    return ChaosMessage(time, VISIT, {**fields, "customer_id": "somebody else", "seconds": math.nan, "source": ""}, key)

@@ -10,7 +10,7 @@ import redis
 
 from load.chaos import disk
 from load.chaos.plan import Fault
-from load.chaos.system import System
+from load.chaos.system import ChaosSystem
 
 ARMED_S = 20.0
 """How long a fail point waits for somebody to come by."""
@@ -19,17 +19,17 @@ JOINING_S = 40.0
 """How long an extra member may take until it owns partitions."""
 
 
-def inject(system: System, fault: Fault) -> str:
+def inject(system: ChaosSystem, fault: Fault) -> str:
     """Inject a fault and heal it; returns what happened."""
     return _FAULTS[fault.kind](system, fault)
 
 
-def _kill(system: System, fault: Fault) -> str:
+def _kill(system: ChaosSystem, fault: Fault) -> str:
     system.workers.all[fault.on].signal(signal.SIGKILL)
     return "killed"
 
 
-def _freeze(system: System, fault: Fault) -> str:
+def _freeze(system: ChaosSystem, fault: Fault) -> str:
     worker = system.workers.all[fault.on]
     process = worker.process
     worker.signal(signal.SIGSTOP)
@@ -39,7 +39,7 @@ def _freeze(system: System, fault: Fault) -> str:
     return f"stood still for {fault.seconds:.1f} s"
 
 
-def _link(system: System, fault: Fault) -> str:
+def _link(system: ChaosSystem, fault: Fault) -> str:
     worker, _, server = fault.on.partition(">")
     link = system.links[worker, server]
     if fault.how == "cut":
@@ -57,7 +57,7 @@ def _link(system: System, fault: Fault) -> str:
     return f"{fault.how} for {fault.seconds:.1f} s"
 
 
-def _point(system: System, fault: Fault) -> str:
+def _point(system: ChaosSystem, fault: Fault) -> str:
     """Arm it, wait until it was hit; a stopped process goes on when its session is over."""
     armed, hits = system.points / fault.on, system.points / "hits"
     before = set(hits.glob(f"{fault.on}.*"))
@@ -74,7 +74,7 @@ def _point(system: System, fault: Fault) -> str:
     return "nobody came by"
 
 
-def _after_hit(system: System, fault: Fault, hit: Path) -> str:
+def _after_hit(system: ChaosSystem, fault: Fault, hit: Path) -> str:
     system.hits.append(fault.on)
     if fault.how == "stop":
         system.pause(fault.seconds)
@@ -85,7 +85,7 @@ def _after_hit(system: System, fault: Fault, hit: Path) -> str:
     return "killed there" if fault.how == "kill" else f"stopped there for {fault.seconds:.1f} s"
 
 
-def _server(system: System, fault: Fault) -> str:
+def _server(system: ChaosSystem, fault: Fault) -> str:
     servers = system.servers
     with servers.lock:
         servers.kill(fault.on)
@@ -94,7 +94,7 @@ def _server(system: System, fault: Fault) -> str:
     return "killed and started again"
 
 
-def _redis(system: System, fault: Fault) -> str:
+def _redis(system: ChaosSystem, fault: Fault) -> str:
     servers = system.servers
     if fault.how == "wipe":
         with servers.lock:
@@ -114,7 +114,7 @@ def _redis(system: System, fault: Fault) -> str:
     return f"killed and started again {told[fault.how]}"
 
 
-def _full_disk(system: System, fault: Fault) -> str:
+def _full_disk(system: ChaosSystem, fault: Fault) -> str:
     """The model store's disk; where it has none of its own, the worker may write no files."""
     if disk.fill(system.models):
         system.pause(fault.seconds)
@@ -129,7 +129,7 @@ def _full_disk(system: System, fault: Fault) -> str:
     return f"could not write files for {fault.seconds:.1f} s"
 
 
-def _models(system: System, fault: Fault) -> str:
+def _models(system: ChaosSystem, fault: Fault) -> str:
     """The worker's way to the model store is gone for a while."""
     system.model_mount(fault.on).unlink(missing_ok=True)
     system.pause(fault.seconds)
@@ -137,7 +137,7 @@ def _models(system: System, fault: Fault) -> str:
     return f"had no model store for {fault.seconds:.1f} s"
 
 
-def _extra_member(system: System, fault: Fault) -> str:
+def _extra_member(system: ChaosSystem, fault: Fault) -> str:
     before = system.ready()
     system.workers.want(fault.on, True)
     until = time.monotonic() + JOINING_S
@@ -152,7 +152,7 @@ def _extra_member(system: System, fault: Fault) -> str:
     return f"joined for {fault.seconds:.1f} s, then {'was killed for good' if fault.how == 'kill' else 'left'}"
 
 
-_FAULTS: dict[str, Callable[[System, Fault], str]] = {
+_FAULTS: dict[str, Callable[[ChaosSystem, Fault], str]] = {
     "kill": _kill,
     "freeze": _freeze,
     "link": _link,

@@ -36,7 +36,7 @@ class Counts:
 
 
 @dataclass
-class _Way:
+class _Direction:
     """One direction of a link: bytes passed, and when a throttled link may pass the next."""
 
     passed: int = 0
@@ -44,7 +44,7 @@ class _Way:
 
 
 @dataclass
-class _Faults:
+class _LinkFaults:
     """What is wrong with a link now; `over` is set when that changes."""
 
     cut: bool = False
@@ -66,8 +66,8 @@ class Link:
         self.port = 0
         self._upstream = (host, port)
         self._loop = loop
-        self._faults = _Faults()
-        self._up, self._down = _Way(), _Way()
+        self._faults = _LinkFaults()
+        self._up, self._down = _Direction(), _Direction()
         self._connections = self._refused = self._mentions = 0
         self._serving: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._server: asyncio.Server | None = None
@@ -182,7 +182,7 @@ class Link:
         return await asyncio.open_connection(host, port, limit=CHUNK)
 
     def _join(
-        self, group: asyncio.TaskGroup, source: asyncio.StreamReader, target: asyncio.StreamWriter, way: _Way
+        self, group: asyncio.TaskGroup, source: asyncio.StreamReader, target: asyncio.StreamWriter, way: _Direction
     ) -> None:
         chunks: Chunks = asyncio.Queue(HELD)
         group.create_task(self._fetch(source, chunks))
@@ -197,7 +197,7 @@ class Link:
                 chunk = None  # not raised here: on a stalled link the other side must not hear of it yet
             await chunks.put((self._loop.time(), chunk))
 
-    async def _deliver(self, chunks: Chunks, target: asyncio.StreamWriter, way: _Way) -> None:
+    async def _deliver(self, chunks: Chunks, target: asyncio.StreamWriter, way: _Direction) -> None:
         chunk: bytes | None = b"-"
         while chunk:
             arrived, chunk = await chunks.get()
@@ -209,14 +209,14 @@ class Link:
         with contextlib.suppress(OSError):
             target.write_eof()
 
-    def _misdirected(self, chunk: bytes, way: _Way) -> bytes:
+    def _misdirected(self, chunk: bytes, way: _Direction) -> bytes:
         name = self._faults.misdirected
         if name is None or way is not self._up or name not in chunk:
             return chunk
         self._mentions += 1
         return chunk.replace(name, name[:-1] + b"_", 1) if self._mentions % 2 else chunk
 
-    async def _send(self, chunk: bytes, target: asyncio.StreamWriter, way: _Way) -> None:
+    async def _send(self, chunk: bytes, target: asyncio.StreamWriter, way: _Direction) -> None:
         while chunk:
             rate = self._faults.rate
             piece = chunk[: max(1, int(rate / SLICES))] if rate else chunk
@@ -229,7 +229,7 @@ class Link:
             if chunk:
                 await self._may_pass(way, 0.0)
 
-    async def _may_pass(self, way: _Way, arrived: float) -> None:
+    async def _may_pass(self, way: _Direction, arrived: float) -> None:
         """Until what arrived then may go on, whatever becomes of the faults meanwhile."""
         while True:
             faults = self._faults

@@ -7,7 +7,7 @@ from typing import Any
 from confluent_kafka import KafkaError, Producer
 from confluent_kafka import Message as Delivered
 
-from load.chaos.events import DAY_MS, START_MS, Message, messages
+from load.chaos.events import DAY_MS, START_MS, ChaosMessage, messages
 from load.ticks import NAME as TICK
 from load.ticks import signed_tick
 from load.wire import Wire
@@ -18,7 +18,7 @@ SETTLED_DAYS = 6
 """Event time after the last event: every question closes in it."""
 
 
-class Publisher(threading.Thread):
+class ChaosPublisher(threading.Thread):
     """`published` counts events and outcomes that Kafka has acked, `lost` what it gave up on."""
 
     def __init__(
@@ -68,10 +68,10 @@ class Publisher(threading.Thread):
         while (ahead := until - time.monotonic()) > 0:
             self._producer.poll(min(ahead, 0.05))
 
-    def _value(self, message: Message) -> bytes:
+    def _value(self, message: ChaosMessage) -> bytes:
         return self._wire.encode(message.name, message.record) if message.name else bytes(message.record)
 
-    def _publish(self, message: Message) -> None:
+    def _publish(self, message: ChaosMessage) -> None:
         key = message.key or message.record["customer_id"].encode()
         self._producer.produce(TOPIC, self._value(message), key, on_delivery=self._delivered)
         self._producer.poll(0)

@@ -14,7 +14,7 @@ from load.wire import Wire
 PREDICTIONS, EXAMPLES, CONTROLS = "predictions", "labelled-examples", "customer-events"
 
 
-class Reader(threading.Thread):
+class ChaosReader(threading.Thread):
     """`predictions`: new by their marks; `repeated`: dropped by them; `twice`: taken twice in spite of them;
     `examples`: labelled examples per target; `unsaved`: switches that came before their snapshots were there."""
 

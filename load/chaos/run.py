@@ -14,21 +14,21 @@ from typing import Any
 from load.chaos.expected import plan_without
 from load.chaos.faults import inject
 from load.chaos.plan import Fault, plan
-from load.chaos.publisher import Publisher
-from load.chaos.reader import Reader
-from load.chaos.system import PARTITIONS, SERVE_EVERY, TARGETS, System
+from load.chaos.publisher import ChaosPublisher
+from load.chaos.reader import ChaosReader
+from load.chaos.system import PARTITIONS, SERVE_EVERY, TARGETS, ChaosSystem
 
 LANES = 3
 """Faults that may last at the same time."""
 SETTLE_S = 240.0
 ASK_AGAIN_S = 2.0
 Say = Callable[[str], None]
-_running: list[System] = []
+_running: list[ChaosSystem] = []
 _told_to_stop = threading.Event()
 
 
 @dataclass
-class Report:
+class ChaosReport:
     """What a run was and came to. `differences`: empty when a calm replay gives the same and all is accounted for.
     silence: longest time without a prediction while events flowed, s; catch_up: from the end of all faults until
     nothing was left to do, s."""
@@ -66,7 +66,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Order:
+class ChaosOptions:
     """What to run. seconds: of events under faults; rate: messages per second; without: guards to switch off; the
     first one's faults are done."""
 
@@ -78,29 +78,29 @@ class Order:
     keep: bool = False
 
 
-def run(order: Order, say: Say) -> Report:
+def run(options: ChaosOptions, say: Say) -> ChaosReport:
     """The whole run in a folder of its own, which is kept when something differs. Odd seeds have no cache."""
     if _told_to_stop.is_set():  # the next one in turn, while those before it are being ended
-        return Report(order.seed, differences=["told to stop"], failed=True)
+        return ChaosReport(options.seed, differences=["told to stop"], failed=True)
     began = time.monotonic()
-    folder = Path(tempfile.mkdtemp(prefix=f"tidecast-chaos-{order.seed}-"))
-    report = Report(order.seed, ",".join(order.without), order.transactions, folder=str(folder))
-    settings = {"TIDECAST_TRANSACTIONS": "true"} if order.transactions else {}
-    if order.seed % 2:
+    folder = Path(tempfile.mkdtemp(prefix=f"tidecast-chaos-{options.seed}-"))
+    report = ChaosReport(options.seed, ",".join(options.without), options.transactions, folder=str(folder))
+    settings = {"TIDECAST_TRANSACTIONS": "true"} if options.transactions else {}
+    if options.seed % 2:
         settings["TIDECAST_CACHE_CUSTOMERS"] = "0"
-    system = System(folder, settings, order.without)
+    system = ChaosSystem(folder, settings, options.without)
     _running.append(system)
     report.failed = True
     try:
         system.start()
         report.failed = False
-        _flow(system, order, report, say)
+        _flow(system, options, report, say)
     except Exception as error:
         report.differences.append(f"the run itself failed: {type(error).__name__}: {error}")
     finally:
         _running.remove(system)
         report.seconds = round(time.monotonic() - began, 1)
-        keep = order.keep or bool(report.differences)
+        keep = options.keep or bool(report.differences)
         system.end(wipe=not keep)
         (folder / "report.json").write_text(json.dumps(asdict(report), indent=1))
         if not keep:
@@ -117,18 +117,18 @@ def abandon() -> None:
         shutil.rmtree(system.folder, ignore_errors=True)
 
 
-def _flow(system: System, order: Order, report: Report, say: Say) -> None:
+def _flow(system: ChaosSystem, options: ChaosOptions, report: ChaosReport, say: Say) -> None:
     place = system.servers.place
-    marks = not order.transactions and "reader-marks" not in order.without
-    reader = Reader(place, system.models, PARTITIONS, len(TARGETS), marks)
-    publisher = Publisher(place, PARTITIONS, order.seed, order.rate, order.seconds)
-    faults = plan_without(order.without[0], order.seconds) if order.without else None
-    faults = plan(order.seed, order.seconds, system.stops()) if faults is None else faults
+    marks = not options.transactions and "reader-marks" not in options.without
+    reader = ChaosReader(place, system.models, PARTITIONS, len(TARGETS), marks)
+    publisher = ChaosPublisher(place, PARTITIONS, options.seed, options.rate, options.seconds)
+    faults = plan_without(options.without[0], options.seconds) if options.without else None
+    faults = plan(options.seed, options.seconds, system.stops()) if faults is None else faults
     reader.start()
     system.wait_ready()
-    say(f"seed {order.seed}: {len(faults)} faults in {order.seconds:.0f} s")
+    say(f"seed {options.seed}: {len(faults)} faults in {options.seconds:.0f} s")
     publisher.start()
-    _inject_all(system, faults, report, say, order.seconds)
+    _inject_all(system, faults, report, say, options.seconds)
     publisher.join()
     published = time.time()
     system.heal()
@@ -141,7 +141,7 @@ def _flow(system: System, order: Order, report: Report, say: Say) -> None:
     report.silence = round(reader.silence(published), 1)
 
 
-def conclude(system: System, publisher: Publisher, reader: Reader, report: Report) -> None:
+def conclude(system: ChaosSystem, publisher: ChaosPublisher, reader: ChaosReader, report: ChaosReport) -> None:
     """End the workers; compare what was published, read and stored with each other and with a calm replay."""
     told = system.status()
     # a learner that ends leaves its partitions to the other one, which then sends its last switches again
@@ -156,7 +156,7 @@ def conclude(system: System, publisher: Publisher, reader: Reader, report: Repor
     _verify(system, report)
 
 
-def _inject_all(system: System, faults: list[Fault], report: Report, say: Say, seconds: float) -> None:
+def _inject_all(system: ChaosSystem, faults: list[Fault], report: ChaosReport, say: Say, seconds: float) -> None:
     """Each fault at its time, up to LANES at once; returns when the last is over."""
     began = time.monotonic()
     lock = threading.Lock()
@@ -181,7 +181,7 @@ def _inject_all(system: System, faults: list[Fault], report: Report, say: Say, s
         system.pause(0.0 if system.workers.failures else max(0.0, began + seconds - time.monotonic()))
 
 
-def settle(system: System, reader: Reader, report: Report) -> float:
+def settle(system: ChaosSystem, reader: ChaosReader, report: ChaosReport) -> float:
     """Until nothing is left to do; the seconds it took. Gives up after SETTLE_S, and says what was left."""
     began = time.monotonic()
     left = ""
@@ -197,7 +197,7 @@ def settle(system: System, reader: Reader, report: Report) -> float:
     return round(time.monotonic() - began, 1)
 
 
-def _left(system: System, reader: Reader) -> str:
+def _left(system: ChaosSystem, reader: ChaosReader) -> str:
     """What is still to do; "" for nothing. To ask for the status costs a process: files first."""
     behind = []
     for target, arms in TARGETS.items():
@@ -208,7 +208,7 @@ def _left(system: System, reader: Reader) -> str:
     return ", ".join(behind[:5]) or _behind(system)
 
 
-def _history_left(system: System) -> list[str]:
+def _history_left(system: ChaosSystem) -> list[str]:
     """Waits until the history has written all; what it had not after SETTLE_S."""
     end = time.monotonic() + SETTLE_S
     while time.monotonic() < end:
@@ -219,7 +219,7 @@ def _history_left(system: System) -> list[str]:
     return [f"history was not done {SETTLE_S:.0f} s after all others had ended"]
 
 
-def _behind(system: System) -> str:
+def _behind(system: ChaosSystem) -> str:
     """The places with a lag (learners report by snapshots only)."""
     done = system.run("status", "--json", check=False)
     if done.returncode:
@@ -237,7 +237,7 @@ def _behind(system: System) -> str:
     return ", ".join(behind[:5])
 
 
-def _account(report: Report, publisher: Publisher, reader: Reader, told: dict[str, Any]) -> None:
+def _account(report: ChaosReport, publisher: ChaosPublisher, reader: ChaosReader, told: dict[str, Any]) -> None:
     """published = accepted + duplicate + late + dead, and every prediction read exactly once."""
     counters = told["counters"]
     if publisher.lost:
@@ -252,7 +252,7 @@ def _account(report: Report, publisher: Publisher, reader: Reader, told: dict[st
         report.differences.append(f"{reader.predictions} predictions read, {counters['predictions']} made")
 
 
-def _verify(system: System, report: Report) -> None:
+def _verify(system: ChaosSystem, report: ChaosReport) -> None:
     done = system.run("verify", "--json", check=False)
     try:
         found = json.loads(done.stdout)

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from load.chaos import disk, guards
 from load.chaos.proxy import HOST, Link, Proxies
 from load.chaos.servers import PARTS, Servers, free_ports
-from load.chaos.workers import ALWAYS, KINDS, Worker, Workers, environment, tidecast
+from load.chaos.workers import ALWAYS, KINDS, ChaosWorker, ChaosWorkers, environment, tidecast
 
 USE_CASE = Path(__file__).parent / "use_case"
 PARTITIONS = 12
@@ -25,7 +25,7 @@ READY_S = 180.0
 START_TRIES = 3
 
 
-class System:
+class ChaosSystem:
     """Everything of a run in one folder. `healed` is set when all faults must end."""
 
     def __init__(self, folder: Path, settings: dict[str, str], without: Sequence[str] = ()) -> None:
@@ -56,7 +56,7 @@ class System:
                 self.links[name, part] = self._proxies.link(f"{name}>{part}", HOST, known[part])
         self.run("deploy", str(USE_CASE), "--partitions", str(PARTITIONS))
         self.servers.watch()
-        self.workers = Workers({name: self._worker(name) for name in KINDS}, self._rebuild)
+        self.workers = ChaosWorkers({name: self._worker(name) for name in KINDS}, self._rebuild)
         self.workers.start(ALWAYS)
 
     def _servers_up(self) -> None:
@@ -85,7 +85,7 @@ class System:
         if not mount.is_symlink():
             mount.symlink_to(self.models, target_is_directory=True)
 
-    def _worker(self, name: str) -> Worker:
+    def _worker(self, name: str) -> ChaosWorker:
         own = {
             "TIDECAST_KAFKA": self.links[name, "kafka"].address,
             "TIDECAST_REDIS_URL": f"redis://{self.links[name, 'redis'].address}/0",
@@ -97,7 +97,7 @@ class System:
         }
         if self._without:
             own |= guards.without(*self._without)
-        return Worker(name, environment(self.folder, own), self.folder / "logs" / f"{quote(name)}.log")
+        return ChaosWorker(name, environment(self.folder, own), self.folder / "logs" / f"{quote(name)}.log")
 
     def run(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """A command of tidecast, straight to the servers, to its end."""

@@ -36,7 +36,7 @@ def tidecast(*arguments: str) -> list[str]:
 
 
 @dataclass
-class Worker:
+class ChaosWorker:
     """One process and how often it was started. `wanted`: whether it is to live."""
 
     name: str
@@ -76,10 +76,10 @@ class Worker:
 
 
 @dataclass
-class Workers:
+class ChaosWorkers:
     """All of them, watched by a thread. `failures`: what ended by itself with an error, and its last words."""
 
-    all: dict[str, Worker]
+    all: dict[str, ChaosWorker]
     rebuild: Callable[[], None]
     failures: list[str] = field(default_factory=list)
     rebuilds: int = 0
@@ -123,7 +123,7 @@ class Workers:
         """How often a worker was started again."""
         return sum(max(0, worker.starts - 1) for worker in self.all.values())
 
-    def _end(self, worker: Worker) -> None:
+    def _end(self, worker: ChaosWorker) -> None:
         if worker.process is None:
             return
         worker.signal(signal.SIGTERM)
@@ -139,7 +139,7 @@ class Workers:
             for worker in self.all.values():
                 self._look(worker)
 
-    def _look(self, worker: Worker) -> None:
+    def _look(self, worker: ChaosWorker) -> None:
         with self._lock:
             process = worker.process
             if not worker.wanted or process is None or process.poll() is None or self._ended.is_set():
@@ -148,7 +148,7 @@ class Workers:
                 self._ended_by_itself(worker)
             worker.start()
 
-    def _ended_by_itself(self, worker: Worker) -> None:
+    def _ended_by_itself(self, worker: ChaosWorker) -> None:
         """Its state is lost: rebuild, as it says. Anything else is a failure of the run."""
         said = worker.last_lines()
         if LOST not in said:

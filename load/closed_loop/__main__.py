@@ -48,7 +48,7 @@ def rivers_own(rows: list[Row]) -> float:
     return float(metric.get())
 
 
-class Loop:
+class ClosedLoop:
     """Publishes a row, waits for the switch that its label causes, publishes the next."""
 
     def __init__(self, event: str) -> None:
@@ -160,7 +160,7 @@ def main(data_set: str, file: Path | None, limit: int | None) -> None:
     rows = list(islice(rows_of(data_set, file), limit or default))
     with system(Path(__file__).parent / data_set):
         began = time.monotonic()
-        Loop(event).run(rows)
+        ClosedLoop(event).run(rows)
         seconds = time.monotonic() - began
         ours, theirs = accuracy(rows), rivers_own(rows)
     click.echo(f"{data_set}: {len(rows)} rows in {seconds:.0f} s ({1000 * seconds / len(rows):.1f} ms a row)")

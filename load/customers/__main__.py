@@ -12,11 +12,11 @@ import click
 from load.cli_types import Finite
 from load.customers.behaviour import CustomerBehaviour
 from load.customers.encoding import MOST_CUSTOMERS
-from load.customers.pace import Pace
-from load.customers.publishing import Publisher
+from load.customers.publishing import PacedPublisher
 from load.customers.scenarios import SCENARIOS
+from load.customers.schedule import EventSchedule
 from load.customers.schema import layouts
-from load.customers.stream import Stream
+from load.customers.stream import EventStream
 from load.ticks import NAME as TICK
 from load.ticks import signed_tick
 from load.wire import Wire, addresses, prefixed
@@ -47,25 +47,25 @@ def main(
     python -m load.customers steady --customers 1000000 --rate 150000 --dry
     """
     chosen = SCENARIOS[scenario]
-    pace = Pace(rate, seconds, chosen.load, chosen.outage)
-    if pace.events / days > MOST_A_DAY:
+    schedule = EventSchedule(rate, seconds, chosen.load, chosen.outage)
+    if schedule.events / days > MOST_A_DAY:
         raise click.UsageError(
-            f"{pace.events:,} events in {days:g} days are too many to draw a day at a time: raise --days"
+            f"{schedule.events:,} events in {days:g} days are too many to draw a day at a time: raise --days"
         )
-    behaviour = CustomerBehaviour(customers, seed, pace.events / days, chosen.skew, chosen.rings)
+    behaviour = CustomerBehaviour(customers, seed, schedule.events / days, chosen.skew, chosen.rings)
     if dry:
-        stream = Stream(behaviour, chosen, pace.events, seed, ((bytes(5), b""), (bytes(5), b"\0")))
+        stream = EventStream(behaviour, chosen, schedule.events, seed, ((bytes(5), b""), (bytes(5), b"\0")))
         began, made = time.process_time(), 0
         for chunk in stream:
             made += len(chunk.keys)
         told: dict[str, Any] = {"records": made, "per_cpu_second": round(made / (time.process_time() - began))}
     else:
         place = addresses()
-        stream = Stream(
-            behaviour, chosen, pace.events, seed, layouts(place["registry"], chosen.new_schema_at is not None)
+        stream = EventStream(
+            behaviour, chosen, schedule.events, seed, layouts(place["registry"], chosen.new_schema_at is not None)
         )
         told = asdict(
-            Publisher(place["kafka"], prefixed("customer-events"), _ticks(place, partitions)).run(stream, pace)
+            PacedPublisher(place["kafka"], prefixed("customer-events"), _ticks(place, partitions)).run(stream, schedule)
         )
     click.echo(
         json.dumps(

@@ -1,4 +1,4 @@
-"""Publishing a stream at its pace, whatever becomes of it."""
+"""Publishing a stream at its schedule, whatever becomes of it."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from confluent_kafka import KafkaError, Message, Producer
 
-from load.customers.pace import Pace
+from load.customers.schedule import EventSchedule
 from load.customers.stream import Chunk
 
 LINGER_MS = 5
@@ -20,7 +20,7 @@ Tick = Callable[[int], Iterable[tuple[int, bytes]]]
 
 
 @dataclass(slots=True)
-class Told:
+class PublishedCounts:
     """What was published: `records`, of which `malformed` are no events, `repeated` were published before and `late`
     come behind the watermark of a use case that allows an hour. lost: what Kafka did not take. behind: greatest time by
     which a record went later than it was due, in seconds: above some milliseconds the generator itself was too slow,
@@ -35,7 +35,7 @@ class Told:
     behind: float = 0.0
 
 
-class Publisher:
+class PacedPublisher:
     """`tick` gives (partition, bytes) of the control records that end an hour of event time."""
 
     def __init__(self, kafka: str, topic: str, tick: Tick) -> None:
@@ -53,15 +53,15 @@ class Publisher:
         )
         self._topic = topic
         self._tick = tick
-        self.told = Told()
+        self.told = PublishedCounts()
 
-    def run(self, chunks: Iterable[Chunk], pace: Pace) -> Told:
+    def run(self, chunks: Iterable[Chunk], schedule: EventSchedule) -> PublishedCounts:
         """All of them, each at its moment; returns when Kafka has acked the last."""
         made = iter(chunks)
         first = next(made)  # all customers are drawn before the clock starts
         told, began, today = self.told, time.perf_counter(), time.time()
         for chunk in chain([first], made):
-            moments = pace.moments(told.records, len(chunk.keys))
+            moments = schedule.moments(told.records, len(chunk.keys))
             stamps = ((today + moments) * 1000).astype(np.int64).tolist()
             self._chunk(chunk, began + moments, stamps)
             told.malformed += chunk.malformed

@@ -30,7 +30,7 @@ class Chunk(NamedTuple):
     late: int
 
 
-class Stream:
+class EventStream:
     """Chunks until `total` records are there. `headers`: (zero byte and schema id, bytes after the fields) of the
     schema of the beginning and of the newer one."""
 
@@ -42,7 +42,7 @@ class Stream:
         seed: int,
         headers: tuple[tuple[bytes, bytes], ...],
     ) -> None:
-        self.best = Best(behaviour.customers)
+        self.best = BestAuc(behaviour.customers)
         self._behaviour = behaviour
         self._scenario = scenario
         self._total = total
@@ -99,7 +99,7 @@ class Stream:
         return np.concatenate([np.arange(count), again])[np.argsort(places, kind="stable")]
 
 
-class Best:
+class BestAuc:
     """How well anybody could say at each event whether its customer will be silent for the next 24 hours: the AUC of
     the true chances, which the simulation knows, against what came. 12 bytes a customer.
 

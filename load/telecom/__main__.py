@@ -9,8 +9,8 @@ from types import FrameType
 import click
 from confluent_kafka import KafkaException, Producer
 
-from load.lag import Lag
-from load.telecom.customers import DAY_MS, Event, Telecom
+from load.lag import ScoringLag
+from load.telecom.customers import DAY_MS, Telecom, TelecomEvent
 from load.ticks import NAME as TICK
 from load.ticks import signed_tick
 from load.wire import Wire, addresses, prefixed
@@ -21,7 +21,7 @@ TICKS_A_DAY = 12
 TOPIC = "customer-events"
 
 
-class Broadcast:
+class TelecomPublisher:
     """Puts events and ticks on customer-events, at its pace."""
 
     def __init__(self, day_seconds: float, max_lag: int | None) -> None:
@@ -39,12 +39,12 @@ class Broadcast:
             }
         )
         self._partitions = len(self._producer.list_topics(self._topic, 10).topics[self._topic].partitions)
-        self._lag = None if max_lag is None else Lag(place["kafka"], self._topic, self._partitions, max_lag)
+        self._lag = None if max_lag is None else ScoringLag(place["kafka"], self._topic, self._partitions, max_lag)
         self._day_seconds = day_seconds
         self._began = time.monotonic()
         self.events = 0
 
-    def day(self, day: int, events: Sequence[Event]) -> None:
+    def day(self, day: int, events: Sequence[TelecomEvent]) -> None:
         """All events of a day with the ticks between them, spread over its real time; later when scoring is far
         behind."""
         position = 0
@@ -75,7 +75,7 @@ class Broadcast:
         if self._producer.flush(30):
             raise click.ClickException("Kafka does not take the events: is it running?")
 
-    def _publish(self, event: Event) -> None:
+    def _publish(self, event: TelecomEvent) -> None:
         record = {
             "event_id": f"e{self.events}",
             "customer_id": f"c-{event.customer}",
@@ -118,7 +118,7 @@ def main(
     campaign = days // 2 if campaign_day is None else campaign_day
     telecom = Telecom(customers, seed, campaign, START_MS)
     try:
-        broadcast = Broadcast(day_seconds, max_lag)
+        publisher = TelecomPublisher(day_seconds, max_lag)
     except (OSError, KafkaException) as error:
         raise click.ClickException(
             f"cannot begin ({error}): run `tidecast stack up` and `tidecast deploy telecom`"
@@ -126,13 +126,13 @@ def main(
     done = 0
     try:
         for day in range(days):
-            broadcast.day(day, telecom.day(day))
+            publisher.day(day, telecom.day(day))
             done = day + 1
     except KeyboardInterrupt:
         pass
-    broadcast.flush()
+    publisher.flush()
     click.echo(
-        f"{done} days, {broadcast.events} events of {telecom.customers} customers, {telecom.left} left"
+        f"{done} days, {publisher.events} events of {telecom.customers} customers, {telecom.left} left"
         + (f", campaign from day {campaign}" if done > campaign else "")
     )
     sys.exit(0 if done == days else 130)

@@ -39,7 +39,7 @@ FADED = 0.1
 """What is left of the unhappy ones' hazard from the campaign on: the operator courts them."""
 
 
-class Event(NamedTuple):
+class TelecomEvent(NamedTuple):
     """One event: short name, and the record without its common fields."""
 
     time: int
@@ -107,7 +107,7 @@ class Telecom:
         """How many there have been so far."""
         return self._next_number
 
-    def day(self, day: int) -> list[Event]:
+    def day(self, day: int) -> list[TelecomEvent]:
         """All events of a day, in event-time order."""
         self._turn_cells()
         here = self._arrives <= day
@@ -132,7 +132,7 @@ class Telecom:
         unhappy = UNHAPPY_HAZARD * self._mood**3 * (FADED if campaign else 1.0)
         return CALM_HAZARD + unhappy + np.where(self._lured, LURED_HAZARD, 0.0)
 
-    def _arrivals(self, day: int) -> Iterator[Event]:
+    def _arrivals(self, day: int) -> Iterator[TelecomEvent]:
         habits = self._habits
         for i in np.flatnonzero(self._arrives == day):
             fields = {
@@ -140,9 +140,9 @@ class Telecom:
                 "plan": "prepaid" if habits.prepaid[i] else "contract",
                 "region": REGIONS[habits.cell[i] % 4],
             }
-            yield Event(self._moment(day, 0.0), int(self._numbers[i]), "Profile", fields)
+            yield TelecomEvent(self._moment(day, 0.0), int(self._numbers[i]), "Profile", fields)
 
-    def _acts(self, day: int, here: Any) -> Iterator[Event]:
+    def _acts(self, day: int, here: Any) -> Iterator[TelecomEvent]:
         """Calls, data, top-ups and complaints: Poisson, damped by mood and by being lured."""
         habits, mood, lured = self._habits, self._mood, self._lured
         lust = (1.0 - 0.75 * mood) * here
@@ -156,7 +156,7 @@ class Telecom:
         """Index of the customer of each of the events that happen at these rates."""
         return np.repeat(np.arange(len(rate)), self._rng.poisson(rate))
 
-    def _calls(self, day: int, rate: Any) -> Iterator[Event]:
+    def _calls(self, day: int, rate: Any) -> Iterator[TelecomEvent]:
         who = self._draw(rate)
         minutes = self._habits.minutes[who] * self._rng.exponential(1.0, len(who))
         incoming = self._rng.random(len(who)) < 0.45
@@ -164,31 +164,33 @@ class Telecom:
         cells = np.where(away, self._rng.integers(0, CELLS, len(who)), self._habits.cell[who])
         for i, time, length, comes, cell in zip(who, self._times(day, len(who)), minutes, incoming, cells, strict=True):
             fields = {"minutes": round(float(length), 2), "direction": "in" if comes else "out", "cell": f"cell-{cell}"}
-            yield Event(time, int(self._numbers[i]), "Call", fields)
+            yield TelecomEvent(time, int(self._numbers[i]), "Call", fields)
 
-    def _data(self, day: int, rate: Any) -> Iterator[Event]:
+    def _data(self, day: int, rate: Any) -> Iterator[TelecomEvent]:
         who = self._draw(rate)
         sizes = self._habits.megabytes[who] * self._rng.exponential(1.0, len(who))
         for i, time, size in zip(who, self._times(day, len(who)), sizes, strict=True):
-            yield Event(time, int(self._numbers[i]), "DataUse", {"megabytes": round(float(size), 1)})
+            yield TelecomEvent(time, int(self._numbers[i]), "DataUse", {"megabytes": round(float(size), 1)})
 
-    def _top_ups(self, day: int, rate: Any) -> Iterator[Event]:
+    def _top_ups(self, day: int, rate: Any) -> Iterator[TelecomEvent]:
         who = self._draw(rate)
         steps = self._rng.choice([0.5, 1.0, 2.0], len(who), p=[0.15, 0.7, 0.15])
         for i, time, step in zip(who, self._times(day, len(who)), steps, strict=True):
-            yield Event(time, int(self._numbers[i]), "TopUp", {"amount_cents": int(self._habits.amount[i] * step)})
+            yield TelecomEvent(
+                time, int(self._numbers[i]), "TopUp", {"amount_cents": int(self._habits.amount[i] * step)}
+            )
 
-    def _complaints(self, day: int, rate: Any) -> Iterator[Event]:
+    def _complaints(self, day: int, rate: Any) -> Iterator[TelecomEvent]:
         who = self._draw(rate)
         topics = self._rng.random(len(who))
         for i, time, draw in zip(who, self._times(day, len(who)), topics, strict=True):
             topic = "network" if draw < 0.2 + 0.7 * self._mood[i] else "price"
-            yield Event(time, int(self._numbers[i]), "Complaint", {"topic": topic})
+            yield TelecomEvent(time, int(self._numbers[i]), "Complaint", {"topic": topic})
 
-    def _cancellations(self, day: int, leaves: Any) -> Iterator[Event]:
+    def _cancellations(self, day: int, leaves: Any) -> Iterator[TelecomEvent]:
         who = np.flatnonzero(leaves)
         for i, time in zip(who, self._times(day, len(who)), strict=True):
-            yield Event(time, int(self._numbers[i]), "Cancellation", {"reason": ""})
+            yield TelecomEvent(time, int(self._numbers[i]), "Cancellation", {"reason": ""})
 
     def _replace(self, leaves: Any, day: int) -> None:
         """New customers in the places of those who left, from the next day on."""

@@ -3,15 +3,20 @@
 import time
 
 from load.bench.figures import Figures
-from load.bench.job import TARGETS, Made
-from load.bench.system import VERBS, System
+from load.bench.job import TARGETS, EncodedRecord
+from load.bench.system import VERBS, BenchSystem
 
 MOST_S = 10.0
 """That a stage is watched: its rate does not change when it goes on."""
 
 
 def together(
-    system: System, backlog: list[Made], figures: Figures, verbs: tuple[str, ...], label: str, processes: int = 1
+    system: BenchSystem,
+    backlog: list[EncodedRecord],
+    figures: Figures,
+    verbs: tuple[str, ...],
+    label: str,
+    processes: int = 1,
 ) -> None:
     """With so many scoring processes and the other `verbs`: what is predicted after the first predictions were seen,
     since the work for these was done before that."""
@@ -30,7 +35,7 @@ def together(
             figures.add(f"{label}: start to first prediction", "s", first)
 
 
-def alone(system: System, backlog: list[Made], figures: Figures) -> None:
+def alone(system: BenchSystem, backlog: list[EncodedRecord], figures: Figures) -> None:
     """Each stage by itself on what the one before it has left, everything else stopped."""
     system.publisher.all(backlog)
     for verb in VERBS:

@@ -11,9 +11,9 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from load.bench.figures import Figures
-from load.bench.job import TARGETS, Job, Made
+from load.bench.job import TARGETS, BenchJob, EncodedRecord
 from load.bench.publishing import producer
-from load.bench.system import System
+from load.bench.system import BenchSystem
 from load.wire import Wire
 from schemas.marks import Marks
 
@@ -27,7 +27,7 @@ WHOLE = OUTCOME_EVERY * SERVE_EVERY
 LABEL = "kill -9 midway"
 
 
-def measure(system: System, events: int, figures: Figures) -> None:
+def measure(system: BenchSystem, events: int, figures: Figures) -> None:
     """So many events, rounded to whole versions; `system` has explicit_outcomes.py deployed."""
     events = max(WHOLE, events // WHOLE * WHOLE)
     epoch = json.loads(system.run("status", "--json"))["epoch"]
@@ -48,7 +48,7 @@ def measure(system: System, events: int, figures: Figures) -> None:
     _verify(figures, system)
 
 
-def publish(job: Job, events: int, epoch: int, target: Producer, topic: str) -> None:
+def publish(job: BenchJob, events: int, epoch: int, target: Producer, topic: str) -> None:
     """An hour of event time after the other: events, the outcomes of every tenth, a tick."""
     number = 0
     for tick, made in job.hours(events):
@@ -57,7 +57,7 @@ def publish(job: Job, events: int, epoch: int, target: Producer, topic: str) -> 
             number += 1
             report = None
             if number % OUTCOME_EVERY == 0:
-                chosen.append(Asked(one.key or b""))
+                chosen.append(AskedEvent(one.key or b""))
                 report = chosen[-1].delivered
             target.produce(topic, one.value, one.key, on_delivery=report)
         target.flush()
@@ -70,7 +70,7 @@ def publish(job: Job, events: int, epoch: int, target: Producer, topic: str) -> 
 
 
 @dataclass(slots=True)
-class Asked:
+class AskedEvent:
     """An event of which the outcomes are to be told, as soon as it is known where it lies."""
 
     customer: bytes
@@ -80,7 +80,7 @@ class Asked:
         """Kafka has it."""
         self.place = (message.partition(), message.offset())
 
-    def outcomes(self, job: Job, epoch: int, told_at: int) -> Iterator[Made]:
+    def outcomes(self, job: BenchJob, epoch: int, told_at: int) -> Iterator[EncodedRecord]:
         """One for each target. What they say does not matter here: that each is learnt once does."""
         if self.place is not None:
             for ordinal, target in enumerate(NAMES):
@@ -89,7 +89,7 @@ class Asked:
 
 
 @dataclass(slots=True)
-class Taken:
+class MarkedReader:
     """What a reader that keeps its marks makes of a topic, by the README's recipe. twice: taken although they had been
     taken before. places: (target, offset) of what was taken."""
 
@@ -110,9 +110,9 @@ class Taken:
         self.twice += len(self._seen) == known
 
 
-def taken(system: System, topic: str, wanted: str) -> Taken:
+def taken(system: BenchSystem, topic: str, wanted: str) -> MarkedReader:
     """What a reader takes of a topic, of the records with this name."""
-    wire, found = Wire(system.place["registry"]), Taken()
+    wire, found = Wire(system.place["registry"]), MarkedReader()
     consumer = Consumer({"bootstrap.servers": system.place["kafka"], "group.id": "bench", "enable.auto.commit": False})
     for partition in consumer.list_topics(system.prefix + topic).topics[system.prefix + topic].partitions:
         place = TopicPartition(system.prefix + topic, partition, 0)
@@ -128,7 +128,7 @@ def taken(system: System, topic: str, wanted: str) -> Taken:
     return found
 
 
-def _tell(figures: Figures, system: System, events: int) -> None:
+def _tell(figures: Figures, system: BenchSystem, events: int) -> None:
     read = taken(system, "predictions", "tidecast.Prediction")
     figures.add(f"{LABEL}: sent again, and dropped by the marks", "predictions", read.dropped)
     figures.add(f"{LABEL}: taken twice in spite of the marks", "predictions", read.twice)
@@ -140,13 +140,13 @@ def _tell(figures: Figures, system: System, events: int) -> None:
         figures.add(f"{LABEL}: labels learnt by {target}", f"of {events // OUTCOME_EVERY:,}", learnt)
 
 
-def _served(system: System) -> dict[str, int]:
+def _served(system: BenchSystem) -> dict[str, int]:
     """Where in labelled-examples each target's last version stands: it has learnt the example there and all before."""
     versions = {arm["target"]: arm["version"] for arm in json.loads(system.run("status", "--json"))["serving"]}
     return {target: int(versions.get(target, "@-1").rpartition("@")[2]) for target in NAMES}
 
 
-def _verify(figures: Figures, system: System) -> None:
+def _verify(figures: Figures, system: BenchSystem) -> None:
     """All that was left in Redis, in the logs and in the model store against a calm replay of the logs."""
     found = json.loads(system.run("verify", "scoring", "learning", "--json", may_fail=True))
     customers = found.pop("scoring/state")

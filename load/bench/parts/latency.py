@@ -11,10 +11,10 @@ import psutil
 from hdrh.histogram import HdrHistogram
 
 from load.bench.figures import Figures
-from load.bench.job import TARGETS, Made
-from load.bench.pacing import Paced, Pacer
-from load.bench.reading import Reader
-from load.bench.system import System, Workers, cpu_s
+from load.bench.job import TARGETS, EncodedRecord
+from load.bench.pacing import PacedRun, Pacer
+from load.bench.reading import PredictionReader
+from load.bench.system import BenchSystem, BenchWorkers, cpu_s
 
 PERCENTILES = (50.0, 99.0, 99.9, 100.0)
 KNEE_MS = 1000.0
@@ -27,7 +27,7 @@ WARM_S = 4
 
 
 def ladder(
-    system: System, backlog: list[Made], rates: Sequence[int], seconds: int, runs: int, figures: Figures
+    system: BenchSystem, backlog: list[EncodedRecord], rates: Sequence[int], seconds: int, runs: int, figures: Figures
 ) -> None:
     """All rates in turn, `runs` times. Histograms go into the JSON (HdrHistogram's base64, µs)."""
     events = sum(one.partition is None for one in backlog)
@@ -62,7 +62,7 @@ def ladder(
 class _Usage:
     """Cores that each process used during a step."""
 
-    def __init__(self, system: System, workers: Workers, reader: Reader) -> None:
+    def __init__(self, system: BenchSystem, workers: BenchWorkers, reader: PredictionReader) -> None:
         self._system = system
         self._workers = workers
         self._reader = psutil.Process(reader.process_id)
@@ -82,7 +82,7 @@ class _Usage:
         return {**verbs, **self._system.servers_cpu_s(), "reader": cpu_s(self._reader)}
 
 
-def _step(reader: Reader, pacer: Pacer, expected: int, usage: _Usage) -> tuple[Paced, HdrHistogram]:
+def _step(reader: PredictionReader, pacer: Pacer, expected: int, usage: _Usage) -> tuple[PacedRun, HdrHistogram]:
     """One rate: every prediction's latency after the warm-up, in µs, 3 digits."""
     reader.keep()
     pacer.go()
@@ -109,7 +109,7 @@ def latencies(
             yield now - moment
 
 
-def _tell(figures: Figures, rate: int, histogram: Any, cores: Mapping[str, float], paced: Paced) -> None:
+def _tell(figures: Figures, rate: int, histogram: Any, cores: Mapping[str, float], paced: PacedRun) -> None:
     for percentile in PERCENTILES:
         name = "max" if percentile == 100.0 else f"p{percentile:g}"
         value = histogram.get_value_at_percentile(percentile) / 1000

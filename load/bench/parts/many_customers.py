@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import redis
 
 from load.bench.job import TARGETS
-from load.bench.system import System, Workers
+from load.bench.system import BenchSystem, BenchWorkers
 
 SAMPLE_S = 0.5
 LOOKED_AT = 10_000
@@ -15,7 +15,7 @@ LOOKED_AT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class MemoryFigures:
     """What was measured. largest_customer_bytes: its state and its open observations in Redis."""
 
     customers: int
@@ -29,10 +29,10 @@ class Crowd:
     largest_customer_bytes: int
 
 
-class Watch(threading.Thread):
+class MemorySampler(threading.Thread):
     """The largest memory of a worker's scoring process, sampled."""
 
-    def __init__(self, workers: Workers) -> None:
+    def __init__(self, workers: BenchWorkers) -> None:
         super().__init__(daemon=True)
         self._workers = workers
         self._ended = threading.Event()
@@ -51,20 +51,20 @@ class Watch(threading.Thread):
         self.join()
 
 
-def measure(system: System, customers: int, events: int) -> Crowd:
+def measure(system: BenchSystem, customers: int, events: int) -> MemoryFigures:
     """So many events spread over so many customers, scored by one process."""
     client = redis.Redis.from_url(system.place["redis"])
     before = int(client.info("memory")["used_memory"])
     system.publisher.all(system.job.spread(events, customers))
     with system.reader() as reader, system.workers("scoring") as workers:
-        watch = Watch(workers)
+        watch = MemorySampler(workers)
         watch.start()
         reader.wait_for(TARGETS * events, patience_s=3600)
         time.sleep(2)  # the last commit
         watch.end()
         held = int(client.info("memory")["used_memory"]) - before
         seconds = max(reader.last - reader.first, 0.001)
-    return Crowd(
+    return MemoryFigures(
         customers=customers,
         events=events,
         seconds=round(seconds, 1),

@@ -7,8 +7,8 @@ import click
 from load.bench.figures import Figures
 from load.bench.job import PACED_MS, TARGETS
 from load.bench.pacing import Pacer
-from load.bench.reading import Read, Reader
-from load.bench.system import System, Workers
+from load.bench.reading import PredictionLog, PredictionReader
+from load.bench.system import BenchSystem, BenchWorkers
 
 RATE = 1000
 PATIENCE_S, SETTLING_S = 60.0, 600.0
@@ -16,7 +16,7 @@ BEFORE_S, AFTER_S = 4, 8
 """The kill comes after BEFORE_S of a steady stream, which goes on for AFTER_S."""
 
 
-def measure(system: System, customers: int, runs: int, figures: Figures) -> None:
+def measure(system: BenchSystem, customers: int, runs: int, figures: Figures) -> None:
     """With so many customers in Redis, `runs` kills one after the other."""
     system.publisher.all(system.job.spread(customers, customers))
     with system.reader() as reader, system.pacer() as pacer, system.workers("scoring", "learning") as workers:
@@ -28,7 +28,7 @@ def measure(system: System, customers: int, runs: int, figures: Figures) -> None
             _tell(figures, f"kill -9 with {customers:,} customers", read, killed)
 
 
-def _let_time_pass(system: System, workers: Workers) -> None:
+def _let_time_pass(system: BenchSystem, workers: BenchWorkers) -> None:
     """Up to the first stream: what falls due at once in between (a tenth of a million customers' questions, and their
     examples to be learnt) has nothing to do with a kill."""
     system.publisher.all(system.job.tick(PACED_MS))
@@ -41,7 +41,7 @@ def _let_time_pass(system: System, workers: Workers) -> None:
     workers.drained("learning")
 
 
-def _kill(reader: Reader, pacer: Pacer, workers: Workers) -> tuple[float, Read]:
+def _kill(reader: PredictionReader, pacer: Pacer, workers: BenchWorkers) -> tuple[float, PredictionLog]:
     """The moment of the kill (perf_counter), and all that was read before and after it."""
     expected = reader.count + TARGETS * RATE * (BEFORE_S + AFTER_S)
     reader.keep()
@@ -57,7 +57,7 @@ def _kill(reader: Reader, pacer: Pacer, workers: Workers) -> tuple[float, Read]:
     return killed, reader.kept()
 
 
-def _tell(figures: Figures, label: str, read: Read, killed: float) -> None:
+def _tell(figures: Figures, label: str, read: PredictionLog, killed: float) -> None:
     different = len(read.sources())
     figures.add(f"{label}: until predictions come again", "s", read.back(killed) - killed)
     figures.add(f"{label}: longest silence", "s", read.silence(killed))

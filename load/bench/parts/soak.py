@@ -9,7 +9,7 @@ import click
 from load.bench.figures import Figures
 from load.bench.job import TARGETS
 from load.bench.pacing import Pacer
-from load.bench.system import VERBS, System, Workers
+from load.bench.system import VERBS, BenchSystem, BenchWorkers
 
 RATE = 1000
 SAMPLE_S = 5.0
@@ -23,7 +23,7 @@ caches fill."""
 PATIENCE_S = 120.0
 
 
-def measure(system: System, minutes: float, events: int, figures: Figures) -> None:
+def measure(system: BenchSystem, minutes: float, events: int, figures: Figures) -> None:
     """All stages at 1,000 events/s, after a backlog of so many events: a system that has known most of its customers
     for long shows what grows besides. Memory per process over time goes into the JSON."""
     seconds = round(60 * minutes)
@@ -54,12 +54,12 @@ def measure(system: System, minutes: float, events: int, figures: Figures) -> No
     figures.extras["soak_memory_mib"] = samples
 
 
-def _cpu_s(workers: Workers, system: System) -> dict[str, float]:
+def _cpu_s(workers: BenchWorkers, system: BenchSystem) -> dict[str, float]:
     """CPU time so far by worker and server."""
     return {verb: workers.cpu_s(verb) for verb in GROUPS} | system.servers_cpu_s()
 
 
-def _sampled(pacer: Pacer, workers: Workers, system: System) -> dict[str, list[float]]:
+def _sampled(pacer: Pacer, workers: BenchWorkers, system: BenchSystem) -> dict[str, list[float]]:
     """Resident memory in MiB by worker and server, every SAMPLE_S until all is published."""
     samples: dict[str, list[float]] = {}
     number = 0
@@ -74,7 +74,7 @@ def _sampled(pacer: Pacer, workers: Workers, system: System) -> dict[str, list[f
     return samples
 
 
-def _lags(system: System, ended: float) -> dict[str, tuple[int, float]]:
+def _lags(system: BenchSystem, ended: float) -> dict[str, tuple[int, float]]:
     """Stage → (records it was behind when the last event had been published, seconds until it was not). Learners say
     where they stand by their snapshots only, so they are left out."""
     found: dict[str, tuple[int, float]] = {}

@@ -6,8 +6,8 @@ from pathlib import Path
 import redis
 
 from load.bench.figures import Figures
-from load.bench.job import TARGETS, Made
-from load.bench.system import VERBS, System
+from load.bench.job import TARGETS, EncodedRecord
+from load.bench.system import VERBS, BenchSystem
 
 TABLES = (
     "SELECT table, sum(bytes_on_disk) AS bytes, sum(rows) AS rows FROM system.parts "
@@ -15,7 +15,7 @@ TABLES = (
 )
 
 
-def measure(system: System, backlog: list[Made], figures: Figures) -> None:
+def measure(system: BenchSystem, backlog: list[EncodedRecord], figures: Figures) -> None:
     """Kafka's log, Redis' memory and ClickHouse's parts, per event of the backlog."""
     events = sum(one.partition is None for one in backlog)
     customers = len({one.key for one in backlog if one.key})
@@ -35,7 +35,7 @@ def measure(system: System, backlog: list[Made], figures: Figures) -> None:
         figures.add(f"ClickHouse, {row['table']}, per row", "bytes", int(row["bytes"]) / int(row["rows"]))
 
 
-def _logs(system: System) -> dict[str, int]:
+def _logs(system: BenchSystem) -> dict[str, int]:
     """Bytes of segments by topic, one replica."""
     found: dict[str, int] = {}
     for file in Path(system.data).rglob(f"{system.prefix}*/*.log"):

@@ -6,7 +6,7 @@ from load.bench.figures import Figures
 from load.bench.parts import kill_midway, recovery
 from load.bench.parts.draining import together
 from load.bench.parts.latency import ladder
-from load.bench.system import EXPLICIT_OUTCOMES, System
+from load.bench.system import EXPLICIT_OUTCOMES, BenchSystem
 from tests.integration.conftest import Stack
 
 pytestmark = pytest.mark.integration
@@ -19,11 +19,11 @@ def test_drain_ladder_and_kill(stack: Stack, monkeypatch: pytest.MonkeyPatch) ->
     for name, value in (("RATE", 300), ("BEFORE_S", 1), ("AFTER_S", 3)):
         monkeypatch.setattr(f"load.bench.parts.recovery.{name}", value)
     figures = Figures()
-    system = System(2)
+    system = BenchSystem(2)
     together(system, system.job.backlog(8000), figures, ("scoring", "learning"), "drain")
-    system = System(2)
+    system = BenchSystem(2)
     ladder(system, system.job.backlog(1000), (100,), 2, 1, figures)
-    recovery.measure(System(2), 200, 1, figures)
+    recovery.measure(BenchSystem(2), 200, 1, figures)
     found = {spread.name: spread.median for spread in figures.spreads()}
     assert found["drain: drain"] > 0 and "drain: CPU of scoring" in found
     assert (
@@ -37,7 +37,7 @@ def test_drain_ladder_and_kill(stack: Stack, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_kill_midway_leaves_no_trace(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIDECAST_DATA", str(stack.folder))
     figures = Figures()
-    kill_midway.measure(System(2, use_case=EXPLICIT_OUTCOMES), 5000, figures)
+    kill_midway.measure(BenchSystem(2, use_case=EXPLICIT_OUTCOMES), 5000, figures)
     found = {spread.name.removeprefix("kill -9 midway: "): spread.median for spread in figures.spreads()}
     assert found["labels learnt by top_up"] == found["labels learnt by silence"] == 500
     wrong = {

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from load.telecom.customers import DAY_MS, Event, Telecom
+from load.telecom.customers import DAY_MS, Telecom, TelecomEvent
 from load.ticks import signed_tick
 from schemas.topics import CUSTOMER_EVENTS
 from streams.control import check, sign
@@ -10,7 +10,7 @@ from streams.control import check, sign
 START = 1_704_067_200_000
 
 
-def days(count: int, customers: int = 300, seed: int = 3, campaign: int = 1000) -> list[list[Event]]:
+def days(count: int, customers: int = 300, seed: int = 3, campaign: int = 1000) -> list[list[TelecomEvent]]:
     telecom = Telecom(customers, seed, campaign, START)
     return [telecom.day(day) for day in range(count)]
 

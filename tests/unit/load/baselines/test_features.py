@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from load.baselines.features import DAYS, HOUR_MS, HOURS, NAMES, Profile, features, update
+from load.baselines.features import DAYS, HOUR_MS, HOURS, NAMES, MemoryCustomer, features, update
 from load.reference.events import DAY_MS, START_MS, TYPES, activities
 
 Event = tuple[str, int, float | None]
@@ -27,10 +27,10 @@ def oracle(events: list[Event]) -> dict[str, float]:
 
 
 def check(stream: list[tuple[str, Event]]) -> None:
-    profiles: dict[str, Profile] = {}
+    profiles: dict[str, MemoryCustomer] = {}
     kept: dict[str, list[Event]] = {}
     for who, event in stream:
-        update(profiles.setdefault(who, Profile()), *event)
+        update(profiles.setdefault(who, MemoryCustomer()), *event)
         kept.setdefault(who, []).append(event)
         assert features(profiles[who]) == pytest.approx(oracle(kept[who]))
 
@@ -52,7 +52,7 @@ def test_any_order_within_a_day_and_any_silence() -> None:
 
 
 def test_tiles_that_left_the_window_are_forgotten() -> None:
-    profile = Profile()
+    profile = MemoryCustomer()
     for hour in range(40 * 24):
         update(profile, "call", START_MS + hour * HOUR_MS, 1.0)
         assert len(profile.hours["call"]) <= HOURS and len(profile.days["call"]) <= DAYS
@@ -61,7 +61,7 @@ def test_tiles_that_left_the_window_are_forgotten() -> None:
 
 def test_names_are_the_20_features_and_what_is_unknown_is_left_out() -> None:
     assert len(set(NAMES)) == 20
-    profile = Profile()
+    profile = MemoryCustomer()
     update(profile, "sms", START_MS, None)
     known = features(profile)
     assert set(NAMES) - set(known) == {"days_since_call", "days_since_data", "days_since_topup"}

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from fastavro import parse_schema, schemaless_reader
 
-from load.baselines.checking import Answers, check
-from load.baselines.features import NAMES, Profile, features, update
-from load.baselines.job import LEARN_EVERY, PREDICTION_SCHEMA, TARGETS, Job, labels
+from load.baselines.checking import BaselineAnswers, check
+from load.baselines.features import NAMES, MemoryCustomer, features, update
+from load.baselines.job import LEARN_EVERY, PREDICTION_SCHEMA, TARGETS, BaselineJob, labels
 from load.baselines.publishing import encoded_events
 from load.reference.events import DAY_MS, START_MS, activities
 from load.wire import HEADER, plain
@@ -37,16 +37,16 @@ def test_the_names_and_their_order_are_the_reference_use_case() -> None:
 
 
 def test_events_come_back_as_they_were_published() -> None:
-    job = Job("events", 77)
+    job = BaselineJob("events", 77)
     for (key, value), record in zip(encoded_events(200, 5), activities(200, 30, seed=1), strict=True):
         assert key == record["customer_id"].encode() and job.decode(value) == record
 
 
 def test_two_predictions_per_event_and_every_tenth_is_learnt() -> None:
-    job, customers = Job("events", 77), {}
+    job, customers = BaselineJob("events", 77), {}
     for offset, (key, value) in enumerate(encoded_events(1003, 5)):
         event = job.decode(value)
-        profile = customers.setdefault(key, Profile())
+        profile = customers.setdefault(key, MemoryCustomer())
         answers = [read(answer) for answer in job.answer(profile, event, 3, offset)]
         assert [answer["target"] for answer in answers] == list(TARGETS)
         for answer in answers:
@@ -63,7 +63,7 @@ def test_two_predictions_per_event_and_every_tenth_is_learnt() -> None:
 
 def answered(events: int) -> list[bytes]:
     """By four partitions, as the real systems do: customers are spread, learning counts in each."""
-    job, customers, offsets, made = Job("events", 77), defaultdict(Profile), [0] * 4, []
+    job, customers, offsets, made = BaselineJob("events", 77), defaultdict(MemoryCustomer), [0] * 4, []
     for key, value in encoded_events(events, 5):
         partition = int(key[1:]) % 4
         made += job.answer(customers[key], job.decode(value), partition, offsets[partition])
@@ -78,15 +78,15 @@ def test_the_check_of_a_run_finds_what_is_wrong() -> None:
         check(made[2:], 1003)
     with pytest.raises(ValueError, match="answered twice"):
         check([*made[1:], made[1]], 1003)
-    job = Job("events", 77)
+    job = BaselineJob("events", 77)
     fresh = [
         answer
         for n, (_, v) in enumerate(encoded_events(1003, 5))
-        for answer in job.answer(Profile(), job.decode(v), 0, n)
+        for answer in job.answer(MemoryCustomer(), job.decode(v), 0, n)
     ]
     with pytest.raises(ValueError, match="but told was"):
         check(fresh, 1003)
-    most = Answers(made).learnt
+    most = BaselineAnswers(made).learnt
     assert 90 < most < 100
     with pytest.raises(ValueError, match="examples learnt instead of"):
         check([value.replace(b"@%d" % most, b"@01") for value in made], 1003)
@@ -103,19 +103,19 @@ def test_the_check_of_a_run_finds_what_is_wrong() -> None:
     ],
 )
 def test_labels_answer_the_question_of_the_event_before(kind: str, after: int, expected: dict[str, bool]) -> None:
-    profile = Profile()
+    profile = MemoryCustomer()
     update(profile, "call", START_MS, 1.0)
     assert labels(profile, happened(kind, START_MS + after)) == expected
 
 
 def test_someone_new_was_silent() -> None:
-    assert labels(Profile(), happened("topup", START_MS)) == {"top_up": False, "silence": True}
+    assert labels(MemoryCustomer(), happened("topup", START_MS)) == {"top_up": False, "silence": True}
 
 
 def test_what_is_learnt_is_the_vector_before_the_event() -> None:
-    job, learnt = Job("events", 77), []
+    job, learnt = BaselineJob("events", 77), []
     job._learn = lambda known, outcomes: learnt.append((known, outcomes))  # type: ignore[method-assign]
-    profile = Profile()
+    profile = MemoryCustomer()
     job.answer(profile, happened("call", START_MS), 0, 0)
     before = features(profile)
     job.answer(profile, happened("topup", START_MS + 5), 0, LEARN_EVERY - 1)

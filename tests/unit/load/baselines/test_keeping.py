@@ -1,29 +1,29 @@
 """What the baselines keep of a customer comes back from where they keep it, and the answers with it."""
 
 from load.baselines import confluent_loop, faust_app
-from load.baselines.features import Customer, Profile, features, update
-from load.baselines.order import Order
+from load.baselines.features import CustomerTiles, MemoryCustomer, features, update
+from load.baselines.run_settings import RunSettings
 from load.reference.events import activities
 
 
-def lived(customer: Customer) -> Customer:
+def lived(customer: CustomerTiles) -> CustomerTiles:
     for record in activities(400, 30, seed=2):
         update(customer, record["type"], record["occurred_at"], record["amount"])
     return customer
 
 
 def test_a_redis_hash() -> None:
-    profile = Profile()
+    profile = MemoryCustomer()
     lived(profile)
     fields = confluent_loop.to_hash(profile)
     assert confluent_loop.from_hash(fields) == profile
-    assert confluent_loop.from_hash({}) == Profile()
+    assert confluent_loop.from_hash({}) == MemoryCustomer()
 
 
 def test_a_record_of_the_changelog() -> None:
     customer = lived(faust_app.newcomer())
-    found = faust_app.Customer.loads(customer.dumps())
-    assert features(found) == features(customer) == features(lived(Profile()))
+    found = faust_app.TableCustomer.loads(customer.dumps())
+    assert features(found) == features(customer) == features(lived(MemoryCustomer()))
     assert (found.hours, found.days, found.seen, found.clock) == (
         customer.hours,
         customer.days,
@@ -34,11 +34,15 @@ def test_a_record_of_the_changelog() -> None:
 
 
 def test_an_app_connects_to_nothing_until_it_starts() -> None:
-    app = faust_app.build(Order("nowhere:1", "", "x-", 4, 10))
-    assert app.conf.id == "x-scoring" and app.tables["customers"].value_type is faust_app.Customer
+    app = faust_app.build(RunSettings("nowhere:1", "", "x-", 4, 10))
+    assert app.conf.id == "x-scoring" and app.tables["customers"].value_type is faust_app.TableCustomer
 
 
 def test_an_order_survives_the_command_line() -> None:
-    order = Order("k:1", "unix://r", "p-", 4, 10, 7)
-    assert Order.from_json(order.to_json()) == order
-    assert (order.events_topic, order.predictions_topic, order.group) == ("p-events", "p-predictions", "p-scoring")
+    settings = RunSettings("k:1", "unix://r", "p-", 4, 10, 7)
+    assert RunSettings.from_json(settings.to_json()) == settings
+    assert (settings.events_topic, settings.predictions_topic, settings.group) == (
+        "p-events",
+        "p-predictions",
+        "p-scoring",
+    )

@@ -2,7 +2,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from load.bench.job import EVERY_MS, HOUR_MS, PACED_MS, Job
+from load.bench.job import EVERY_MS, HOUR_MS, PACED_MS, BenchJob
 from load.reference.events import DAY_MS, DAYS, START_MS
 
 
@@ -13,7 +13,7 @@ class Wire:
         return json.dumps([name, record]).encode()
 
 
-JOB = Job(Wire(), "", 2)  # type: ignore[arg-type]
+JOB = BenchJob(Wire(), "", 2)  # type: ignore[arg-type]
 
 
 def test_a_backlog_has_a_tick_in_every_partition_behind_each_day() -> None:

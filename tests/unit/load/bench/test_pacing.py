@@ -4,10 +4,10 @@ from typing import Any
 import click
 import pytest
 
-from load.bench.job import Made
-from load.bench.pacing import Places, pace
+from load.bench.job import EncodedRecord
+from load.bench.pacing import EventPlaces, pace
 from load.bench.parts.latency import latencies
-from load.bench.reading import Read
+from load.bench.reading import PredictionLog
 
 
 class Clock:
@@ -40,13 +40,13 @@ class Kafka:
         pass
 
 
-def events(count: int) -> list[Made]:
-    return [Made(b"%d" % number, b"key") for number in range(count)]
+def events(count: int) -> list[EncodedRecord]:
+    return [EncodedRecord(b"%d" % number, b"key") for number in range(count)]
 
 
 def test_each_event_goes_at_its_moment_and_ticks_take_none(monkeypatch: pytest.MonkeyPatch) -> None:
     kafka = Kafka(Clock(monkeypatch))
-    made = [Made(b"tick", None, 0), *events(3)]
+    made = [EncodedRecord(b"tick", None, 0), *events(3)]
     behind = pace(kafka, "events", made, 1.0, 100)
     assert kafka.sent == [
         (pytest.approx(1.0), b"tick"),
@@ -70,7 +70,7 @@ def test_a_slow_system_does_not_slow_the_load(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_latency_counts_from_the_moment_that_was_meant() -> None:
-    places, read = Places(), Read()
+    places, read = EventPlaces(), PredictionLog()
     for offset, due in ((5, 1.0), (6, 2.0), (7, 3.0)):
         places.partitions.append(0)
         places.offsets.append(offset)
@@ -85,16 +85,16 @@ def test_latency_counts_from_the_moment_that_was_meant() -> None:
 
 
 def test_predictions_are_back_after_the_first_long_silence_and_not_the_longest() -> None:
-    read = Read()
+    read = PredictionLog()
     read.moments.extend([0.0, 5.0, 5.1, 6.5, 6.6, 9.6])
     assert read.back(killed=5.05) == 6.5
     assert read.silence(since=5.05) == pytest.approx(3.0)
     with pytest.raises(click.ClickException, match="workers' logs"):
-        Read().back(killed=3.0)
+        PredictionLog().back(killed=3.0)
 
 
 def test_what_was_read_before_is_not_new() -> None:
-    read = Read()
+    read = PredictionLog()
     for offset, moment in ((1, 1.0), (2, 2.0), (1, 5.0), (2, 5.0), (3, 5.5), (4, 5.5)):
         read.partitions.append(0)
         read.offsets.append(offset)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from load.customers.behaviour import DAY_MS, HABITS, SMS, START_MS, CustomerBehaviour, Events, joined
-from load.customers.stream import Best
+from load.customers.stream import BestAuc
 
 
 def days(behaviour: CustomerBehaviour, count: int) -> list[Events]:
@@ -76,7 +76,7 @@ def test_drift_turns_round_who_fades() -> None:
 
 
 def test_the_best_auc_is_that_of_the_true_chances() -> None:
-    rng, best = np.random.default_rng(1), Best(1000)
+    rng, best = np.random.default_rng(1), BestAuc(1000)
     moment, said, truth, chances = START_MS, {}, [], []
     for _ in range(4000):
         who, chance = int(rng.integers(1000)), float(rng.random())

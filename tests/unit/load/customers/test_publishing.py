@@ -3,8 +3,8 @@ from typing import Any
 import pytest
 
 from load.customers import publishing
-from load.customers.pace import Pace
-from load.customers.publishing import Publisher
+from load.customers.publishing import PacedPublisher
+from load.customers.schedule import EventSchedule
 from load.customers.stream import Chunk
 
 
@@ -32,12 +32,12 @@ class Kafka:
 
 def test_everything_goes_in_turn_with_the_moment_it_was_meant_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publishing, "Producer", Kafka)
-    publisher = Publisher("", "events", lambda moment: [(3, b"tick %d" % moment)])
+    publisher = PacedPublisher("", "events", lambda moment: [(3, b"tick %d" % moment)])
     chunks = [
         Chunk(1, [b"a", b"b"], [b"1", b"2"], malformed=1, repeated=0, late=0),
         Chunk(2, [b"a", b"b"], [b"3", b"lost"], malformed=0, repeated=1, late=2),
     ]
-    told = publisher.run(chunks, Pace(100.0, 0.04, ((0.0, 1.0),)))
+    told = publisher.run(chunks, EventSchedule(100.0, 0.04, ((0.0, 1.0),)))
     kafka: Any = publisher._producer
     assert [sent[1] for sent in kafka.sent] == [b"1", b"2", b"tick 1", b"3", b"lost", b"tick 2"]
     assert kafka.sent[2][2:4] == (None, 3)

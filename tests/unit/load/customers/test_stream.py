@@ -10,9 +10,9 @@ from fastavro import parse_schema, schemaless_reader
 
 from load.customers import schema as schemas
 from load.customers.behaviour import CustomerBehaviour
-from load.customers.pace import Pace
 from load.customers.scenarios import SCENARIOS, Scenario
-from load.customers.stream import HOT, Stream
+from load.customers.schedule import EventSchedule
+from load.customers.stream import HOT, EventStream
 from load.wire import plain
 
 FILE = Path(schemas.__file__).parents[1] / "reference" / "use_case" / "schemas" / "activity.avsc"
@@ -22,9 +22,9 @@ HEADERS = ((b"\0\0\0\0\1", b""), (b"\0\0\0\0\2", schemas.MORE_BYTES))
 READERS = {1: parse_schema(plain(OLD)), 2: parse_schema(plain(NEW))}
 
 
-def stream(scenario: Scenario, total: int = 6000, seed: int = 1, customers: int = 2000) -> Stream:
+def stream(scenario: Scenario, total: int = 6000, seed: int = 1, customers: int = 2000) -> EventStream:
     behaviour = CustomerBehaviour(customers, seed, 3000, scenario.skew, scenario.rings)
-    return Stream(behaviour, scenario, total, seed, HEADERS)
+    return EventStream(behaviour, scenario, total, seed, HEADERS)
 
 
 def decoded(value: bytes) -> dict[str, Any]:
@@ -94,12 +94,12 @@ def test_late_is_what_comes_behind_the_watermark() -> None:
 
 
 def test_a_pace_keeps_the_rate_and_its_form() -> None:
-    steady = Pace(100.0, 10.0, ((0.0, 1.0),))
+    steady = EventSchedule(100.0, 10.0, ((0.0, 1.0),))
     assert steady.events == 1000
     assert steady.moments(0, 3) == pytest.approx([0.005, 0.015, 0.025])
-    rush = Pace(100.0, 10.0, SCENARIOS["rush-hour"].load)
+    rush = EventSchedule(100.0, 10.0, SCENARIOS["rush-hour"].load)
     moments = rush.moments(0, rush.events)
     assert (np.diff(moments) >= 0).all() and moments[-1] < 10.0
     assert ((moments >= 4.0) & (moments < 6.0)).sum() == pytest.approx(600, abs=2)
-    away = Pace(100.0, 10.0, ((0.0, 1.0),), (0.4, 0.5)).moments(0, 1000)
+    away = EventSchedule(100.0, 10.0, ((0.0, 1.0),), (0.4, 0.5)).moments(0, 1000)
     assert ((away >= 4.0) & (away < 5.0)).sum() == 0 and (away == 5.0).sum() == 100

@@ -1,22 +1,22 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from load.bench.job import Made
-from load.bench.parts.kill_midway import Taken, publish
+from load.bench.job import EncodedRecord
+from load.bench.parts.kill_midway import MarkedReader, publish
 
 
 class Jobs:
     """Two hours with 15 events each."""
 
-    def hours(self, count: int) -> Iterator[tuple[int, list[Made]]]:
+    def hours(self, count: int) -> Iterator[tuple[int, list[EncodedRecord]]]:
         for hour in (1, 2):
-            yield hour, [Made(b"event", b"c%d" % n) for n in range(count // 2)]
+            yield hour, [EncodedRecord(b"event", b"c%d" % n) for n in range(count // 2)]
 
-    def tick(self, time_ms: int) -> Iterator[Made]:
-        yield Made(b"tick %d" % time_ms, None, 0)
+    def tick(self, time_ms: int) -> Iterator[EncodedRecord]:
+        yield EncodedRecord(b"tick %d" % time_ms, None, 0)
 
-    def outcome(self, target: str, customer: bytes, prediction: str, told_at: int, value: float) -> Made:
-        return Made(f"{target} {prediction} {told_at}".encode(), customer)
+    def outcome(self, target: str, customer: bytes, prediction: str, told_at: int, value: float) -> EncodedRecord:
+        return EncodedRecord(f"{target} {prediction} {told_at}".encode(), customer)
 
 
 class Message:
@@ -69,7 +69,7 @@ def prediction(offset: int, ordinal: int = 0) -> Mapping[str, Any]:
 
 
 def test_what_is_sent_again_is_dropped_and_counted() -> None:
-    taken = Taken()
+    taken = MarkedReader()
     for place, offset in enumerate((1, 2, 3, 2, 3, 4)):
         taken.take(0, place, dict(prediction(offset)))
     assert (taken.dropped, taken.twice) == (2, 0)
@@ -77,7 +77,7 @@ def test_what_is_sent_again_is_dropped_and_counted() -> None:
 
 
 def test_what_comes_in_another_partition_has_been_taken_twice() -> None:
-    taken = Taken()
+    taken = MarkedReader()
     taken.take(0, 0, dict(prediction(1)))
     taken.take(1, 0, dict(prediction(1)))
     assert (taken.dropped, taken.twice) == (0, 1)

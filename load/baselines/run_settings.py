@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RunSettings:
     """Where everything is. prefix: before the names of all topics, groups, subjects and keys of a run."""
 
     kafka: str
@@ -35,6 +35,6 @@ class Order:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> "Order":
+    def from_json(cls, text: str) -> "RunSettings":
         """From the command line."""
         return cls(**json.loads(text))

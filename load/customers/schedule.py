@@ -13,7 +13,7 @@ STEPS = 10_000
 """Pieces in which a run's load is taken to be constant."""
 
 
-class Pace:
+class EventSchedule:
     """Moments of the events of a run of `seconds`, at `rate` events a second times the scenario's load."""
 
     def __init__(
