@@ -1,1 +1,1 @@
-"""The demo: a simulated telecom through the whole system, and a story told while it runs."""
+"""The demo: a simulated telecom runs through the whole system, and a live view shows what happens."""

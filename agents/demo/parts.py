@@ -1,4 +1,4 @@
-"""The demo's own processes: a stack in its own folder, the workers, the simulation."""
+"""The processes of the demo: a stack in its own folder, the workers, the simulation."""
 
 import os
 import re
@@ -19,21 +19,21 @@ from streams.usecases import load_use_case
 
 USE_CASE = "telecom"
 KEPT = ("TIDECAST_CACHE",)
-"""Variables that hold for the demo too; others would lead it to another system."""
+"""Environment variables that the demo keeps; others could lead it to another system."""
 PATIENCE_S = 30.0
 TIDECAST = (sys.executable, "-c", "from agents.cli import main; main()")
 
 
 @dataclass
 class Parts:
-    """What the demo has started, in its data folder."""
+    """The processes that the demo has started, with their data folder."""
 
     folder: Path
     children: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     stack: bool = False
 
     def start_stack(self, say: Say) -> Settings:
-        """A fresh stack (what a former demo left is removed), and the settings to reach it."""
+        """Start a fresh stack and return the settings to reach it. Data of an earlier demo is removed."""
         for name in [name for name in os.environ if name.startswith("TIDECAST_") and name not in KEPT]:
             del os.environ[name]
         os.environ["TIDECAST_DATA"] = str(self.folder)
@@ -43,23 +43,23 @@ class Parts:
         return load_settings()
 
     def deploy(self, settings: Settings) -> Deployed:
-        """The telecom use case into the fresh logs."""
+        """Deploy the telecom use case to the fresh logs."""
         return deploy(settings, load_use_case(USE_CASE))
 
     def start_worker(self) -> None:
-        """All agents."""
+        """Start workers for all stages."""
         self._start("worker", (*TIDECAST, "worker", "--use-case", USE_CASE))
 
     def start_simulation(self, arguments: Sequence[str]) -> None:
-        """The simulated customers."""
+        """Start the simulated customers."""
         self._start("simulation", (sys.executable, "-m", "load.telecom", *arguments))
 
     def log(self, name: str) -> Path:
-        """The log file of a part."""
+        """Return the log file of a part."""
         return self.folder / "logs" / f"{name}.log"
 
     def ended(self, name: str) -> bool:
-        """Whether a part has ended well; TidecastError, with the end of its log, when it ended otherwise."""
+        """Return whether a part has ended well; TidecastError, with the end of its log, when it failed."""
         code = self.children[name].poll()
         if code:
             lines = "".join(f"\n  | {line}" for line in last_lines(self.log(name)))
@@ -67,12 +67,12 @@ class Parts:
         return code == 0
 
     def simulated_events(self) -> int:
-        """How many events the simulation says that it published."""
+        """Return how many events the simulation reports as published."""
         found = re.search(r"([0-9]+) events", self.log("simulation").read_text(errors="replace"))
         return int(found[1]) if found else 0
 
     def end(self, keep: bool) -> None:
-        """End everything; with `keep` the workers and the stack go on."""
+        """End everything; with `keep` the workers and the stack keep running."""
         for name in ("simulation",) if keep else ("simulation", "worker"):
             child = self.children.get(name)
             if child is not None and child.poll() is None:
@@ -86,7 +86,7 @@ class Parts:
             down(self.folder)
 
     def _start(self, name: str, command: Sequence[str]) -> None:
-        # A session of its own: ^C is for the demo, which ends its parts in order.
+        # A session of its own: ^C reaches the demo only, which ends its parts in order.
         with self.log(name).open("wb") as log:
             self.children[name] = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True

@@ -1,4 +1,4 @@
-"""The demo from start to end."""
+"""Runs the demo from start to end."""
 
 import math
 import os
@@ -33,19 +33,19 @@ DAYS = 160
 CAMPAIGN_DAY = 96
 CUSTOMERS = 2000
 MAX_LAG = 12_000
-"""Events that the simulation may be ahead of scoring: on a slow machine its days are longer."""
+"""Events by which the simulation may be ahead of scoring. On a slow machine its days take longer."""
 LOOK_EVERY = 1.0
 RATES_OVER = 5
-"""Looks over which rates are taken: scoring commits many events at once."""
+"""Looks over which rates are averaged, because scoring commits many events at once."""
 PLAIN_EVERY = 5.0
 DRAIN_S = 90.0
-"""Seconds that the workers have after the simulation's end to work off what is left."""
+"""Seconds that the workers have after the end of the simulation to finish the backlog."""
 FIRST_S = 60.0
-"""Seconds that the workers have to begin."""
+"""Seconds that the workers have to start."""
 
 
 def plan_of(use_case: UseCase) -> Plan:
-    """The simulation's plan, with the horizons of the use case's targets in days."""
+    """Return the plan of the simulation, with the horizons of the use case's targets in days."""
     horizons = {}
     for target in use_case.targets:
         assert not isinstance(target.outcome, ExplicitOutcome)
@@ -55,7 +55,7 @@ def plan_of(use_case: UseCase) -> Plan:
 
 
 class Demo:
-    """Starts everything, watches, and tells. `run` raises TidecastError when a part fails."""
+    """Starts everything, watches it and shows it. `run` raises TidecastError when a part fails."""
 
     def __init__(self, folder: Path, minutes: float, console: Console) -> None:
         self._parts = Parts(folder)
@@ -71,7 +71,7 @@ class Demo:
         self._campaign_said = False
 
     def run(self) -> Closing:
-        """The whole demo up to its end, with everything still running."""
+        """Run the demo to its end; everything is still running then."""
         began = time.monotonic()
         settings = self._parts.start_stack(self._say)
         self._up = time.monotonic()
@@ -91,11 +91,11 @@ class Demo:
         return Closing(self._story, standing, self._parts.simulated_events(), self._first_prediction)
 
     def end(self, keep: bool) -> None:
-        """End what was started."""
+        """End all processes that were started."""
         self._parts.end(keep)
 
     def worker_pid(self) -> int:
-        """Process id of the workers' supervisor."""
+        """Process id of the supervisor of the workers."""
         return self._parts.children["worker"].pid
 
     def _say(self, text: str) -> None:
@@ -104,13 +104,13 @@ class Demo:
     # -- watching
 
     def _await_workers(self, wiring: Wiring) -> None:
-        """Until scoring has committed the deployment record, the first of each partition."""
+        """Wait until scoring has committed the deployment record, which is the first of each partition."""
         partitions = range(wiring.deployment.partitions)
         while len(wiring.scoring_store.positions(partitions)) < len(partitions):
             self._parts.ended("worker")
             if time.monotonic() - self._up > FIRST_S:
                 raise TidecastError(
-                    f"The workers have not begun after {FIRST_S:.0f} s: see {self._parts.log('worker')}."
+                    f"The workers have not started after {FIRST_S:.0f} s: see {self._parts.log('worker')}."
                 )
             time.sleep(0.1)
 
@@ -145,11 +145,11 @@ class Demo:
                     return observer.look()
 
     def _quiet(self, standing: Standing) -> bool:
-        """Whether scoring has worked off everything and nothing new comes."""
+        """Return whether scoring has no lag and no new events arrive."""
         return standing.lag("scoring") == 0 and self._pulse.predictions == 0 and self._pulse.examples == 0
 
     def _measure(self, standing: Standing) -> None:
-        """Rates since the last look, and the day that scoring has reached."""
+        """Return the rates since the last look, and the day that scoring has reached."""
         now, counts = time.monotonic(), self._story.counts
         totals = (standing.published, counts["predictions"], counts["examples"])
         if self._counted:
@@ -167,7 +167,7 @@ class Demo:
 
     @contextmanager
     def _shown(self) -> Iterator[Any]:
-        """A function that shows the state: the live view on a terminal, else a line every few seconds."""
+        """Return a function that shows the state: the live view on a terminal, else a line every few seconds."""
         if self._console.is_terminal:
             with Live(console=self._console, refresh_per_second=4, transient=True) as live:
                 height = self._console.height
@@ -193,10 +193,10 @@ class Demo:
 
 
 def look_further(folder: Path, keep: bool, worker: int, some_customer: str) -> str:
-    """How to go on after the demo."""
+    """Return what to try after the demo."""
     program = Path(sys.argv[0])
     tidecast = os.path.relpath(program) if program.is_file() and not shutil.which("tidecast") else "tidecast"
-    commands = [] if keep else [("stack up", "its servers again, with all that was kept")]
+    commands = [] if keep else [("stack up", "start its servers again, with all data")]
     commands += [
         ("status", "positions, accounting, serving versions, open alerts"),
         (f"customer {some_customer}", "features and latest predictions"),
@@ -208,12 +208,12 @@ def look_further(folder: Path, keep: bool, worker: int, some_customer: str) -> s
     lines = [f"  export TIDECAST_DATA={os.path.relpath(folder)}"]
     lines += [f"  {tidecast + ' ' + command:<60}" + (f"# {why}" if why else "") for command, why in commands]
     if keep:
-        lines.insert(-1, f"  {f'kill {worker}':<60}# ends the workers, which run on until then")
+        lines.insert(-1, f"  {f'kill {worker}':<60}# ends the workers, which keep running until then")
     return "To look further:\n" + "\n".join(line.rstrip() for line in lines)
 
 
 def outcome(closing: Closing) -> str:
-    """The closing summary; TidecastError when something promised was not seen."""
+    """Print the closing summary; TidecastError when something promised was not seen."""
     text = told(closing)
     lacking = missing(closing)
     if lacking:

@@ -1,7 +1,7 @@
-"""What has been seen so far, gathered from the topics: quality by cohort, alerts, counts. Pure.
+"""Gathers from the topics what has been seen so far: quality by cohort, alerts, counts. Pure.
 
-Quality is measured on cohorts: questions asked within COHORT days whose horizon is over, so that every arm has all
-its labels. (In the order in which labels come, those who leave are known before those who stay.)"""
+Quality is measured on cohorts: questions asked within COHORT days, judged when their horizon is over, so that every
+question has its label. In the order in which labels arrive, customers who leave are known before those who stay."""
 
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 DAY_MS = 86_400_000
 COHORT = 10
-"""Days of questions in a cohort."""
+"""Days of questions that form a cohort."""
 LATEST = 8
-"""Predictions kept to be shown."""
+"""Predictions that the view can show."""
 
 
 class Alert(NamedTuple):
-    """An alert that opened: on which simulated day, and the record."""
+    """An alert that opened: the simulated day, and the record."""
 
     day: float
     record: Mapping[str, Any]
@@ -24,7 +24,7 @@ class Alert(NamedTuple):
 
 @dataclass(slots=True)
 class Answers:
-    """One day's matured questions of a target: labels, and each arm's answers in the same order."""
+    """The matured questions of a target of one day: labels, and each arm's answers in the same order."""
 
     labels: list[float] = field(default_factory=list)
     arms: dict[str, list[float]] = field(default_factory=dict)
@@ -32,8 +32,8 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The simulation: event time of day 0 (ms), days in all, first day of the campaign, and per target its horizon
-    in days and whether it is binary."""
+    """The simulation: event time of day 0 (ms), number of days, first day of the campaign, and per target its
+    horizon in days and whether it is binary."""
 
     start_ms: int
     days: int
@@ -42,12 +42,12 @@ class Plan:
     binary: Mapping[str, bool]
 
     def day_of(self, time_ms: int) -> float:
-        """The simulated day of an event time."""
+        """Return the simulated day of an event time."""
         return (time_ms - self.start_ms) / DAY_MS
 
 
 class Story:
-    """Takes decoded records and remembers what the view and the summary tell."""
+    """Takes decoded records and keeps what the view and the summary show."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -62,7 +62,7 @@ class Story:
         self._seen: set[str] = set()
 
     def take(self, name: str | None, record: Mapping[str, Any], today: float) -> None:
-        """One record of predictions, labelled-examples, model-metrics or drift-alerts; `today` is the day reached."""
+        """Take a record of predictions, labelled-examples, model-metrics or drift-alerts; `today`: the day reached."""
         match name:
             case "tidecast.Prediction":
                 self.counts["predictions"] += 1
@@ -92,8 +92,8 @@ class Story:
     # -- quality
 
     def quality(self, target: str, last_day: int) -> dict[str, float]:
-        """Per arm, AUC (binary) or mean absolute error of the cohort asked in the COHORT days up to `last_day`,
-        that day not included. Empty when nothing was asked."""
+        """Return, per arm, AUC (binary) or mean absolute error of the cohort asked in the COHORT days before
+        `last_day`. Empty when nothing was asked."""
         days = [self._answers.get((target, day)) for day in range(last_day - COHORT, last_day)]
         kept = [answers for answers in days if answers is not None]
         labels = [label for answers in kept for label in answers.labels]
@@ -104,11 +104,11 @@ class Story:
         return {arm: measure([v for answers in kept for v in answers.arms.get(arm, [])], labels) for arm in arms}
 
     def matured(self, target: str, today: float) -> int:
-        """Last day (not included) whose questions are all answered."""
+        """Return the first day that still has open questions."""
         return int(today) - self.plan.horizons[target]
 
     def note(self, target: str, champion: str, today: float) -> None:
-        """Remember the champion's AUC on the newest matured cohort, for the curve."""
+        """Add the champion's AUC on the newest matured cohort to the curve."""
         last_day = self.matured(target, today)
         if last_day not in self.curve and last_day > COHORT:
             found = self.quality(target, last_day).get(champion)
@@ -139,7 +139,7 @@ class Story:
 
     @property
     def recovered(self) -> bool:
-        """Whether at least half of what the campaign cost was won back."""
+        """Whether at least half of the AUC that the campaign cost was regained."""
         before, dip, after = self.before, self.dip, self.after
         if before is None or dip is None or after is None:
             return False
@@ -151,7 +151,7 @@ class Story:
 
 
 def auc(values: Sequence[float], labels: Sequence[float]) -> float:
-    """Area under the ROC curve, ties counting half: the Mann-Whitney statistic. NaN with one class only."""
+    """Area under the ROC curve; ties count half (the Mann-Whitney statistic). NaN with one class only."""
     ordered = sorted(zip(values, labels, strict=True))
     ones = sum(label > 0 for label in labels)
     zeros = len(labels) - ones

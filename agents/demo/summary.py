@@ -1,4 +1,4 @@
-"""What the demo showed, in words; and what it promised and did not show."""
+"""The closing text of the demo: what was seen, and what was promised and not seen."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from agents.operations.status import EVENTS, Standing
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """How it ended. simulated: events that the simulation published; first_prediction: s after the stack was up."""
+    """How the demo ended. simulated: events published; first_prediction: seconds after the stack was up."""
 
     story: Story
     standing: Standing
@@ -58,7 +58,7 @@ def _spend(story: Story) -> str:
 
 
 def missing(closing: Closing) -> list[str]:
-    """What was promised and not seen."""
+    """Return what was promised and not seen."""
     story, standing = closing.story, closing.standing
     lacking = []
     if not story.counts["predictions"]:

@@ -1,4 +1,4 @@
-"""The demo on a terminal, and as plain lines elsewhere."""
+"""Shows the demo: a live view on a terminal, plain lines elsewhere."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ ROLES = {"champion": "bold green", "challenger": "cyan", "shadow": "cyan", "naiv
 
 @dataclass(slots=True)
 class Pulse:
-    """How fast it goes now, per second; lag in records; `today`: the simulated day that scoring has reached."""
+    """Current rates per second, lag in records, and `today`: the simulated day that scoring has reached."""
 
     today: float = 0.0
     events: float = 0.0
@@ -32,7 +32,7 @@ class Pulse:
 
 
 def screen(story: Story, pulse: Pulse, use_case: UseCase, height: int = 50) -> Group:
-    """The whole view; on a terminal of few lines with fewer alerts and predictions."""
+    """Return the whole view. A small terminal shows fewer alerts and predictions."""
     arms = sum(len(target.arms) for target in use_case.targets)
     spare = height - (5 + arms + 5 + 2 + 3 + 1)
     alerts = min(ALERTS, max(1, spare // 2))
@@ -97,7 +97,7 @@ def _recent(values: Mapping[str, float] | None) -> str:
 
 
 def _curve(story: Story) -> Text:
-    """The champion's AUC on churn, cohort by cohort; yellow where the campaign touches it."""
+    """The champion's AUC on churn, cohort by cohort; yellow where the campaign has an effect."""
     line = Text("champion's AUC on churn  ")
     if not story.curve:
         return line + Text("(its first questions are not all answered yet)", style="dim")
@@ -136,12 +136,12 @@ def _alert(story: Story, alert: Alert) -> Text:
 
 
 def alert_line(alert: Alert) -> str:
-    """One line on an alert."""
+    """Return an alert in one line."""
     return f"day {alert.day:.0f}: {alert.record['severity']}: {alert.record['message']}"
 
 
 def plain_line(story: Story, pulse: Pulse, use_case: UseCase) -> str:
-    """The state in one line."""
+    """Return the state in one line."""
     parts = [
         f"day {pulse.today:.0f}/{story.plan.days}",
         f"{pulse.events:,.0f} events/s",

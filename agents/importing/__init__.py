@@ -1,1 +1,1 @@
-"""Files → events: mapping rows, putting them in event-time order, publishing them with their clock."""
+"""From files to events: map rows, sort them by event time, publish them together with their clock."""

@@ -1,4 +1,4 @@
-"""Values of a file's columns → values of an Avro schema, exactly: money goes through Decimal, never float."""
+"""Converts the values of a file's columns to values of an Avro schema. Money goes through Decimal, never float."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -16,22 +16,23 @@ Convert = Callable[[Any], Any]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 UNIX = {"s": 1000, "ms": 1}
-"""Names of the time formats that are numbers, with their length in ms."""
+"""Time formats that are numbers: name → milliseconds per unit."""
 TRUE, FALSE = frozenset({"true", "yes", "y", "t", "1"}), frozenset({"false", "no", "n", "f", "0"})
 RANGES = {"int": 2**31, "long": 2**63}
 
 
 class Misfit(TidecastError):
-    """A value or a row that does not fit, with the reason."""
+    """A value or a row does not fit; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How a field gets its value: from `column`, or always `value`.
+    """Where a field gets its value: from `column`, or the constant `value`.
 
-    scale: factor on a number, exact; an integer field is rounded half to even. map: texts → values.
-    format: of a time: None is ISO 8601, "s" and "ms" are unix time, else as strptime. zone: of times that
-    name none."""
+    scale: exact factor on a number; an integer field is rounded half to even.
+    map: text → value.
+    format: format of a time. None is ISO 8601, "s" and "ms" are unix time, anything else is for strptime.
+    zone: time zone of times that name none."""
 
     column: str | None = None
     value: Any = None
@@ -41,8 +42,9 @@ class Rule:
     zone: tzinfo = UTC
 
     def convert_for(self, schema: Any) -> Convert:
-        """A function from the column's value to one of the Avro type; it raises Misfit. An empty text is
-        null where the type allows null."""
+        """Return a function from the column's value to a value of the Avro type. The function raises Misfit.
+
+        An empty text is null where the type allows null."""
         kinds = schema if isinstance(schema, list) else [schema]
         nullable = "null" in kinds
         kind = next((kind for kind in kinds if kind != "null"), "null")
@@ -75,7 +77,7 @@ class Rule:
 
 
 def time_converter(format: str | None, zone: tzinfo) -> Convert:
-    """Times → ms since 1970 UTC. Dates count as their midnight."""
+    """Convert a time to ms since 1970 UTC. A date counts as its midnight."""
     if format in UNIX:
         unit = UNIX[format]
         return _integer(Decimal(unit), RANGES["long"])
@@ -85,7 +87,7 @@ def time_converter(format: str | None, zone: tzinfo) -> Convert:
         try:
             found = datetime.fromisoformat(text) if format is None else datetime.strptime(text, format)
         except ValueError:
-            raise Misfit(f"{text[:80]!r} is no time in the format {format or 'ISO 8601'}") from None
+            raise Misfit(f"{text[:80]!r} is not a time in the format {format or 'ISO 8601'}") from None
         return _milliseconds(found, zone)
 
     def convert(value: Any) -> int:
@@ -95,13 +97,13 @@ def time_converter(format: str | None, zone: tzinfo) -> Convert:
             return _milliseconds(datetime(value.year, value.month, value.day), zone)
         if isinstance(value, str):
             return parse(value.strip())
-        raise Misfit(f"{value!r} is no time; for unix time give the format 's' or 'ms'")
+        raise Misfit(f"{value!r} is not a time; for unix time set the format to 's' or 'ms'")
 
     return convert
 
 
 def zone_of(name: str) -> tzinfo:
-    """A time zone by name; ValueError when there is none."""
+    """Return the time zone of that name; ValueError when there is none."""
     return UTC if name.upper() == "UTC" else ZoneInfo(name)
 
 
@@ -110,15 +112,15 @@ def _milliseconds(moment: datetime, zone: tzinfo) -> int:
 
 
 def _number(value: Any) -> Decimal:
-    """The value as it was written; a float counts as its shortest text."""
+    """Return the value as it was written; a float becomes its shortest text."""
     if isinstance(value, bool):
-        raise Misfit(f"{value} is no number")
+        raise Misfit(f"{value} is not a number")
     try:
         return value if isinstance(value, Decimal) else Decimal(str(value).strip())
     except InvalidOperation:
         if isinstance(value, str) and not value.strip():
             raise Misfit("is empty") from None
-        raise Misfit(f"{str(value)[:80]!r} is no number") from None
+        raise Misfit(f"{str(value)[:80]!r} is not a number") from None
 
 
 def _integer(scale: Decimal | None, limit: int) -> Convert:
@@ -128,11 +130,11 @@ def _integer(scale: Decimal | None, limit: int) -> Convert:
         else:
             number = _number(value)
             if not number.is_finite() or number.adjusted() > 30:
-                raise Misfit(f"{str(value)[:80]!r} is no finite number, or too large")
+                raise Misfit(f"{str(value)[:80]!r} is not finite, or too large")
             if scale is not None:
                 number = (number * scale).to_integral_value(ROUND_HALF_EVEN)
             elif number != number.to_integral_value():
-                raise Misfit(f"{str(value)[:80]!r} is no whole number; give the field a scale")
+                raise Misfit(f"{str(value)[:80]!r} is not a whole number; give the field a scale")
             whole = int(number)
         if not -limit <= whole < limit:
             raise Misfit(f"{str(value)[:80]!r} is too large")
@@ -146,7 +148,7 @@ def _double(scale: Decimal | None) -> Convert:
         number = value if type(value) is float else _number(value)
         result = float(number if scale is None else _number(number) * scale)
         if not isfinite(result):
-            raise Misfit(f"{str(value)[:80]!r} is no finite number")
+            raise Misfit(f"{str(value)[:80]!r} is not a finite number")
         return result
 
     return convert
@@ -170,17 +172,17 @@ def _boolean(value: Any) -> bool:
 
 
 def _structured(value: Any) -> Any:
-    """Arrays, maps, records and the like as they are; in a text they are JSON."""
+    """Return arrays, maps and records as they are; a text is parsed as JSON."""
     if isinstance(value, str):
         try:
             return _floats(json.loads(value))
         except ValueError:
-            return value  # an enum's symbol, or wrong: the codec says so
+            return value  # an enum symbol; the codec rejects a wrong one
     return _floats(value)
 
 
 def _floats(value: Any) -> Any:
-    """Without the Decimals that exact JSON has."""
+    """Return the value with Decimals, which exact JSON has, as plain numbers."""
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What is deployed, as far as publishing needs it: no use case module has to be at hand."""
+"""What publishing needs to know of the deployed use case. No use-case module has to be at hand."""
 
 import json
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class DeployedEvents:
 
 
 def deployed_events(settings: Settings) -> DeployedEvents:
-    """By the deployment record and the registry; SettingError when nothing is deployed."""
+    """Read the deployment record and the registry; SettingError when nothing is deployed."""
     deployment = required_deployment(settings)
     definitions = json.loads(deployment.definitions)
     schemas: dict[str, Schema] = {}

@@ -1,4 +1,4 @@
-"""A file's way into the log: read and checked whole, put in order, then published with its clock."""
+"""Imports a file into the log: reads and checks it whole, sorts it, then publishes it with its clock."""
 
 import json
 import time
@@ -18,16 +18,16 @@ from streams.avro.codec import Codec
 from streams.errors import Undecodable
 
 LARGEST = 900_000
-"""Bytes of a record; brokers refuse more than a million by default."""
+"""Most bytes of a record; brokers refuse more than a million by default."""
 
 Advance = Callable[[int], None]
-"""Told how many more are done, now and then."""
+"""Called now and then with the number of records done since the last call."""
 TELL_EVERY = 1000
 
 
 @dataclass(slots=True)
 class Report:
-    """What happened to a file; times are event times in ms."""
+    """What became of a file. Times are event times in ms."""
 
     rows: int = 0
     rejected: int = 0
@@ -38,16 +38,16 @@ class Report:
     last: int | None = None
     seconds: float = 0.0
     reasons: list[tuple[int, str]] = field(default_factory=list)
-    """Line and reason of the first rejected rows."""
+    """(line, reason) of the first rejected rows."""
 
     @property
     def records(self) -> int:
-        """Events and outcomes."""
+        """Number of events and outcomes."""
         return self.events + self.outcomes
 
 
 class Rejects:
-    """Rows that do not fit: counted, the first ones kept, all written to a file as JSON lines if there is one."""
+    """Collects rows that do not fit. Counts them, keeps the first ones, and writes all to a file if one is given."""
 
     KEPT = 20
 
@@ -56,7 +56,7 @@ class Rejects:
         self._file = file
 
     def add(self, number: int, reason: str, row: dict[str, Any] | None) -> None:
-        """A row that is not published."""
+        """Add a row that is not published."""
         self._report.rejected += 1
         if len(self._report.reasons) < self.KEPT:
             self._report.reasons.append((number, reason))
@@ -75,8 +75,10 @@ def collect(
     advance: Advance,
     latest: int | None = None,
 ) -> None:
-    """Map and encode all rows into the sorter. A row is taken whole or not at all, and not when it is later than
-    `latest` (ms): the clock would go there with it, and never come back."""
+    """Map and encode all rows into the sorter.
+
+    A row is taken whole or not at all. A row later than `latest` (ms) is rejected, because the clock would move
+    there and never come back."""
     for line in file.lines():
         report.rows += 1
         if report.rows % TELL_EVERY == 0:
@@ -103,7 +105,7 @@ def _not_after(latest: int | None, found: list[tuple[str, Message]]) -> None:
         for _, message in found:
             if message.time > latest:
                 raise Misfit(
-                    f"lies in the future ({moment(message.time)}): correct it, or say with --latest that it is meant"
+                    f"lies in the future ({moment(message.time)}): correct it, or raise --latest if the date is right"
                 )
 
 
@@ -113,13 +115,13 @@ def _encoded(
     for place, (name, record) in enumerate(mapper.records(row, fallback_id)):
         value = codec.encode(name, record)
         if len(value) > LARGEST:
-            raise Misfit(f"makes a record of {len(value)} bytes, at most {LARGEST} are taken")
+            raise Misfit(f"makes a record of {len(value)} bytes; the limit is {LARGEST}")
         yield name, Message(record["occurred_at"], 2 * number + place, record["customer_id"], value)
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The ticks that a publication writes: one each `every` ms of event time, and on to `until` after the end."""
+    """The ticks that a publication writes: one every `every` ms of event time, up to `until` after the last row."""
 
     every: int
     until: int | None = None
@@ -128,7 +130,7 @@ class Clock:
 def deliver(
     sorter: Sorter, publisher: EventPublisher, pace: Pace, clock: Clock | None, report: Report, advance: Advance
 ) -> None:
-    """Publish what the sorter holds, in order; without a clock no ticks. Flushed also when interrupted."""
+    """Publish the sorter's records in order, with ticks if a clock is given. Flushes even when interrupted."""
     began = time.monotonic()
     items = with_ticks(sorter.messages(), clock.every, clock.until) if clock else sorter.messages()
     try:

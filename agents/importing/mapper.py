@@ -1,4 +1,4 @@
-"""Rows of a file → records of the use case, by its mapping."""
+"""Turns rows of a file into records of the use case, as the mapping says."""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -11,7 +11,7 @@ from schemas.catalog import Schema
 
 OUTCOME = "tidecast.Outcome"
 COMMON = {"event_id": "id", "customer_id": "customer", "occurred_at": "time", "source": "source"}
-"""Fields of every event, and the key of a mapping that sets each."""
+"""Fields of every event → the key of a mapping that sets each."""
 
 Row = Mapping[str, Any]
 
@@ -19,8 +19,9 @@ Row = Mapping[str, Any]
 class RowMapper:
     """Turns rows into records of the use case's schemas.
 
-    schemas: Avro schema per full event name and tidecast.Outcome; `full_name`: of the mapping's event.
-    columns: those of the file where it has a header, to find misspelt ones before the first row."""
+    schemas: Avro schema per full event name, and of tidecast.Outcome.
+    full_name: full name of the mapping's event.
+    columns: the file's columns where it has a header, to find misspelt ones before the first row."""
 
     def __init__(
         self, mapping: RowMapping, full_name: str | None, schemas: Mapping[str, Schema], columns: tuple[str, ...] | None
@@ -37,7 +38,7 @@ class RowMapper:
         self._outcome = self._outcome_getters(mapping.outcome, schemas) if mapping.outcome else None
 
     def records(self, row: Row, fallback_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """(full name, record) of a row's event and outcome; Misfit says what does not fit."""
+        """Return (full name, record) of the row's event and outcome; Misfit says what does not fit."""
         mapping = self._mapping
         customer = _identity(row, mapping.customer)
         unique = fallback_id if mapping.id is None else _identity(row, mapping.id)
@@ -102,7 +103,7 @@ class RowMapper:
             yield name, _defaulting(declared, get, rule.column)
 
     def _getter(self, key: str, rule: Rule, convert: Convert) -> Convert:
-        """A function from the row to the value; Misfit names the column."""
+        """Return a function from the row to the value. Its Misfit names the column."""
         column = rule.column
         if column is None:
             try:
@@ -124,12 +125,12 @@ class RowMapper:
         if column is not None and self._columns is not None and column not in self._columns:
             near = nearest(column, self._columns)
             raise MappingError(
-                f"{self._mapping.place}: {key} names the column {column!r}, which the file has not{near}"
+                f"{self._mapping.place}: {key} names the column {column!r}, which is not in the file{near}"
             )
 
 
 def _defaulting(declared: Mapping[str, Any], get: Convert, column: str | None) -> Convert:
-    """A missing value (not an empty text) is the schema's default where it has one."""
+    """Replace a missing value (not an empty text) by the schema's default where it has one."""
     if column is None or "default" not in declared:
         return get
     default = declared["default"]
@@ -137,7 +138,7 @@ def _defaulting(declared: Mapping[str, Any], get: Convert, column: str | None) -
 
 
 def _identity(row: Row, column: str) -> str:
-    """An id as text: never empty, and whole numbers without a fraction."""
+    """Return an id as text: never empty; a whole number has no fraction."""
     value = row.get(column)
     if value is None or value == "":
         raise Misfit(f"{column} is empty")

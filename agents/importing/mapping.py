@@ -4,16 +4,16 @@ event = "Purchase"                       # a declared event, by its short name
 customer = "customer_id"                 # column with the customer's id
 id = "order_id"                          # column with a unique id; without it: file digest and line number
 time = { column = "date", format = "%d.%m.%Y", zone = "Europe/Berlin" }   # or only "date": ISO 8601, UTC
-source = "shop"                          # a text told with every event
+source = "shop"                          # a text that every event carries
 separator = ";"                          # of a CSV; default ","
 
-[fields]                                 # fields with the name of their column need not be named
+[fields]                                 # a field that is named like its column needs no line
 items = "number_of_items"
 amount_cents = { column = "dollars", scale = 100 }
 returned = { column = "status", map = { R = true, S = false } }
 channel = { value = "web" }
 
-[outcome]                                # rows that tell (also) the truth about a question
+[outcome]                                # rows that state the true answer to a question
 target = "churn"
 value = { column = "left", map = { Yes = 1, No = 0 } }
 time = "left_at"                         # default: 1 ms after the event
@@ -42,7 +42,7 @@ class MappingError(TidecastError):
 
 @dataclass(frozen=True, slots=True)
 class OutcomeMapping:
-    """How a row tells an outcome. time: None is 1 ms after the row's event."""
+    """How a row states an outcome. time: None is 1 ms after the row's event."""
 
     target: str
     value: Rule
@@ -52,7 +52,7 @@ class OutcomeMapping:
 
 @dataclass(frozen=True, slots=True)
 class RowMapping:
-    """A mapping file's content; `event` None where rows are outcomes only."""
+    """The content of a mapping file. `event` is None where rows are outcomes only."""
 
     place: str
     event: str | None
@@ -66,7 +66,7 @@ class RowMapping:
 
 
 def read_mapping(path: Path) -> RowMapping:
-    """A mapping file; MappingError in one sentence for the first mistake."""
+    """Read a mapping file; MappingError names the first mistake in one sentence."""
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -77,7 +77,7 @@ def read_mapping(path: Path) -> RowMapping:
 
 
 def parse_mapping(found: Mapping[str, Any], place: str = "mapping") -> RowMapping:
-    """The mapping of parsed TOML."""
+    """Return the mapping that parsed TOML describes."""
     _known(found, TOP_KEYS, place)
     if "event" not in found and "outcome" not in found:
         raise MappingError(f"{place}: name the event that a row becomes (event = …), or write an [outcome].")
@@ -100,7 +100,7 @@ def parse_mapping(found: Mapping[str, Any], place: str = "mapping") -> RowMappin
 
 def _outcome(found: Any, place: str) -> OutcomeMapping:
     if not isinstance(found, dict):
-        raise MappingError(f"{place} is no table; write [outcome] and its keys below.")
+        raise MappingError(f"{place} is not a table; write [outcome] and its keys below.")
     _known(found, OUTCOME_KEYS, place)
     for key in ("target", "value"):
         if key not in found:
@@ -126,7 +126,7 @@ def _rule(found: Any, place: str) -> Rule:
         scale = Decimal(str(found["scale"])) if "scale" in found else None
         zone = zone_of(str(found.get("zone", "UTC")))
     except ArithmeticError:
-        raise MappingError(f"{place}: the scale {found['scale']!r} is no number.") from None
+        raise MappingError(f"{place}: the scale {found['scale']!r} is not a number.") from None
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise MappingError(
             f"{place}: there is no time zone {found['zone']!r}; write one such as Europe/Berlin."
@@ -135,7 +135,7 @@ def _rule(found: Any, place: str) -> Rule:
         raise MappingError(f"{place}: the scale {scale} is not finite.")
     table = found.get("map")
     if table is not None and (not isinstance(table, dict) or not table):
-        raise MappingError(f"{place}: map is no table of texts and values; write map = {{ Yes = 1, No = 0 }}.")
+        raise MappingError(f"{place}: map is not a table of texts and values; write map = {{ Yes = 1, No = 0 }}.")
     return Rule(found.get("column"), found.get("value"), scale, table, found.get("format"), zone)
 
 
@@ -146,7 +146,7 @@ def _known(found: Mapping[str, Any], known: tuple[str, ...], place: str) -> None
 
 
 def nearest(name: str, known: tuple[str, ...]) -> str:
-    """The end of a sentence about an unknown name: what was probably meant."""
+    """Return the end of a sentence about an unknown name: what was probably meant."""
     near = get_close_matches(name, known, 1)
     return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}."
 
@@ -155,7 +155,7 @@ def _text(found: Mapping[str, Any], key: str, place: str) -> str | None:
     value = found.get(key)
     if value is None or (isinstance(value, str) and (value or key == "source")):
         return value
-    raise MappingError(f"{place}: {key} is no text.")
+    raise MappingError(f"{place}: {key} is not a text.")
 
 
 def _separator(found: Mapping[str, Any], place: str) -> str:

@@ -1,4 +1,4 @@
-"""Event-time order in bounded memory: sorted runs on disk, merged; and the ticks that fall between the rows."""
+"""Sorts records by event time in bounded memory (sorted runs on disk, merged), and puts ticks between them."""
 
 import heapq
 import tempfile
@@ -8,12 +8,11 @@ from typing import IO, Any, NamedTuple
 import msgpack
 
 RUN = 250_000
-"""Messages sorted in memory at once, about 60 MB."""
+"""Messages sorted in memory at once; about 60 MB."""
 
 
 class Message(NamedTuple):
-    """An encoded record on its way, ordered by (time, order). order: of the row in its file, so that the sort is
-    stable."""
+    """An encoded record. Sorts by (time, order); `order` is the row's place in its file, so that the sort is stable."""
 
     time: int
     order: int
@@ -22,13 +21,13 @@ class Message(NamedTuple):
 
 
 class TickAt(NamedTuple):
-    """The clock reaches `time` (ms): all messages up to then have gone before."""
+    """The clock reaches `time` (ms): all messages up to then are published."""
 
     time: int
 
 
 class Sorter:
-    """Takes messages in any order, gives them back in order, once. Use as a context manager."""
+    """Takes messages in any order and returns them in order, once. Use it as a context manager."""
 
     def __init__(self, run: int = RUN) -> None:
         self._limit = run
@@ -44,14 +43,14 @@ class Sorter:
             file.close()
 
     def add(self, message: Message) -> None:
-        """Keep a message."""
+        """Add a message."""
         self._held.append(message)
         self.count += 1
         if len(self._held) >= self._limit:
             self._spill()
 
     def messages(self) -> Iterator[Message]:
-        """All of them, by time and then by order."""
+        """Return all messages, by time and then by order."""
         self._held.sort()
         if not self._runs:
             return iter(self._held)
@@ -73,8 +72,10 @@ def _read(file: IO[bytes]) -> Iterator[Any]:
 
 
 def with_ticks(messages: Iterable[Message], every: int, until: int | None = None) -> Iterator[Message | TickAt]:
-    """Between messages in order, the ticks of their clock: on every multiple of `every` (ms) from the first
-    message's time on, after all messages up to it; at the last message's time; and on to `until`."""
+    """Put the ticks of the clock between messages that are in order.
+
+    A tick comes at every multiple of `every` (ms) from the first message's time on, after all messages up to it;
+    at the last message's time; and then on to `until`."""
     last: int | None = None
     ticked: int | None = None
     for message in messages:
@@ -97,5 +98,5 @@ def with_ticks(messages: Iterable[Message], every: int, until: int | None = None
 
 
 def _boundaries(start: int, end: int, every: int) -> Iterator[int]:
-    """Multiples of `every` in [start, end)."""
+    """Return the multiples of `every` in [start, end)."""
     return iter(range(-(-start // every) * every, end, every))

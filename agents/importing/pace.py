@@ -1,4 +1,4 @@
-"""At what pace messages go: full speed, a rate, or event time times a factor."""
+"""The pace of publishing: full speed, a rate, or event time times a factor."""
 
 import re
 import time
@@ -7,14 +7,14 @@ from typing import Protocol
 
 Wait = Callable[[float], None]
 CHECK_EVERY = 64
-"""Messages between two looks at the wall clock, at a rate."""
+"""Messages between two looks at the wall clock when a rate is set."""
 
 
 class Pace(Protocol):
-    """Waits until it is a message's turn."""
+    """Waits until a message is due."""
 
     def before(self, time_ms: int) -> None:
-        """Called before each message or tick, with its event time."""
+        """Wait before a message or tick; called with its event time."""
         ...
 
 
@@ -26,7 +26,7 @@ class FullSpeed:
 
 
 class Rate:
-    """At most `per_second` messages a second, evenly."""
+    """At most `per_second` messages a second, evenly spaced."""
 
     def __init__(self, per_second: float, wait: Wait) -> None:
         self._per_second = per_second
@@ -43,7 +43,7 @@ class Rate:
 
 
 class Speed:
-    """`factor` seconds of event time pass in one second; begins with the first message."""
+    """`factor` seconds of event time pass in one second, from the first message on."""
 
     def __init__(self, factor: float, wait: Wait) -> None:
         self._per_ms = 0.001 / factor
@@ -60,22 +60,22 @@ class Speed:
 
 
 def _until(moment: float, wait: Wait) -> None:
-    """Until the monotonic clock shows `moment`; `wait` may return early."""
+    """Wait until the monotonic clock shows `moment`; `wait` may return early."""
     while (ahead := moment - time.monotonic()) > 0.001:
         wait(ahead)
 
 
 def parse_rate(text: str) -> float:
-    """`500/s` or `500`, per second; ValueError otherwise."""
+    """Parse `500/s` or `500`, per second; ValueError otherwise."""
     found = re.fullmatch(r"([0-9]*\.?[0-9]+)(/s)?", text)
     if found is None or float(found[1]) <= 0:
-        raise ValueError(f"{text!r} is no rate; write one such as 500/s")
+        raise ValueError(f"{text!r} is not a rate; write one such as 500/s")
     return float(found[1])
 
 
 def parse_speed(text: str) -> float:
-    """`86400x` (a day a second); ValueError otherwise."""
+    """Parse `86400x` (a day a second); ValueError otherwise."""
     found = re.fullmatch(r"([0-9]*\.?[0-9]+)x?", text)
     if found is None or float(found[1]) <= 0:
-        raise ValueError(f"{text!r} is no speed; write one such as 86400x, which is a day a second")
+        raise ValueError(f"{text!r} is not a speed; write one such as 86400x, which is a day a second")
     return float(found[1])

@@ -1,4 +1,4 @@
-"""Publishing events and, where the use case's clock is external, the ticks of that clock."""
+"""Publishes events and, where the use case's clock is external, the ticks of that clock."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -23,7 +23,7 @@ TIMEOUT = 60.0
 
 
 class Published(Protocol):
-    """What publishing needs to know of a use case (a UseCase is one)."""
+    """What publishing needs to know of a use case. A UseCase fits."""
 
     @property
     def name(self) -> str:
@@ -46,13 +46,13 @@ class Published(Protocol):
 
 
 class EventPublisher:
-    """Publishes to customer-events, each customer's records in the order of the calls. A context manager.
+    """Publishes to customer-events; a customer's records keep the order of the calls. A context manager.
 
-    DeploymentMismatch when another use case is deployed; Unavailable when Kafka or the registry is away: what
-    was not acknowledged by then may be published again, ids make it harmless."""
+    Raises DeploymentMismatch when another use case is deployed, and Unavailable when Kafka or the registry is
+    away. Records that were not acknowledged by then may be published again: their ids make it harmless."""
 
     def __init__(self, settings: Settings, use_case: Published, writer: str = "publish") -> None:
-        """`writer` is told in the ticks."""
+        """`writer` stands in the ticks as their author."""
         self._settings = settings
         self._use_case = use_case
         self._writer = writer
@@ -92,20 +92,21 @@ class EventPublisher:
     def publish(self, name: str, record: Mapping[str, Any] | Record) -> None:
         """Publish an event by its short name ("Call"), or an outcome ("tidecast.Outcome").
 
-        Undecodable says which field does not fit the schema. Returns before the broker has it: see `flush`."""
+        Raises Undecodable when a field does not fit the schema. Returns before the broker has the record: see
+        `flush`."""
         plain = record.to_dict() if isinstance(record, Record) else record
         full = name if "." in name else self._use_case.event_full_name(name)
         value = self.codec.encode(full, plain)
         self.send(plain["customer_id"], value)
 
     def send(self, customer_id: str, value: bytes) -> None:
-        """Publish a record that is encoded already."""
+        """Publish an encoded record."""
         self._produce(value, key=customer_id.encode(), partition=self._partition(customer_id))
 
     def tick(self, time_ms: int) -> None:
-        """Say that event time has reached `time_ms` in every partition: all events up to then are published.
+        """Write a tick to every partition: all events up to `time_ms` are published.
 
-        SettingError when the workers write the ticks of this log (clock "wall")."""
+        Raises SettingError when the workers write the ticks of this log (clock "wall")."""
         if self._use_case.clock != "external":
             raise SettingError(
                 f"The clock of {self._use_case.name} is 'wall': its workers write the ticks; "
@@ -117,23 +118,23 @@ class EventPublisher:
             self._produce(self.codec.encode(TICK, signed), key=None, partition=partition, headers=[MARK_HEADER])
 
     def poll(self, seconds: float) -> None:
-        """Let acknowledgements come in for that long."""
+        """Receive acknowledgements for that many seconds."""
         self._producer.poll(seconds)
         self._check()
 
     def flush(self) -> None:
-        """Return when the broker has everything; Unavailable when it does not take it."""
+        """Wait until the broker has everything; Unavailable when it does not accept it."""
         left = self._producer.flush(TIMEOUT)
         self._check()
         if left:
-            raise Unavailable(f"Kafka at {self._settings.kafka} has not taken {left} records; publish again.")
+            raise Unavailable(f"Kafka at {self._settings.kafka} did not acknowledge {left} records; publish again.")
 
     def _produce(self, value: bytes, **place: Any) -> None:
         while True:
             try:
                 self._producer.produce(self._topic, value, **place)
                 break
-            except BufferError:  # more is under way than fits: wait for acknowledgements
+            except BufferError:  # the queue is full: wait for acknowledgements
                 self.poll(0.1)
             except KafkaException as error:
                 raise self._unavailable(error.args[0]) from error
@@ -150,6 +151,6 @@ class EventPublisher:
 
     def _unavailable(self, error: KafkaError) -> Unavailable:
         return Unavailable(
-            f"Kafka at {self._settings.kafka} did not take a record ({error.str()}); "
-            "check that it runs, and publish the same again."
+            f"Kafka at {self._settings.kafka} did not accept a record ({error.str()}); "
+            "check that it runs, and publish the same records again."
         )

@@ -1,4 +1,4 @@
-"""Rows of CSV, JSON lines and Parquet files with their line numbers, read in bounded memory."""
+"""Reads rows of CSV, JSON lines and Parquet files with their line numbers, in bounded memory."""
 
 import csv
 import gzip
@@ -19,7 +19,7 @@ PARQUET_ROWS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row as found: its number from 1 (physical line; row of a Parquet file), or why it is none."""
+    """A row, or the reason why it is none. `number` counts from 1: physical lines, or rows of a Parquet file."""
 
     number: int
     row: dict[str, Any] | None
@@ -31,21 +31,21 @@ class RowFile(Protocol):
 
     @property
     def columns(self) -> tuple[str, ...] | None:
-        """Names of the columns; None where rows have their own."""
+        """Names of the columns; None where each row names its own."""
         ...
 
     @property
     def digest(self) -> str:
-        """First 16 hex digits of the SHA-256 of the content (uncompressed): the same rows, the same ids."""
+        """First 16 hex digits of the SHA-256 of the uncompressed content: the same rows get the same ids."""
         ...
 
     def lines(self) -> Iterator[Line]:
-        """All rows, in the file's order."""
+        """Return all rows in the file's order."""
         ...
 
 
 def open_rows(path: Path, separator: str = ",") -> RowFile:
-    """The file, by its name: .csv, .tsv, .txt, .jsonl, .ndjson, .json (each also with .gz) or .parquet."""
+    """Open a file by its name: .csv, .tsv, .txt, .jsonl, .ndjson, .json (each also with .gz) or .parquet."""
     if not path.is_file():
         raise TidecastError(f"There is no file {path}; check its name.")
     suffixes = [suffix.lower() for suffix in path.suffixes]
@@ -58,12 +58,12 @@ def open_rows(path: Path, separator: str = ",") -> RowFile:
         return JsonLinesFile(path)
     if kind in (".csv", ".tsv", ".txt"):
         return CsvFile(path, "\t" if kind == ".tsv" else separator)
-    raise TidecastError(f"{path} is none of .csv, .jsonl, .parquet by its name (.gz may follow); rename it.")
+    raise TidecastError(f"{path} has none of the endings .csv, .jsonl, .parquet (.gz may follow); rename it.")
 
 
 @contextmanager
 def _bytes(path: Path) -> Iterator[Any]:
-    """The file's bytes, unpacked; TidecastError when they cannot be read."""
+    """Open the file's decompressed bytes; TidecastError when they cannot be read."""
     try:
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
@@ -86,7 +86,7 @@ def _digest(path: Path) -> str:
 
 
 def _text(file: IO[bytes]) -> Iterator[str]:
-    """Lines with their ends; bytes that are no UTF-8 stay to be refused with their row."""
+    """Return lines with their line ends. Bytes that are not UTF-8 are kept, and rejected with their row."""
     first = True
     for line in file:
         yield line.decode("utf-8-sig" if first else "utf-8", "surrogateescape")
@@ -110,7 +110,7 @@ class CsvFile:
         self.digest = _digest(path)
 
     def lines(self) -> Iterator[Line]:
-        """See RowFile; empty lines are none."""
+        """See RowFile; empty lines are skipped."""
         width, names = len(self.columns), self.columns
         with _bytes(self._path) as file:
             reader = csv.reader(_text(file), delimiter=self._separator)
@@ -122,7 +122,7 @@ class CsvFile:
                 except StopIteration:
                     return
                 except csv.Error as error:
-                    yield Line(number, None, f"is no CSV: {error}")
+                    yield Line(number, None, f"is not CSV: {error}")
                     continue
                 if len(values) == width:
                     yield Line(number, dict(zip(names, values, strict=True)))
@@ -140,7 +140,7 @@ class JsonLinesFile:
         self.digest = _digest(path)
 
     def lines(self) -> Iterator[Line]:
-        """See RowFile; empty lines are none."""
+        """See RowFile; empty lines are skipped."""
         with _bytes(self._path) as file:
             for number, text in enumerate(_text(file), 1):
                 if not text.strip():
@@ -148,24 +148,24 @@ class JsonLinesFile:
                 try:
                     row = json.loads(text, parse_float=Decimal)
                 except (ValueError, RecursionError) as error:
-                    yield Line(number, None, f"is no JSON: {error}")
+                    yield Line(number, None, f"is not JSON: {error}")
                     continue
                 if isinstance(row, dict):
                     yield Line(number, row)
                 else:
-                    yield Line(number, None, "is no JSON object")
+                    yield Line(number, None, "is not a JSON object")
 
 
 class ParquetFile:
     """A Parquet file; line numbers count its rows from 1."""
 
     def __init__(self, path: Path) -> None:
-        from pyarrow import ArrowException, parquet  # 0.3 s that other files do not need
+        from pyarrow import ArrowException, parquet  # imported here: it takes 0.3 s, which other files do not need
 
         try:
             self._file = parquet.ParquetFile(path)
         except (ArrowException, OSError) as error:
-            raise TidecastError(f"{path} is no Parquet file: {error}; check it.") from error
+            raise TidecastError(f"{path} is not a Parquet file: {error}; check it.") from error
         self.columns: tuple[str, ...] = tuple(self._file.schema_arrow.names)
         self.digest = _digest(path)
 

@@ -44,7 +44,7 @@ def test_a_file_with_its_clock_and_again(tidecast: Tidecast, place: Path) -> Non
     tidecast("deploy", "retail")
     done = tidecast("publish", file, "--mapping", mapping, "--rejects", str(rejects), "--until", "2024-03-01")
     assert f"{ROWS} rows, 2 rejected; {ROWS - 2} events published" in done.stdout
-    assert "line 12: day 'soon' is no time" in done.stderr and "line 22: has 2 columns" in done.stderr
+    assert "line 12: day 'soon' is not a time" in done.stderr and "line 22: has 2 columns" in done.stderr
     kept = [json.loads(line) for line in rejects.read_text().splitlines()]
     assert [(reject["line"], reject["row"] is None) for reject in kept] == [(12, False), (22, True)]
 

@@ -93,8 +93,8 @@ def test_rows_that_are_outcomes_only_with_a_time_of_their_own() -> None:
     [
         ({"who": ""}, "who is empty"),
         ({"who": None}, "who is empty"),
-        ({"day": "yesterday"}, "day 'yesterday' is no time"),
-        ({"euros": "x"}, "euros 'x' is no number"),
+        ({"day": "yesterday"}, "day 'yesterday' is not a time"),
+        ({"euros": "x"}, "euros 'x' is not a number"),
     ],
 )
 def test_a_row_that_does_not_fit_names_the_column(changes: dict[str, Any], reason: str) -> None:
@@ -107,7 +107,7 @@ def test_a_row_that_does_not_fit_names_the_column(changes: dict[str, Any], reaso
     [
         (GOOD + "cent = 'x'", "Order has no field 'cent'; did you mean 'cents'?"),
         (GOOD + "event_id = 'x'", "fields.event_id is set by the key id at the top"),
-        (GOOD + "channel = 'chanel'", "fields.channel names the column 'chanel', which the file has not"),
+        (GOOD + "channel = 'chanel'", "fields.channel names the column 'chanel', which is not in the file"),
         (GOOD + "channel = { valu = 1 }", "unknown key 'valu'; did you mean 'value'?"),
         (GOOD + "channel = { column = 'who', value = 1 }", "either a column or a value"),
         (GOOD + "channel = 3", "neither a column's name nor a table"),
@@ -115,7 +115,7 @@ def test_a_row_that_does_not_fit_names_the_column(changes: dict[str, Any], reaso
         (GOOD.replace("time =", "tine ="), "unknown key 'tine'; did you mean 'time'?"),
         (GOOD.replace('time = "day"', ""), "the key time is missing"),
         (GOOD.replace('event = "Order"', ""), "name the event that a row becomes"),
-        (GOOD.replace("scale = 100", 'scale = "x"'), "the scale 'x' is no number"),
+        (GOOD.replace("scale = 100", 'scale = "x"'), "the scale 'x' is not a number"),
         (GOOD.replace('"day"', '{ column = "day", zone = "Mars" }'), "no time zone 'Mars'"),
         (GOOD.replace("cents = { column", "cents = { column2"), "unknown key 'column2'"),
         (GOOD.replace('cents = { column = "euros", scale = 100 }', ""), "nothing says what Order.cents is"),

@@ -52,7 +52,7 @@ def test_json_lines_keep_numbers_exact(tmp_path: Path) -> None:
         (4, None),
         (5, {"a": {"b": 1}}),
     ]
-    assert lines[1].reason == "is no JSON object" and lines[2].reason.startswith("is no JSON: ")
+    assert lines[1].reason == "is not a JSON object" and lines[2].reason.startswith("is not JSON: ")
 
 
 def test_parquet(tmp_path: Path) -> None:
@@ -67,8 +67,8 @@ def test_parquet(tmp_path: Path) -> None:
     [
         ("x.csv", b"", "has no header"),
         ("x.csv", b"a,a\n", "two columns 'a'"),
-        ("x.xls", b"a", "none of .csv, .jsonl, .parquet"),
-        ("x.parquet", b"a", "is no Parquet file"),
+        ("x.xls", b"a", "none of the endings .csv, .jsonl, .parquet"),
+        ("x.parquet", b"a", "is not a Parquet file"),
         ("x.csv.gz", gzip.compress(b"a,b\n1,2\n")[:-9], "cannot be read"),
         (None, b"", "There is no file"),
     ],
