@@ -165,6 +165,9 @@ class Constants:
 
 
 NAMES = tuple(field.name for field in fields(Constants))
+_LEARN = "learning_cpu_us_per_learn_"
+MODEL_KINDS = tuple(name.removeprefix(_LEARN) for name in NAMES if name.startswith(_LEARN))
+"""The kinds of models whose costs are measured: a declaration of streams.models states its own as `cost`."""
 
 
 @dataclass(frozen=True, slots=True)

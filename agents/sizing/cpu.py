@@ -10,10 +10,8 @@ LIVELY = 250.0
 
 
 def per_kind(c: Constants, what: str, arm: ArmLoad) -> float:
-    """The constant `what` for this kind of arm, times the trees of a forest."""
-    if arm.kind == "forest":
-        return arm.trees * float(getattr(c, f"{what}_forest_tree"))
-    return float(getattr(c, f"{what}_{arm.kind}"))
+    """The constant `what` for this kind of arm, as many times as the arm has it."""
+    return arm.times * float(getattr(c, f"{what}_{arm.kind}"))
 
 
 def scoring_cores(load: Load, r: Rates, c: Constants) -> float:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
-from agents.sizing.load import ArmKind, ArmLoad, TargetLoad
+from agents.sizing.constants import MODEL_KINDS
+from agents.sizing.load import ArmLoad, TargetLoad
 from streams.errors import SettingError
 from streams.features.window import UNITS, duration_ms
-from streams.models.arms import AdaptiveForest, Arm, HoeffdingTree, LastValue, PriorRate
+from streams.models.arms import Arm
 from streams.targets.declaration import ExplicitOutcome, Target
 from streams.usecases import UseCase
 
@@ -49,14 +50,13 @@ def _target(use_case: UseCase, target: Target, mix: Mapping[str, float]) -> Targ
 
 
 def _arm(arm: Arm) -> ArmLoad:
-    kinds: dict[type, ArmKind] = {
-        HoeffdingTree: "tree",
-        AdaptiveForest: "forest",
-        PriorRate: "naive",
-        LastValue: "naive",
-    }
-    trees = arm.model.trees if isinstance(arm.model, AdaptiveForest) else 10
-    return ArmLoad(arm.name, kinds.get(type(arm.model), "linear"), trees)
+    model = arm.model
+    if model.cost not in MODEL_KINDS:
+        raise SettingError(
+            f"Arm {arm.name!r}: {type(model).__name__} states the cost {model.cost!r}, which nobody has measured; "
+            f"state one of {', '.join(MODEL_KINDS)}, or measure it and add its constants to agents/sizing/constants.py."
+        )
+    return ArmLoad(arm.name, model.cost, model.cost_units)
 
 
 def assumptions(use_case: UseCase, given: Mapping[str, float]) -> list[str]:

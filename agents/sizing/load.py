@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from math import isfinite
-from typing import Any, Literal
+from typing import Any
 
 from schemas.topics import LABELLED_EXAMPLES, TOPICS
 from streams.errors import SettingError
 
-ArmKind = Literal["linear", "tree", "forest", "naive"]
 GIB = 1 << 30
 LEAST, MOST = 1e-6, 1e15
 """What must be above 0 is at least this, everything at most that: beyond nothing is a load, and sums are not exact."""
@@ -17,11 +16,11 @@ MOST_TARGETS = TOPICS[LABELLED_EXAMPLES].count(1)
 
 @dataclass(frozen=True, slots=True)
 class ArmLoad:
-    """A model that answers. `trees`: of a forest."""
+    """A model that answers. kind: one of constants.MODEL_KINDS; times: how many times what such a model costs."""
 
     name: str
-    kind: ArmKind
-    trees: int = 10
+    kind: str
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ class Load:
         for target in self.targets:
             _check(target, f"target {target.name}", POSITIVE, SHARES)
             for arm in target.arms:
-                _check(arm, f"arm {arm.name}", ("trees",), ())
+                _check(arm, f"arm {arm.name}", ("times",), ())
             if not target.arms:
                 raise SettingError(f"Target {target.name} has no arm; give it one that answers.")
 

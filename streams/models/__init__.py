@@ -1,1 +1,1 @@
-"""Models: arms as declared, the models they make, versions and snapshots."""
+"""Models: what arms declare, the models built of that, versions and snapshots."""

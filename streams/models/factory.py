@@ -1,50 +1,37 @@
-"""Which declaration makes which model, and a model's way into a snapshot and back.
-
-River's own models are imported only where they are declared or loaded: it costs the better part of a second, which
-a scorer without them should not spend when it comes back."""
+"""From an arm to its model, and from a model into a snapshot and back."""
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Any, cast
+from importlib import import_module
+from typing import Any
 
-from streams.models.arms import (
-    AdaptiveForest,
-    Arm,
-    HoeffdingTree,
-    Kind,
-    LastValue,
-    Linear,
-    Logistic,
-    Model,
-    PriorRate,
-    check_arm,
-)
-from streams.models.linear import LinearModel, LogisticModel
-from streams.models.naive import LastValueModel, PriorRateModel
+from streams.errors import DeclarationError, TidecastError
+from streams.models.arms import Arm
+from streams.models.declaration import Declaration, Kind, Model
+from streams.models.registry import MODELS
 
-CLASSES: dict[str, Any] = {cls.__name__: cls for cls in (LinearModel, LogisticModel, PriorRateModel, LastValueModel)}
-"""Model classes by the name that snapshots carry; the others are in streams.models.trees."""
+
+def model_problem(declared: Any, kind: Kind, names: Sequence[str]) -> str | None:
+    """Why this is no model for a target of that kind with vectors named `names`, and the remedy; None when it is."""
+    name = type(declared).__name__
+    if not isinstance(declared, Declaration):
+        return f"{declared!r} is no model; use one of {', '.join(MODELS)}, as in Logistic()."
+    if MODELS.get(name) is not type(declared):
+        return f"{name} is not registered; add its line to streams/models/registry.py."
+    if kind not in declared.fits:
+        others = ", ".join(other for other, each in MODELS.items() if kind in each.fits)
+        return f"{name} answers {' and '.join(declared.fits)} targets only; use one of {others}."
+    return next(declared.problems(names), None)
 
 
 def build_model(arm: Arm, target_name: str, kind: Kind, names: Sequence[str], lineage: int) -> Model:
     """The untrained model of an arm over vectors named `names`; its seed follows from (target, arm, lineage).
 
-    DeclarationError when the model does not fit the target's kind or names a feature that is not there."""
-    check_arm(arm, target_name, kind, names)
-    declared, binary, names = arm.model, kind == "binary", tuple(names)
-    match declared:
-        case Logistic():
-            return LogisticModel(names, declared.features, declared.l2, declared.learning_rate)
-        case Linear():
-            return LinearModel(names, declared.features, declared.l2, declared.learning_rate, declared.clip_gradient)
-        case PriorRate():
-            return PriorRateModel(binary)
-        case LastValue():
-            return LastValueModel(names, declared.feature, declared.scale, binary)
-        case HoeffdingTree() | AdaptiveForest():
-            from streams.models.trees import build_tree
-
-            return build_tree(declared, binary, names, seed_of(target_name, arm.name, lineage))
+    DeclarationError when it is no model of such a target (`model_problem`)."""
+    problem = model_problem(arm.model, kind, names)
+    if problem:
+        raise DeclarationError(f"Target {target_name!r}, arm {arm.name!r}: {problem}")
+    return arm.model.build(kind, tuple(names), seed_of(target_name, arm.name, lineage))
 
 
 def seed_of(target: str, arm: str, lineage: int) -> int:
@@ -53,15 +40,19 @@ def seed_of(target: str, arm: str, lineage: int) -> int:
 
 
 def pack_model(model: Model) -> list[Any]:
-    """Class name and plain state (a pickle inside, for River's trees): equal bytes for equal histories."""
-    return [type(model).__name__, cast(Any, model).pack()]
+    """Class name and plain state (a pickle inside, for River's estimators): equal bytes for equal histories."""
+    return [type(model).__name__, model.pack()]
 
 
 def unpack_model(packed: list[Any]) -> Model:
-    """The model that `pack_model` described. Only for bytes whose seal was checked: a pickle runs code."""
-    name, state = packed
-    if name in CLASSES:
-        return cast(Model, CLASSES[name].unpack(state))
-    from streams.models.trees import TREES
+    """The model that `pack_model` described. Only for bytes whose seal was checked: a pickle runs code.
 
-    return cast(Model, TREES[name].unpack(state))
+    TidecastError when no registered model has that class."""
+    name, state = packed
+    for declared in MODELS.values():
+        for path in declared.models:
+            module, _, cls = path.rpartition(".")
+            if cls == name:
+                model: Model = getattr(import_module(module), cls).unpack(state)
+                return model
+    raise TidecastError(f"no registered model packs itself as {name!r}")

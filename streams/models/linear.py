@@ -4,18 +4,26 @@ The same numbers, to the last bit, as River's `StandardScaler() | LogisticRegres
 `LinearRegression`) over dicts without the unknown features: the operations are River's, in River's order. It
 keeps plain lists, so it is faster than River and its state needs no pickle."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import exp
 from typing import Any
 
 from streams.kernels import kernel
-from streams.models.arms import RIVERS_CLIP, Model
+from streams.models.declaration import Model
 
+RIVERS_CLIP = 1e12
+"""River's bound on a gradient."""
 INTERCEPT_RATE = 0.01
 """River's learning rate of the intercept."""
 
 
-class LinearModel:
+def step_problems(learning_rate: float, l2: float) -> Iterator[str]:
+    """What is wrong with the settings of the descent."""
+    if not learning_rate > 0 or not l2 >= 0:
+        yield "learning_rate must be above 0 and l2 at least 0."
+
+
+class LinearModel(Model):
     """Scaled linear regression under squared loss; also the base of LogisticModel."""
 
     def __init__(
@@ -51,7 +59,7 @@ class LinearModel:
         return dot + self.intercept
 
     def predict(self, vector: Sequence[float]) -> float:
-        """See streams.models.arms.Model."""
+        """See Model."""
         return self.answer(self.score(vector))
 
     def answer(self, score: float) -> float:
@@ -63,7 +71,7 @@ class LinearModel:
         return 2 * (score - label)
 
     def learn(self, vector: Sequence[float], label: float) -> None:
-        """See streams.models.arms.Model."""
+        """See Model."""
         if self.columns is not None:
             vector = [vector[i] for i in self.columns]
         weights = self.weights
@@ -101,7 +109,7 @@ class LinearModel:
         return scaled, dot
 
     def explain(self, vector: Sequence[float], top: int) -> tuple[float, list[tuple[str, float]]]:
-        """See streams.models.arms.Model: weight × scaled value, in one pass; features without any are left out."""
+        """See Model: weight × scaled value, in one pass; features without any are left out."""
         if self.columns is not None:
             vector = [vector[i] for i in self.columns]
         scaling = zip(vector, self.means, self._deviations, self.weights, strict=True)
@@ -113,8 +121,17 @@ class LinearModel:
             dot += part
         return self.answer(dot + self.intercept), _strongest(self.features, parts, top)
 
+    def frozen(self) -> Model:
+        """See Model."""
+        found = kernel("asking")
+        if found is None or type(self) not in (LinearModel, LogisticModel):
+            return self
+        parts = (self.features, self.columns, self.means, self._deviations, self.weights, self.intercept)
+        frozen: Model = found.FrozenLinear(*parts, isinstance(self, LogisticModel))
+        return frozen
+
     def pack(self) -> list[Any]:
-        """Everything it is, as plain values."""
+        """See Model."""
         return [
             self.features,
             self.columns,
@@ -130,7 +147,7 @@ class LinearModel:
 
     @classmethod
     def unpack(cls, state: list[Any]) -> "LinearModel":
-        """The model that `pack` described."""
+        """See Model."""
         model = cls(state[0], None, *state[2:5])
         model.columns = state[1]
         model.counts, model.means, model.variances, model.weights = map(list, state[5:9])
@@ -171,16 +188,3 @@ def _strongest(names: Sequence[str], parts: list[float], top: int) -> list[tuple
     found = [(name, part) for name, part in zip(names, parts, strict=True) if part and abs(part) >= least]
     found.sort(key=_strength, reverse=True)
     return found[:top]
-
-
-def frozen(model: Model) -> Model:
-    """The model to answer with, and not to learn: of a linear one its kernel, where kernels are used."""
-    found = kernel("asking")
-    if found is None or model.__class__ not in (LinearModel, LogisticModel):
-        return model
-    assert isinstance(model, LinearModel)
-    is_logistic = isinstance(model, LogisticModel)
-    made: Model = found.FrozenLinear(
-        model.features, model.columns, model.means, model._deviations, model.weights, model.intercept, is_logistic
-    )
-    return made

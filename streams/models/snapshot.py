@@ -12,7 +12,8 @@ import msgpack
 
 from streams.errors import TidecastError
 from streams.identity import Position
-from streams.models.arms import Model
+from streams.models.declaration import Model
+from streams.models.factory import pack_model, unpack_model
 from streams.models.version import Version
 
 MAGIC = b"tidecas\x01"
@@ -92,8 +93,6 @@ def _digest(payload: bytes, key: bytes) -> bytes:
 
 def dump_snapshot(snapshot: Snapshot, key: bytes, limit: int = LIMIT) -> bytes:
     """Sealed bytes, the same for the same history. BadSnapshot when they are too many."""
-    from streams.models.factory import pack_model
-
     served = snapshot.served
     fields: list[Any] = [
         list(snapshot.version),
@@ -125,8 +124,6 @@ def load_snapshot(blob: bytes, key: bytes, limit: int = LIMIT) -> Snapshot:
 
 
 def _unpack(packed: list[Any]) -> Snapshot:
-    from streams.models.factory import unpack_model
-
     fields = iter(packed)
     version, model, marks, position = (next(fields) for _ in range(4))
     examples, command, skipped, failure, served, declared, deployment_id, *later = fields

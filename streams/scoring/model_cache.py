@@ -3,9 +3,8 @@
 from hashlib import sha256
 
 from streams.errors import NoSnapshot
-from streams.models.arms import Model
+from streams.models.declaration import Model
 from streams.models.factory import build_model
-from streams.models.linear import frozen
 from streams.models.snapshot import BadSnapshot, load_snapshot
 from streams.models.store import ModelStore
 from streams.models.version import Version
@@ -47,7 +46,7 @@ class ServedModels:
         at = (plan.name, arm.name)
         if at not in self._untrained:
             model = build_model(arm, plan.name, plan.kind, plan.names, 1)
-            self._untrained[at] = (str(Version(plan.name, arm.name, 1, -1)), frozen(model))
+            self._untrained[at] = (str(Version(plan.name, arm.name, 1, -1)), model.frozen())
         return self._untrained[at]
 
     def trim(self) -> None:
@@ -82,5 +81,5 @@ class ServedModels:
             raise NoSnapshot(f"snapshot {snapshot!r}: {error}") from error
         if model is None:
             raise NoSnapshot(f"snapshot {snapshot!r} holds no model although a switch names it: roll back to another")
-        self._models[snapshot] = frozen(model)
+        self._models[snapshot] = model.frozen()
         self._sizes[snapshot] = len(blob)

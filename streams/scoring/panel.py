@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import NamedTuple
 
-from streams.models.arms import Model
+from streams.models.declaration import Model
 from streams.scoring.model_cache import ServedModels
 from streams.targets.observations import Answer
 from streams.targets.plan import TargetPlan

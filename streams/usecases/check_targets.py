@@ -6,7 +6,8 @@ from typing import Any, get_args
 
 from streams.errors import DeclarationError
 from streams.features.window import duration_ms
-from streams.models.arms import Arm, Declaration, LastValue, Role, check_arm
+from streams.models.arms import Arm, Role
+from streams.models.factory import model_problem
 from streams.targets.declaration import (
     AbsenceOf,
     AmountOver,
@@ -178,15 +179,9 @@ def _arms_problems(place: str, target: Target, names: Sequence[str]) -> Iterator
 def _arm_problems(place: str, arm: Arm, target: Target, names: Sequence[str]) -> Iterator[Problem]:
     if arm.role not in get_args(Role):
         yield Problem(place, "role", f"{arm.role!r} is no role; {one_of(arm.role, get_args(Role))}")
-    if not isinstance(arm.model, Declaration):
-        kinds = ", ".join(each.__name__ for each in get_args(Declaration))
-        yield Problem(place, "model", f"{arm.model!r} is no model; use one of {kinds}, as in Logistic().")
-        return
-    if isinstance(arm.model, LastValue) and target.kind == "binary":
-        yield Problem(place, "model", "LastValue forecasts an amount; use PriorRate, or Logistic on one feature.")
     try:
-        check_arm(arm, target.name, target.kind, names)
-    except DeclarationError as error:
-        yield Problem(place, "model", str(error).partition(": ")[2])
+        wrong = model_problem(arm.model, target.kind, names)
     except TypeError:
-        yield Problem(place, "model", f"{arm.model!r} has a setting of the wrong type; see its description.")
+        wrong = f"{arm.model!r} has a setting of the wrong type; see its description."
+    if wrong:
+        yield Problem(place, "model", wrong)

@@ -14,13 +14,13 @@ from streams.avro.codec import Codec, MemoryRegistry
 from streams.features import plan as features
 from streams.features.plan import FeaturePlan
 from streams.kernels import kernel
-from streams.models.linear import LinearModel, LogisticModel, frozen
+from streams.models.linear import LinearModel, LogisticModel
 from streams.scoring.answering import PureAsker
 from streams.scoring.panel import Seat
 from streams.scoring.working_set import PartitionWork
 from streams.targets.plan import TargetPlan
 from streams.timeline import PartitionHeader
-from streams.usecases import Arm, Ask, EventWithin, LastValue, Logistic, Target, UseCase
+from streams.usecases import Arm, Ask, EventWithin, Logistic, PriorRate, Target, UseCase
 from tests.property.test_features import DAY, HOUR, WEEK, feature_sets, records
 
 ASKING, BODIES, TILES = kernel("asking"), kernel("bodies"), kernel("tiles")
@@ -52,7 +52,7 @@ def same(one: float, other: float) -> bool:
 
 @given(models(), vectors, st.integers(0, 5))
 def test_a_frozen_model_answers_and_explains_as_the_model(model: LinearModel, vector: list[float], top: int) -> None:
-    cold = frozen(model)
+    cold = model.frozen()
     assert type(cold) is ASKING.FrozenLinear
     assert same(cold.predict(vector), model.predict(vector))
     (value, reasons), (ours, wanted) = cold.explain(vector, top), model.explain(vector, top)
@@ -64,7 +64,7 @@ def test_a_frozen_model_answers_and_explains_as_the_model(model: LinearModel, ve
 @pytest.mark.parametrize("width", [3, 5])
 def test_a_frozen_model_refuses_vectors_of_others(width: int) -> None:
     with pytest.raises(IndexError):
-        frozen(LogisticModel(NAMES, None, 0.0, 0.1)).predict([1.0] * width)
+        LogisticModel(NAMES, None, 0.0, 0.1).frozen().predict([1.0] * width)
 
 
 @given(
@@ -85,11 +85,14 @@ def test_a_question_is_put_alike(
     customer: str,
     room: bool,
 ) -> None:
-    arms = (Arm("logistic", Logistic(features=("b",)), role="champion"), Arm("last", LastValue("b"), role="naive"))
+    arms = (Arm("logistic", Logistic(features=("b",)), role="champion"), Arm("prior", PriorRate(), role="naive"))
     outcome = EventWithin("Call", over="2d")
     plan = TargetPlan(0, Target("t", Ask(on=("Call",)), outcome, arms, observe=observe, features=chosen), NAMES)
     told = []
-    for asker, freeze in ((PureAsker(CODEC, "d"), lambda model: model), (ASKING.Asker(CODEC, "d"), frozen)):
+    for asker, freeze in (
+        (PureAsker(CODEC, "d"), lambda model: model),
+        (ASKING.Asker(CODEC, "d"), lambda model: model.frozen()),
+    ):
         epoch, partition, offset, ordinal = place
         work = PartitionWork("customer-events", epoch, partition, None, PartitionHeader(), offset, ordinal)
         panel = [Seat(arm, explained, tuple((v, freeze(m)) for v, m in choices)) for arm, explained, choices in seats]

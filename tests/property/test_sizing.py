@@ -6,14 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.sizing.constants import load_constants
+from agents.sizing.constants import MODEL_KINDS, load_constants
 from agents.sizing.estimate import Estimate, estimate
-from agents.sizing.load import ArmKind, ArmLoad, Load, TargetLoad
+from agents.sizing.load import ArmLoad, Load, TargetLoad
 from agents.sizing.rates import rates
 
 CONSTANTS = load_constants()
-KINDS: list[ArmKind] = ["linear", "tree", "forest", "naive"]
-ARMS = st.builds(ArmLoad, st.just("arm"), st.sampled_from(KINDS), st.integers(1, 50))
+ARMS = st.builds(ArmLoad, st.just("arm"), st.sampled_from(MODEL_KINDS), st.integers(1, 50))
 TARGETS = st.builds(
     TargetLoad,
     st.just("target"),

@@ -12,8 +12,19 @@ from streams.avro.codec import Codec, MemoryRegistry
 from streams.control import sign
 from streams.deployment import Deployment, Fingerprint, deploy_of
 from streams.log import Output, Record, Stage, TopicPartition
-from streams.models.arms import AdaptiveForest, Arm, HoeffdingTree, LastValue, Linear, Logistic, PriorRate
-from streams.usecases import Ask, Count, EventWithin, Target, UseCase
+from streams.usecases import (
+    AdaptiveForest,
+    Arm,
+    Ask,
+    Count,
+    EventWithin,
+    HoeffdingTree,
+    Linear,
+    Logistic,
+    PriorRate,
+    Target,
+    UseCase,
+)
 
 KEY = b"k" * 32
 NAMES = tuple(f"f{i}" for i in range(5))
@@ -24,7 +35,7 @@ BINARY_ARMS = (
     Arm("tree", HoeffdingTree(), role="challenger"),
     Arm("forest", AdaptiveForest(trees=2), role="shadow"),
     Arm("prior", PriorRate(), role="naive"),
-    Arm("recency", LastValue("f0", scale=0.1), role="naive"),
+    Arm("recency", Logistic(features=("f0",)), role="naive"),
 )
 REGRESSION_ARMS = (
     Arm("linear", Linear(), role="champion"),

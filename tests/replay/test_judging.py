@@ -12,9 +12,9 @@ from streams.errors import DeploymentMismatch, PositionConflict
 from streams.identity import Position
 from streams.judging.stage import Judging
 from streams.log import Output
-from streams.models.arms import Arm, Logistic, PriorRate
 from streams.replay import Fingerprints, replay
 from streams.state.memory import MemoryStageStore
+from streams.usecases import Arm, Logistic, PriorRate
 from tests.replay.examples import KEY, ExampleLog, stormy, use_case
 
 ARMS = (

@@ -13,11 +13,10 @@ from streams.control import check
 from streams.errors import DeploymentMismatch, LogGap
 from streams.learning import Learning
 from streams.log import Output
-from streams.models.arms import Arm, Logistic, PriorRate
 from streams.models.memory import MemoryModelStore
 from streams.models.snapshot import BadSnapshot, load_snapshot
 from streams.replay import replay
-from streams.usecases import UseCase
+from streams.usecases import Arm, Logistic, PriorRate, UseCase
 from tests.replay.examples import KEY, PARTITIONS, ExampleLog, stormy, use_case
 
 

@@ -136,7 +136,7 @@ def alike(given: Mapping[str, Any]) -> tuple[TargetLoad, ...]:
     """So many targets as the options describe one."""
     arms = [ArmLoad(f"linear{n}", "linear") for n in range(given["linear"])]
     arms += [ArmLoad(f"tree{n}", "tree") for n in range(given["trees"])]
-    arms += [ArmLoad(f"forest{n}", "forest", given["forest_trees"]) for n in range(given["forests"])]
+    arms += [ArmLoad(f"forest{n}", "forest_tree", given["forest_trees"]) for n in range(given["forests"])]
     arms += [ArmLoad(f"naive{n}", "naive") for n in range(given["naive"])]
     if not arms:
         raise click.UsageError("Nothing answers: give at least one of --linear, --trees, --forests, --naive.")

@@ -24,12 +24,12 @@ from schemas.catalog import load_schemas
 from sinks.redis.client import connect
 from streams.avro.codec import Codec, MemoryRegistry
 from streams.identity import Position
-from streams.models.arms import AdaptiveForest, Arm, HoeffdingTree, Logistic, Model, PriorRate
+from streams.models.declaration import Model
 from streams.models.factory import build_model
-from streams.models.linear import frozen
 from streams.models.snapshot import Snapshot, dump_snapshot, load_snapshot
 from streams.models.version import Version
 from streams.targets.observations import Observation, Observations, pack_vector
+from streams.usecases import AdaptiveForest, Arm, HoeffdingTree, Logistic, PriorRate
 
 FILE = Path(__file__).parents[1] / MEASURED
 COMMAND = "`python -m agents.sizing.measuring`"
@@ -76,7 +76,7 @@ def model_constants(kind: str) -> dict[str, float]:
     for vector, label in examples(EXAMPLES[kind]):
         model.learn(vector, label)
     blob = _dumped(model, arm)
-    served, some = frozen(model), list(examples(200, seed=8))
+    served, some = model.frozen(), list(examples(200, seed=8))
 
     def learn_some() -> None:
         for vector, label in some:

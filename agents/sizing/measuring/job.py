@@ -15,13 +15,12 @@ from streams.control import sign
 from streams.deployment import Fingerprint, deploy_of
 from streams.learning import Learning
 from streams.log import Record, Stage, TopicPartition
-from streams.models.arms import Arm, Logistic, PriorRate
 from streams.models.memory import MemoryModelStore
 from streams.replay import replay
 from streams.scoring.stage import Scoring
 from streams.state.memory import MemoryScoringStore
 from streams.state.store import ScoringStore
-from streams.usecases import AbsenceOf, Ask, Count, Sum, Target, UseCase
+from streams.usecases import AbsenceOf, Arm, Ask, Count, Logistic, PriorRate, Sum, Target, UseCase
 
 START = 1_700_000_000_000
 MINUTE_MS = 60_000

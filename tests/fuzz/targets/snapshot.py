@@ -9,10 +9,10 @@ import msgpack
 
 from streams.identity import Position
 from streams.models import snapshot as module
-from streams.models.arms import Arm, HoeffdingTree, Logistic
 from streams.models.factory import build_model
 from streams.models.snapshot import BadSnapshot, Snapshot, dump_snapshot, load_snapshot, seal
 from streams.models.version import Version
+from streams.usecases import Arm, HoeffdingTree, Logistic
 from tests.fuzz.bites import Bites
 
 KEY = b"k" * 32

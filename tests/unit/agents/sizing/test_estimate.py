@@ -128,7 +128,7 @@ def test_a_learner_has_one_core() -> None:
 
 def test_a_forest_costs_by_its_trees() -> None:
     constants = replace(HALF, learning_cpu_us_per_learn_forest_tree=10, scoring_cpu_us_per_answer_forest_tree=5)
-    forest = replace(LOAD, targets=(replace(CHURN, arms=(ArmLoad("forest", "forest", 30),)),))
+    forest = replace(LOAD, targets=(replace(CHURN, arms=(ArmLoad("forest", "forest_tree", 30),)),))
     found = of(constants, forest)
     assert found.busiest_learner[1] == pytest.approx(1000 * 30 * 10 / 1e6)
     assert found.cores["scoring"] == pytest.approx((2000 * 30 * 5 + 2000 * 1) / 1e6)
@@ -247,7 +247,7 @@ def test_what_changes() -> None:
         {"targets": (replace(CHURN, arms=()),)},
         {"targets": (replace(CHURN, observe=2.0),)},
         {"targets": (replace(CHURN, horizon_days=-1.0),)},
-        {"targets": (replace(CHURN, arms=(ArmLoad("f", "forest", 0),)),)},
+        {"targets": (replace(CHURN, arms=(ArmLoad("f", "forest_tree", 0),)),)},
     ],
 )
 def test_absurd_loads_are_refused_in_a_sentence(wrong: dict[str, object]) -> None:

@@ -1,11 +1,12 @@
-"""Every registered model: River's own numbers to the bit, and what holds for any model."""
+"""Models with settings of all sorts: River's own numbers to the bit, and what each promises.
 
-import pickle
+What holds for every registered model is in tests/contract/test_models.py."""
+
 import random
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from math import inf, isfinite, nan
-from typing import Any, get_args
+from math import inf, nan
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,18 +14,9 @@ from hypothesis import strategies as st
 from river import datasets, dummy, forest, linear_model, optim, preprocessing, stats, tree
 
 from streams.errors import DeclarationError
-from streams.models.arms import (
-    AdaptiveForest,
-    Arm,
-    Declaration,
-    HoeffdingTree,
-    LastValue,
-    Linear,
-    Logistic,
-    Model,
-    PriorRate,
-)
+from streams.models.declaration import Declaration, Model
 from streams.models.factory import build_model, pack_model, seed_of, unpack_model
+from streams.usecases import AdaptiveForest, Arm, HoeffdingTree, LastValue, Linear, Logistic, PriorRate
 
 PHISHING = list(datasets.Phishing())
 NAMES = tuple(PHISHING[0][0])
@@ -35,7 +27,6 @@ BINARY: list[Declaration] = [
     HoeffdingTree(),
     AdaptiveForest(trees=3),
     PriorRate(),
-    LastValue(NAMES[0], scale=2.0),
 ]
 REGRESSION: list[Declaration] = [
     Linear(),
@@ -120,45 +111,6 @@ def test_a_loaded_copy_goes_on_as_the_model(kind: str, declared: Declaration) ->
 
 
 @pytest.mark.parametrize("kind,declared", EVERY)
-def test_it_pickles_and_leaves_its_input_alone(kind: str, declared: Declaration) -> None:
-    model = build(kind, declared)
-    for vector, label in islice(rows(kind, 0.1), 60):
-        before = list(map(repr, vector))
-        model.predict(vector)
-        model.learn(vector, label)
-        model.explain(vector, 3)
-        assert list(map(repr, vector)) == before
-    copy = pickle.loads(pickle.dumps(model))
-    vector = [1.0] * len(NAMES)
-    assert copy.predict(vector) == model.predict(vector)
-
-
-@pytest.mark.parametrize("kind,declared", EVERY)
-def test_answering_changes_nothing(kind: str, declared: Declaration) -> None:
-    model = build(kind, declared)
-    for vector, label in islice(rows(kind, 0.0), 150):
-        model.learn(vector, label)
-    before = pack_model(model)
-    for vector, _ in islice(rows(kind, 0.5), 150):
-        model.predict(vector)
-        model.explain(vector, 3)
-    assert pack_model(model) == before
-
-
-@pytest.mark.parametrize("kind,declared", EVERY)
-def test_it_survives_features_that_come_and_go(kind: str, declared: Declaration) -> None:
-    model = build(kind, declared)
-    unknown = [nan] * len(NAMES)
-    for i, (vector, label) in enumerate(islice(rows(kind, 0.0), 300)):
-        shown = [x if (i // 50 + column) % 3 else nan for column, x in enumerate(vector)]
-        for each in (shown, unknown, [0.0] * len(NAMES), [1e9] * len(NAMES)):
-            value = model.predict(each)
-            assert isinstance(value, float) and isfinite(value)
-            assert kind == "regression" or 0.0 <= value <= 1.0
-        model.learn(unknown if i % 10 == 0 else shown, label)
-
-
-@pytest.mark.parametrize("kind,declared", EVERY)
 def test_every_feature_and_label_counts(kind: str, declared: Declaration) -> None:
     """Nothing is ignored silently: other vectors or labels make another model."""
     if isinstance(declared, LastValue):
@@ -185,10 +137,6 @@ def test_before_the_first_example(kind: str, declared: Declaration) -> None:
         assert build(kind, declared).predict([1.0] * len(NAMES)) == (0.5 if kind == "binary" else 0.0)
 
 
-def test_every_declaration_is_registered() -> None:
-    assert {type(declared) for _, declared in EVERY} == set(get_args(Declaration))
-
-
 def test_seeds_depend_on_target_arm_and_lineage() -> None:
     seeds = {seed_of(*place) for place in (("a", "b", 1), ("a", "b", 2), ("a", "c", 1), ("ab", "", 1))}
     assert len(seeds) == 4
@@ -211,9 +159,9 @@ def test_contributions_add_up_to_the_score() -> None:
 
 
 def test_last_value() -> None:
-    regression, binary = build("regression", LastValue("b", 0.5), "ab"), build("binary", LastValue("b", 0.5), "ab")
-    assert [regression.predict([9.0, x]) for x in (4.0, -4.0, nan, inf)] == [2.0, -2.0, 0.0, 0.0]
-    assert [binary.predict([9.0, x]) for x in (1.0, 4.0, -4.0, nan)] == [0.5, 1.0, 0.0, 0.0]
+    model = build("regression", LastValue("b", 0.5), "ab")
+    assert [model.predict([9.0, x]) for x in (4.0, -4.0, nan, inf)] == [2.0, -2.0, 0.0, 0.0]
+    assert model.explain([9.0, 4.0], 3) == (2.0, [("b", 2.0)])
 
 
 @given(st.data())
@@ -239,13 +187,15 @@ def test_linear_models_equal_river_on_anything(data: st.DataObject) -> None:
 @pytest.mark.parametrize(
     "kind,declared,part",
     [
-        ("regression", Logistic(), "use Linear"),
-        ("binary", Linear(), "use Logistic"),
+        ("regression", Logistic(), "Logistic answers binary targets only; use one of .*Linear"),
+        ("binary", Linear(), "Linear answers regression targets only; use one of .*Logistic"),
         ("binary", Logistic(features=("x",)), "'x'"),
         ("binary", Logistic(features=("a", "a")), "twice"),
         ("binary", Logistic(features=()), "at least one"),
         ("binary", Logistic(learning_rate=0.0), "learning_rate"),
-        ("binary", LastValue("x"), "'x'"),
+        ("binary", LastValue("a"), "LastValue answers regression targets only"),
+        ("regression", LastValue("x"), "'x'"),
+        ("binary", "logistic", "'logistic' is no model; use one of .*Logistic"),
         ("binary", AdaptiveForest(trees=0), "trees"),
     ],
 )

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.identity import Position
-from streams.models.arms import Arm, HoeffdingTree
 from streams.models.factory import build_model
 from streams.models.snapshot import (
     BadSnapshot,
@@ -19,6 +18,7 @@ from streams.models.snapshot import (
     unseal,
 )
 from streams.models.version import Version
+from streams.usecases import Arm, HoeffdingTree
 
 KEY = b"k" * 32
 

@@ -1,0 +1,32 @@
+"""Logistic regression."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from streams.models.declaration import Declaration, Kind, feature_problems
+from streams.models.linear import LogisticModel, step_problems
+
+
+@dataclass(frozen=True)
+class Logistic(Declaration):
+    """Standard scaling and logistic regression by stochastic gradient descent; binary targets.
+
+    l2: weight of the ridge penalty. learning_rate: step of the descent.
+    features: names it looks at, in this order; None means all of the target's."""
+
+    l2: float = 0.0
+    learning_rate: float = 0.01
+    features: tuple[str, ...] | None = None
+
+    fits = ("binary",)
+    models = ("streams.models.linear.LogisticModel",)
+    cost = "linear"
+
+    def problems(self, names: Sequence[str]) -> Iterator[str]:
+        """See Declaration."""
+        yield from step_problems(self.learning_rate, self.l2)
+        yield from feature_problems(self.features, names)
+
+    def build(self, kind: Kind, names: Sequence[str], seed: int) -> LogisticModel:
+        """See Declaration."""
+        return LogisticModel(names, self.features, self.l2, self.learning_rate)

@@ -1,0 +1,82 @@
+"""What registering something new needs, and what was forgotten of it."""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator, Mapping
+from dataclasses import is_dataclass
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from agents.sizing.constants import MODEL_KINDS
+from streams import usecases
+from streams.models import kinds as model_kinds
+from streams.models import registry as models
+from streams.models.declaration import Model
+
+REGISTRIES: list[tuple[ModuleType, type, ModuleType, Mapping[str, Any]]] = [
+    (models, models.Declaration, model_kinds, models.MODELS),
+]
+"""Module of the registry, what it holds, the folder of their files, and the registered ones by name."""
+
+
+def defined(folder: ModuleType, base: type) -> Iterator[type]:
+    """The classes of that base in the modules of a folder."""
+    for found in pkgutil.iter_modules(folder.__path__):
+        module = importlib.import_module(f"{folder.__name__}.{found.name}")
+        for each in vars(module).values():
+            if inspect.isclass(each) and issubclass(each, base) and each.__module__ == module.__name__:
+                yield each
+
+
+@pytest.mark.parametrize("registry,base,folder,registered", REGISTRIES)
+def test_every_file_is_registered(
+    registry: ModuleType, base: type, folder: ModuleType, registered: Mapping[str, Any]
+) -> None:
+    for each in defined(folder, base):
+        line = f"from {each.__module__} import {each.__name__} as {each.__name__}"
+        assert registered.get(each.__name__) is each, f"add to {registry.__name__}: {line}"
+
+
+@pytest.mark.parametrize("registry,base,folder,registered", REGISTRIES)
+def test_what_is_registered_is_complete(
+    registry: ModuleType, base: type, folder: ModuleType, registered: Mapping[str, Any]
+) -> None:
+    assert registered
+    stated = [name for parent in base.__mro__ for name in vars(parent).get("__annotations__", {})]
+    for name, each in registered.items():
+        missing = sorted(each.__abstractmethods__) + [part for part in stated if not hasattr(each, part)]
+        assert not missing, f"{name} lacks {', '.join(missing)}"
+        assert is_dataclass(each) and each.__dataclass_params__.frozen, f"{name} is no frozen dataclass"
+        assert each.__doc__ and not each.__doc__.startswith(f"{name}("), f"{name} has no docstring"
+
+
+@pytest.mark.parametrize("registry,base,folder,registered", REGISTRIES)
+def test_use_cases_can_import_it(
+    registry: ModuleType, base: type, folder: ModuleType, registered: Mapping[str, Any]
+) -> None:
+    for name, each in registered.items():
+        assert getattr(usecases, name) is each
+    assert set(registered) <= set(usecases.__all__)
+
+
+def test_star_import_brings_declarations_and_nothing_else() -> None:
+    """A module named like a built-in function would hide it in a use case."""
+    assert len(set(usecases.__all__)) == len(usecases.__all__)
+    assert not [name for name in usecases.__all__ if inspect.ismodule(getattr(usecases, name))]
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_a_models_cost_is_measured(name: str) -> None:
+    declared = models.MODELS[name]
+    assert declared.cost in MODEL_KINDS, f"{name}.cost is {declared.cost!r}; state one of {', '.join(MODEL_KINDS)}"
+
+
+@pytest.mark.parametrize("name", models.MODELS)
+def test_a_models_snapshots_can_be_loaded(name: str) -> None:
+    for path in models.MODELS[name].models:
+        module, _, cls = path.rpartition(".")
+        found = getattr(importlib.import_module(module), cls)
+        assert issubclass(found, Model), f"{path} is no Model"
