@@ -1,1 +1,1 @@
-"""Avro schemas (the source of truth), typed records and topics."""
+"""Avro schemas (the source of truth), names and types of records, topics."""

@@ -1,12 +1,20 @@
 """The Avro schemas of this tree, read from their `.avsc` files."""
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 Schema = dict[str, Any]
 """An Avro record schema as parsed JSON."""
+
+Event = Mapping[str, Any]
+"""An event of a use case: which fields it has beside `event_id`, `customer_id` and `occurred_at` its schema says."""
+
+Decoded = Any
+"""A decoded record: a dict with the fields of its schema. Whoever knows its name hands it to a function that takes the
+type of that name (schemas.records), or an Event: it is no other object then."""
 
 FOLDER = Path(__file__).parent / "avsc"
 

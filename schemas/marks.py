@@ -2,15 +2,23 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
+
+from schemas.records import CoordinateRecord
 
 Mark = tuple[int, int, int]
 """(epoch, offset, ordinal) of a coordinate; marks compare in log order."""
 
 
-def mark_of(source: Mapping[str, Any]) -> Mark:
+def mark_of(source: CoordinateRecord) -> Mark:
     """What a reader keeps of a coordinate, the greatest per (topic, partition) of it."""
     return (source["epoch"], source["offset"], source["ordinal"])
+
+
+def coordinate_of(record: Mapping[str, Any]) -> CoordinateRecord | None:
+    """The coordinate of a record that a stage put out (in `source`); None for events, outcomes and controls."""
+    source = record.get("source")
+    return cast(CoordinateRecord, source) if isinstance(source, dict) else None
 
 
 class Marks:

@@ -2,6 +2,21 @@
 
 from dataclasses import dataclass
 
+from schemas.records import (
+    DEAD_LETTER,
+    DEPLOYMENT,
+    DRIFT_ALERT,
+    FEATURE_PROFILE,
+    LABELLED_EXAMPLE,
+    LATE_EVENT,
+    MODEL_METRIC,
+    OUTCOME,
+    PREDICTION,
+    PROGRESS,
+    SWITCH,
+    TICK,
+)
+
 CUSTOMER_EVENTS = "customer-events"
 PREDICTIONS = "predictions"
 LABELLED_EXAMPLES = "labelled-examples"
@@ -45,25 +60,15 @@ class Topic:
 TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in (
-        Topic(
-            CUSTOMER_EVENTS,
-            "customer id",
-            ("tidecast.Outcome", "tidecast.Tick", "tidecast.Switch", "tidecast.Deployment"),
-            None,
-        ),
-        Topic(PREDICTIONS, "customer id", ("tidecast.Prediction", "tidecast.Progress"), None),
-        Topic(
-            LABELLED_EXAMPLES,
-            "target",
-            ("tidecast.LabelledExample", "tidecast.Progress", "tidecast.Deployment"),
-            16,
-        ),
-        Topic(MODEL_METRICS, "target", ("tidecast.ModelMetric",), 1, 365 * DAY_MS),
-        Topic(DRIFT_ALERTS, "alert id", ("tidecast.DriftAlert",), 1),
-        Topic(FEATURE_PROFILES, "source partition", ("tidecast.FeatureProfile",), 1),
-        Topic(LATE_EVENTS, "customer id", ("tidecast.LateEvent",), None, 90 * DAY_MS),
-        Topic(DEAD_LETTERS, "the original key", ("tidecast.DeadLetter",), None, 90 * DAY_MS),
-        Topic(DEPLOYMENTS, "current", ("tidecast.Deployment",), 1, compact=True),
+        Topic(CUSTOMER_EVENTS, "customer id", (OUTCOME, TICK, SWITCH, DEPLOYMENT), None),
+        Topic(PREDICTIONS, "customer id", (PREDICTION, PROGRESS), None),
+        Topic(LABELLED_EXAMPLES, "target", (LABELLED_EXAMPLE, PROGRESS, DEPLOYMENT), 16),
+        Topic(MODEL_METRICS, "target", (MODEL_METRIC,), 1, 365 * DAY_MS),
+        Topic(DRIFT_ALERTS, "alert id", (DRIFT_ALERT,), 1),
+        Topic(FEATURE_PROFILES, "source partition", (FEATURE_PROFILE,), 1),
+        Topic(LATE_EVENTS, "customer id", (LATE_EVENT,), None, 90 * DAY_MS),
+        Topic(DEAD_LETTERS, "the original key", (DEAD_LETTER,), None, 90 * DAY_MS),
+        Topic(DEPLOYMENTS, "current", (DEPLOYMENT,), 1, compact=True),
     )
 }
 """All topics by name."""

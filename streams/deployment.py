@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.forms import bare
+from schemas.records import DeploymentRecord
 from streams.errors import DeclarationError
 
 
@@ -24,12 +25,12 @@ class Fingerprint:
     kernels: bool | None = None
 
 
-def number_of(record: Mapping[str, Any]) -> int:
+def number_of(record: DeploymentRecord) -> int:
     """Of a decoded tidecast.Deployment; 0 before they were numbered."""
     return record["number"] or 0
 
 
-def is_replayed(record: Mapping[str, Any], last: int) -> bool:
+def is_replayed(record: DeploymentRecord, last: int) -> bool:
     """Whether a deployment record is a former one (its signature is good) that somebody put into the log once more,
     where the last one obeyed had the number `last`: it would stop every worker of the definitions in force."""
     return last > 0 and number_of(record) <= last
@@ -57,19 +58,35 @@ class Deployment:
     kernels: bool | None = None
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any], partitions: int) -> "Deployment":
+    def from_record(cls, record: DeploymentRecord, partitions: int) -> "Deployment":
         """From a decoded tidecast.Deployment and the number of partitions of customer-events."""
-        names = [field.name for field in dataclasses.fields(cls) if field.name not in ("partitions", "number")]
-        return cls(partitions=partitions, number=number_of(record), **{name: record[name] for name in names})
+        return cls(
+            deployment_id=record["deployment_id"],
+            use_case=record["use_case"],
+            epoch=record["epoch"],
+            partitions=partitions,
+            target_partitions=record["target_partitions"],
+            definitions=record["definitions"],
+            river_version=record["river_version"],
+            code_version=record["code_version"],
+            python_version=record["python_version"],
+            cpu=record["cpu"],
+            number=number_of(record),
+        )
 
-    def to_record(self) -> dict[str, Any]:
+    def to_record(self) -> DeploymentRecord:
         """The record tidecast.Deployment, not signed yet."""
-        record = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        del record["partitions"]
         return {
-            **record,
-            "number": self.number or None,
+            "deployment_id": self.deployment_id,
+            "use_case": self.use_case,
+            "epoch": self.epoch,
             "target_partitions": dict(self.target_partitions),
+            "definitions": self.definitions,
+            "river_version": self.river_version,
+            "code_version": self.code_version,
+            "python_version": self.python_version,
+            "cpu": self.cpu,
+            "number": self.number or None,
             "signature": None,
         }
 

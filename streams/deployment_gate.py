@@ -1,8 +1,8 @@
 """Only records that were made under a stage's own definitions pass; at others it stops and names them."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
+from schemas.records import DeploymentRecord
 from streams.deployment import is_replayed, number_of
 from streams.errors import DeploymentMismatch
 from streams.log import TopicPartition
@@ -24,7 +24,7 @@ class DeploymentGate:
         self.ours = ours
         self._waits = waits
 
-    def obey(self, state: InForce, record: Mapping[str, Any], place: TopicPartition, offset: int) -> bool:
+    def obey(self, state: InForce, record: DeploymentRecord, place: TopicPartition, offset: int) -> bool:
         """Take a signed deployment record over into `state`; False for a replayed one, which changes nothing.
 
         DeploymentMismatch, with `state` as it was, where our definitions end."""

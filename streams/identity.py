@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from schemas.records import CoordinateRecord
+
 
 class Position(NamedTuple):
     """A place in one partition: `offset` is the next record; `step` > 0 says that this record is half
@@ -39,6 +41,12 @@ class Coordinate(NamedTuple):
         """What a reader keeps, the greatest per (topic, partition): not above it means seen already."""
         return (self.epoch, self.offset, self.ordinal)
 
-    def as_record(self) -> dict[str, object]:
+    def as_record(self) -> CoordinateRecord:
         """The Avro record `tidecast.Coordinate`."""
-        return self._asdict()
+        return {
+            "topic": self.topic,
+            "epoch": self.epoch,
+            "partition": self.partition,
+            "offset": self.offset,
+            "ordinal": self.ordinal,
+        }

@@ -10,8 +10,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from math import isfinite, nan
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from schemas.records import (
+    DEPLOYMENT,
+    LABELLED_EXAMPLE,
+    PROGRESS,
+    SWITCH,
+    DeploymentRecord,
+    LabelledExampleRecord,
+    SwitchRecord,
+)
 from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES
 from streams.avro.codec import Codec
 from streams.control import check, sign
@@ -186,19 +195,19 @@ class Learning(Stage):
             name, record = self._codec.decode(raw.value)
         except Undecodable:
             name, record = "", {}
-        if name == "tidecast.LabelledExample":
+        if name == LABELLED_EXAMPLE:
             return self._example(raw.offset, record)
-        if name == "tidecast.Deployment" and self._signed(name, record):
+        if name == DEPLOYMENT and self._signed(name, record):
             self._deploy(raw.offset, record)
-        elif name != "tidecast.Progress":
+        elif name != PROGRESS:
             self._state.skipped += 1
         self._state.position = Position(raw.offset + 1)
         return False
 
-    def _signed(self, name: str, record: Mapping[str, Any]) -> bool:
+    def _signed(self, name: str, record: DeploymentRecord) -> bool:
         return check(name, record, self._key, LABELLED_EXAMPLES, self._partition.partition)
 
-    def _deploy(self, offset: int, record: Mapping[str, Any]) -> None:
+    def _deploy(self, offset: int, record: DeploymentRecord) -> None:
         """The definitions change; those that do not declare this arm are passed over, it starts after them."""
         try:
             obeyed = self._gate.obey(self._state, record, self._partition, offset)
@@ -212,7 +221,7 @@ class Learning(Stage):
         ours = record["deployment_id"] == self._gate.ours
         self._declaring = ours or _declares(record["definitions"], self._target.name, self._arm.name)
 
-    def _example(self, offset: int, example: Mapping[str, Any]) -> bool:
+    def _example(self, offset: int, example: LabelledExampleRecord) -> bool:
         state, source = self._state, example["source"]
         mark: Mark = (source["epoch"], source["offset"], source["ordinal"])
         last = state.marks.get(source["partition"])
@@ -321,7 +330,7 @@ class Learning(Stage):
         served = self._state.served
         if served is None:
             return []
-        record = {
+        record: SwitchRecord = {
             "target": self._target.name,
             "arm": self._arm.name,
             "version": str(self._state.version._replace(offset=served.offset)),
@@ -329,11 +338,12 @@ class Learning(Stage):
             "offset": served.offset,
             "snapshot": served.path,
             "digest": served.digest,
+            "signature": None,
         }
         outputs = []
         for partition in range(self._deployment.partitions):
-            signed = sign("tidecast.Switch", record, self._key, CUSTOMER_EVENTS, partition)
-            value = self._codec.encode("tidecast.Switch", signed)
+            signed = sign(SWITCH, record, self._key, CUSTOMER_EVENTS, partition)
+            value = self._codec.encode(SWITCH, signed)
             outputs.append(Output(CUSTOMER_EVENTS, partition, None, value))
         return outputs
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
+from schemas.records import CoordinateRecord
 from streams.errors import DeadReason
 
 
@@ -59,7 +60,7 @@ class Output(NamedTuple):
     partition: int
     key: bytes | None
     value: bytes
-    source: Mapping[str, Any] | None = None
+    source: CoordinateRecord | None = None
 
 
 class DeadRecord(NamedTuple):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from itertools import islice
 
-from schemas.marks import Mark, Marks, mark_of
+from schemas.marks import Mark, Marks, coordinate_of, mark_of
 from streams.avro.codec import Codec
 from streams.log import LogRecord, Output, Stage, TopicPartition
 
@@ -38,8 +38,8 @@ class Fingerprints:
     def add(self, topic: str, partition: int, value: bytes | None) -> None:
         """One record of a topic, as read or as a stage put it out; records without a source are passed over."""
         _, record = self._codec.decode(value)
-        source = record.get("source")
-        if not isinstance(source, dict):
+        source = coordinate_of(record)
+        if source is None:
             return
         if not self._marks.setdefault((topic, partition), Marks()).is_new(record):
             self.repeated += 1

@@ -9,15 +9,14 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from agents.kafka.schema_registry import HttpRegistry
 from agents.kafka.topics import required_deployment
 from agents.settings import Settings
-from schemas.catalog import Schema, load_schemas
-from schemas.record import Record
+from schemas.catalog import Event, Schema, load_schemas
+from schemas.records import TICK, OutcomeRecord, TickRecord
 from schemas.topics import CUSTOMER_EVENTS
 from streams.avro.codec import Codec
 from streams.control import MARK_HEADER, sign
 from streams.errors import DeploymentMismatch, SettingError, Unavailable
 from streams.partitioner import partition_of
 
-TICK = "tidecast.Tick"
 TIMEOUT = 60.0
 """Seconds after which the broker counts as away."""
 
@@ -89,15 +88,14 @@ class EventPublisher:
         finally:
             self._registry.close()
 
-    def publish(self, name: str, record: Mapping[str, Any] | Record) -> None:
-        """Publish an event by its short name ("Call"), or an outcome ("tidecast.Outcome").
+    def publish(self, name: str, record: Event | OutcomeRecord) -> None:
+        """Publish an event by its short or full name, or an outcome (schemas.records.OUTCOME).
 
         Raises Undecodable when a field does not fit the schema. Returns before the broker has the record: see
         `flush`."""
-        plain = record.to_dict() if isinstance(record, Record) else record
         full = name if "." in name else self._use_case.event_full_name(name)
-        value = self.codec.encode(full, plain)
-        self.send(plain["customer_id"], value)
+        value = self.codec.encode(full, record)
+        self.send(record["customer_id"], value)
 
     def send(self, customer_id: str, value: bytes) -> None:
         """Publish an encoded record."""
@@ -112,7 +110,7 @@ class EventPublisher:
                 f"The clock of {self._use_case.name} is 'wall': its workers write the ticks; "
                 'declare clock="external" to write them yourself.'
             )
-        record = {"time": time_ms, "writer": self._writer}
+        record: TickRecord = {"time": time_ms, "writer": self._writer, "signature": None}
         for partition in range(self._partitions):
             signed = sign(TICK, record, self._settings.signing_bytes, CUSTOMER_EVENTS, partition)
             self._produce(self.codec.encode(TICK, signed), key=None, partition=partition, headers=[MARK_HEADER])

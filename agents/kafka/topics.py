@@ -25,6 +25,7 @@ from confluent_kafka.admin import (
 from agents.kafka.schema_registry import HttpRegistry
 from agents.settings import Settings
 from schemas.catalog import load_schemas
+from schemas.records import DEPLOYMENT, DeploymentRecord
 from schemas.topics import CUSTOMER_EVENTS, DEAD_LETTERS, DEPLOYMENTS, FOREVER, LATE_EVENTS, TOPICS, Topic
 from streams.avro.codec import Codec
 from streams.control import MARK_HEADER, check
@@ -36,7 +37,6 @@ TIMEOUT = 10.0
 """Seconds after which the broker counts as away."""
 MAKING_S = 60.0
 """Seconds for which a broker may make partitions; a busy one needs more than TIMEOUT for a hundred."""
-DEPLOYMENT = "tidecast.Deployment"
 CURRENT = b"current"
 """Key of the record in `deployments` that says what is in force."""
 STARTING = {
@@ -176,7 +176,7 @@ def required_deployment(settings: Settings) -> Deployment:
     return deployment
 
 
-def _signed(settings: Settings, values: Sequence[bytes]) -> list[dict[str, Any]]:
+def _signed(settings: Settings, values: Sequence[bytes]) -> list[DeploymentRecord]:
     """The deployment records among these that are signed with our key."""
     found = []
     with HttpRegistry(settings) as registry:

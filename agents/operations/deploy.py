@@ -7,12 +7,13 @@ from typing import Any
 
 from agents.fingerprint import running
 from agents.kafka.schema_registry import HttpRegistry, SchemaConflict
-from agents.kafka.topics import CURRENT, DEPLOYMENT, Logs, current_deployment, first_value, missing, write
+from agents.kafka.topics import CURRENT, Logs, current_deployment, first_value, missing, write
 from agents.operations.backlog import refuse_backlog
 from agents.settings import Settings
 from schemas.catalog import Schema, load_schemas
 from schemas.compatibility import change_problems
 from schemas.forms import unsafe
+from schemas.records import DEPLOYMENT
 from schemas.topics import CUSTOMER_EVENTS, DEFAULT_PARTITIONS, DEPLOYMENTS, LABELLED_EXAMPLES, TOPICS
 from streams.avro.codec import Codec
 from streams.control import sign

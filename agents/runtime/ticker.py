@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from agents.runtime.stage_runner import Runner, backoff
 from agents.wiring import Wiring
+from schemas.records import TICK, TickRecord
 from schemas.topics import CUSTOMER_EVENTS
 from streams.control import sign
 from streams.errors import Unavailable
@@ -57,7 +58,7 @@ class Ticker:
         now = int(time.time() * 1000)
         outputs = []
         for place in [place for number, place in enumerate(self._runner.owned) if number % GROUPS in chosen]:
-            tick = {"time": now, "writer": self._writer, "signature": None}
-            signed = sign("tidecast.Tick", tick, self._key, CUSTOMER_EVENTS, place.partition)
-            outputs.append(Output(CUSTOMER_EVENTS, place.partition, None, self._codec.encode("tidecast.Tick", signed)))
+            tick: TickRecord = {"time": now, "writer": self._writer, "signature": None}
+            signed = sign(TICK, tick, self._key, CUSTOMER_EVENTS, place.partition)
+            outputs.append(Output(CUSTOMER_EVENTS, place.partition, None, self._codec.encode(TICK, signed)))
         self._emitter.emit(outputs)

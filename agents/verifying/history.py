@@ -17,8 +17,9 @@ from schemas.topics import (
     PREDICTIONS,
 )
 from sinks.clickhouse.client import READING, connect
+from sinks.clickhouse.columns import COLUMNS
 from sinks.clickhouse.history import STAGE
-from sinks.clickhouse.rows import COLUMNS, Place, Row, Rows, rows_of, undecodable_rows
+from sinks.clickhouse.rows import Place, Row, Rows, rows_of, undecodable_rows
 from sinks.clickhouse.writer import Writer
 from streams.errors import Undecodable
 from streams.log import Record, TopicPartition

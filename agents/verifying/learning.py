@@ -3,18 +3,16 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b, sha256
-from typing import Any
 
 from agents.verifying.finding import Finding
 from agents.verifying.live import Live
+from schemas.records import SWITCH, SwitchRecord
 from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES
 from streams.control import check
 from streams.errors import Undecodable
 from streams.learning import Learning
 from streams.log import Record, TopicPartition
 from streams.models.memory import MemoryModelStore
-
-SWITCH = "tidecast.Switch"
 
 Sent = dict[tuple[int, bytes], str]
 """Switches by partition of customer-events (a copy lies in each) and digest of the value; their versions."""
@@ -111,7 +109,7 @@ class LearningCheck:
         else:
             self._check_snapshot(place, record)
 
-    def _check_snapshot(self, place: TopicPartition, record: dict[str, Any]) -> None:
+    def _check_snapshot(self, place: TopicPartition, record: SwitchRecord) -> None:
         path = record["snapshot"]
         if path not in self._digests:
             try:

@@ -3,13 +3,12 @@
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from agents.kafka.log_reader import LogReader
 from agents.kafka.schema_registry import HttpRegistry
 from agents.settings import Settings
 from agents.wiring import connect_system
-from schemas.catalog import load_schemas
+from schemas.catalog import Decoded, load_schemas
 from schemas.topics import CUSTOMER_EVENTS, FEATURE_PROFILES, LABELLED_EXAMPLES, PREDICTIONS
 from streams.avro.codec import Codec
 from streams.deployment import Deployment
@@ -22,9 +21,9 @@ from streams.usecases import UseCase
 class RememberingCodec(Codec):
     """Decodes what several checks read only once. Nobody changes a record that it decoded."""
 
-    _decoded: dict[bytes | None, tuple[str, dict[str, Any]]]
+    _decoded: dict[bytes | None, tuple[str, Decoded]]
 
-    def decode(self, value: bytes | None, expected: Container[str] | None = None) -> tuple[str, dict[str, Any]]:
+    def decode(self, value: bytes | None, expected: Container[str] | None = None) -> tuple[str, Decoded]:
         """See Codec."""
         found = self._decoded.get(value)
         if found is None or (expected is not None and found[0] not in expected):

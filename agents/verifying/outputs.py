@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from agents.verifying.finding import Finding
+from schemas.marks import coordinate_of
 from streams.avro.codec import Codec
 from streams.log import Output, Record, TopicPartition
 
@@ -74,8 +75,8 @@ class Outputs:
         """What lies in the log next. Records without a source are passed over."""
         for record in records:
             _, fields = self._codec.decode(record.value)
-            source = fields.get("source")
-            if isinstance(source, dict) and source["topic"] in self._sources:
+            source = coordinate_of(fields)
+            if source is not None and source["topic"] in self._sources:
                 way = Way(*place, source["topic"], source["partition"])
                 self._read(way, source["offset"], source["ordinal"], _digest(record.value))
 

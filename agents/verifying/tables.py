@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from agents.verifying.packing import Packer, day, packer
 from sinks.clickhouse.client import clear_errors
-from sinks.clickhouse.rows import COLUMNS, Row
+from sinks.clickhouse.columns import COLUMNS
+from sinks.clickhouse.rows import Row
 
 KEYS_AT_ONCE = 20_000
 SETTINGS = {"max_query_size": 64 << 20, "max_ast_elements": 1_000_000, "max_expanded_ast_elements": 1_000_000}

@@ -1,10 +1,12 @@
 """Which rows a log record becomes: pure, no client, no clock. The writer only carries them."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from schemas import records
+from schemas.catalog import Decoded, Event
 from schemas.topics import (
     CUSTOMER_EVENTS,
     DEAD_LETTERS,
@@ -15,56 +17,6 @@ from schemas.topics import (
     MODEL_METRICS,
     PREDICTIONS,
 )
-
-COORDINATE = ("source_epoch", "source_partition", "source_offset", "source_ordinal")
-PLACED = ("log_partition", "log_offset", "recorded_at")
-ANSWERS = ("arms", "versions", "answers", "fallbacks")
-
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "records_raw": (
-        *("log_epoch", "log_partition", "log_offset", "kind", "record", "identity", "occurred_at", "recorded_at"),
-    ),
-    "events_raw": (
-        *("event_id", "event_type", "use_case", "customer_id", "occurred_at", "source", "numbers", "texts"),
-        *("log_epoch", *PLACED),
-    ),
-    "outcomes_raw": (
-        *("outcome_id", "customer_id", "target", "prediction_id", "occurred_at", "value", "source"),
-        *("log_epoch", *PLACED),
-    ),
-    "controls_raw": (
-        *("topic", "record", "target", "arm", "version", "command", "examples_offset", "deployment_id", "body"),
-        *("log_epoch", *PLACED),
-    ),
-    "predictions_raw": (
-        *("prediction_id", "target", "customer_id", "asked_at", "asked_by", "value", "champion", *ANSWERS),
-        *("vector", "reason_features", "reason_values", "observed", "horizon_end", "deployment_id", *COORDINATE),
-        *("log_partition", "log_offset", "served_at"),
-    ),
-    "labelled_examples_raw": (
-        *("example_id", "prediction_id", "target", "customer_id", "asked_at", *ANSWERS, "vector", "label"),
-        *("outcome_at", "settled_by", "deployment_id", "previous", *COORDINATE, *PLACED),
-    ),
-    "progress_raw": (*("topic", "source_partition", "watermark", "tick", "opened", "settled", "log_epoch", *PLACED),),
-    "model_metrics_raw": (
-        *("metric_id", "target", "arm", "role", "span", "count", "examples", "values", "matured", "until"),
-        *(*COORDINATE, *PLACED),
-    ),
-    "drift_alerts_raw": (
-        *("alert_id", "state", "kind", "target", "arm", "feature", "statistic", "value", "threshold", "severity"),
-        *("window_from", "window_to", "evidence", "message", "source_topic", *COORDINATE, *PLACED),
-    ),
-    "feature_profiles_raw": (
-        *("profile_id", "name", "kind", "partition", "reference", "window_from", "window_to", "watermark"),
-        *("total", "missing", "sum", "buckets", "counts", "psi", "ks", "source_epoch", *PLACED),
-    ),
-    "late_events_raw": (
-        *("event_type", "event_id", "customer_id", "occurred_at", "watermark", "value"),
-        *("source_topic", *COORDINATE, *PLACED),
-    ),
-    "dead_letters_raw": (*("reason", "detail", "key", "value", "sent_at", "source_topic", *COORDINATE, *PLACED),),
-}
-"""Columns of each table, in the order of its rows. The order of the tables is the order of the inserts."""
 
 EARLIEST_MS = -2_208_988_800_000  # 1900-01-01
 LATEST_MS = 10_413_791_999_999  # 2299-12-31
@@ -89,10 +41,10 @@ class Place(NamedTuple):
 
 Row = tuple[Any, ...]
 Rows = list[tuple[str, Row]]
-Mapper = Callable[[Place, str, Mapping[str, Any]], Rows]
+Mapper = Callable[[Place, str, Decoded], Rows]
 
 
-def rows_of(place: Place, name: str, record: Mapping[str, Any]) -> Rows:
+def rows_of(place: Place, name: str, record: Decoded) -> Rows:
     """(table, row) pairs of a decoded record of the full name `name`; none where it does not belong there."""
     if place.topic == CUSTOMER_EVENTS:
         return customer_rows(place, name, record)
@@ -120,15 +72,13 @@ def recorded(ms: int) -> int:
 # --- customer-events
 
 
-def customer_rows(place: Place, name: str, record: Mapping[str, Any]) -> Rows:
+def customer_rows(place: Place, name: str, record: Decoded) -> Rows:
     """A row in records, and one in the table of its kind."""
     namespace, _, short = name.rpartition(".")
-    if name == "tidecast.Tick":
-        return [_counted(place, "tick", short, 0, record["time"])]
-    if name == "tidecast.Outcome":
-        identity = identity_of(record["customer_id"], record["outcome_id"])
-        counted = _counted(place, "outcome", short, identity, record["occurred_at"])
-        return [counted, ("outcomes_raw", _outcome(place, record))]
+    if name == records.TICK:
+        return _tick(place, short, record)
+    if name == records.OUTCOME:
+        return _outcome(place, short, record)
     if namespace == "tidecast":
         return [_counted(place, "control", short, 0, place.recorded_at), *control_rows(place, name, record)]
     if not _is_event(record):
@@ -136,6 +86,19 @@ def customer_rows(place: Place, name: str, record: Mapping[str, Any]) -> Rows:
     identity = identity_of(record["customer_id"], record["event_id"])
     counted = _counted(place, "event", short, identity, record["occurred_at"])
     return [counted, ("events_raw", _event(place, namespace, short, record))]
+
+
+def _tick(place: Place, short: str, record: records.TickRecord) -> Rows:
+    return [_counted(place, "tick", short, 0, record["time"])]
+
+
+def _outcome(place: Place, short: str, record: records.OutcomeRecord) -> Rows:
+    identity = identity_of(record["customer_id"], record["outcome_id"])
+    row = (
+        *(record["outcome_id"], record["customer_id"], record["target"], record["prediction_id"] or ""),
+        *(moment(record["occurred_at"]), record["value"], record["source"], place.epoch, *place.placed),
+    )
+    return [_counted(place, "outcome", short, identity, record["occurred_at"]), ("outcomes_raw", row)]
 
 
 def identity_of(customer: str, id: str) -> int:
@@ -151,7 +114,7 @@ def _counted(place: Place, kind: str, short: str, identity: int, occurred_at: in
     )
 
 
-def _is_event(record: Mapping[str, Any]) -> bool:
+def _is_event(record: Event) -> bool:
     return (
         isinstance(record.get("event_id"), str)
         and isinstance(record.get("customer_id"), str)
@@ -160,7 +123,7 @@ def _is_event(record: Mapping[str, Any]) -> bool:
     )
 
 
-def _event(place: Place, use_case: str, short: str, record: Mapping[str, Any]) -> Row:
+def _event(place: Place, use_case: str, short: str, record: Event) -> Row:
     numbers: dict[str, float] = {}
     texts: dict[str, str] = {}
     for field, value in record.items():
@@ -190,22 +153,18 @@ def _spread(name: str, value: Any, numbers: dict[str, float], texts: dict[str, s
         texts[name] = _json(value)
 
 
-def _outcome(place: Place, record: Mapping[str, Any]) -> Row:
-    return (
-        *(record["outcome_id"], record["customer_id"], record["target"], record["prediction_id"] or ""),
-        *(moment(record["occurred_at"]), record["value"], record["source"], place.epoch, *place.placed),
-    )
-
-
-def control_rows(place: Place, name: str, record: Mapping[str, Any]) -> Rows:
+def control_rows(place: Place, name: str, record: Decoded) -> Rows:
     """Switches, deployments and the like, whatever their fields."""
-    switch = name == "tidecast.Switch"
     row = (
         *(place.topic, name.rpartition(".")[2], str(record.get("target") or ""), str(record.get("arm") or "")),
-        *((record["version"], record["command"], record["offset"]) if switch else ("", 0, -1)),
+        *(_switched(record) if name == records.SWITCH else ("", 0, -1)),
         *(str(record.get("deployment_id") or ""), _json(record), place.epoch, *place.placed),
     )
     return [("controls_raw", row)]
+
+
+def _switched(record: records.SwitchRecord) -> tuple[str, int, int]:
+    return (record["version"], record["command"], record["offset"])
 
 
 def _json(value: Any) -> str:
@@ -219,13 +178,11 @@ def _as_text(value: Any) -> str:
 # --- what the stages write
 
 
-def _coordinate(record: Mapping[str, Any]) -> tuple[Any, ...]:
-    source = record["source"]
+def _coordinate(source: records.CoordinateRecord) -> tuple[int, int, int, int]:
     return (source["epoch"], source["partition"], source["offset"], source["ordinal"])
 
 
-def _answers(record: Mapping[str, Any]) -> tuple[list[Any], ...]:
-    answers = record["answers"]
+def _answers(answers: list[records.AnswerRecord]) -> tuple[list[Any], ...]:
     return (
         [answer["arm"] for answer in answers],
         [answer["version"] for answer in answers],
@@ -234,32 +191,32 @@ def _answers(record: Mapping[str, Any]) -> tuple[list[Any], ...]:
     )
 
 
-def prediction_rows(place: Place, name: str, record: Mapping[str, Any]) -> Rows:
+def prediction_rows(place: Place, name: str, record: records.PredictionRecord) -> Rows:
     """One row per question."""
     end = record["horizon_end"]
     reasons = record["reasons"]
     row = (
         *(record["prediction_id"], record["target"], record["customer_id"], moment(record["asked_at"])),
-        *(record["asked_by"], record["value"], record["champion"], *_answers(record), record["vector"]),
+        *(record["asked_by"], record["value"], record["champion"], *_answers(record["answers"]), record["vector"]),
         *([reason["feature"] for reason in reasons], [reason["value"] for reason in reasons]),
         *(record["observed"], None if end is None else moment(end), record["deployment_id"]),
-        *(*_coordinate(record), *place.placed),
+        *(*_coordinate(record["source"]), *place.placed),
     )
     return [("predictions_raw", row)]
 
 
-def example_rows(place: Place, name: str, record: Mapping[str, Any]) -> Rows:
+def example_rows(place: Place, name: str, record: records.LabelledExampleRecord) -> Rows:
     """One row per labelled example."""
     row = (
         *(record["example_id"], record["prediction_id"], record["target"], record["customer_id"]),
-        *(moment(record["asked_at"]), *_answers(record), record["vector"], record["label"]),
+        *(moment(record["asked_at"]), *_answers(record["answers"]), record["vector"], record["label"]),
         *(moment(record["outcome_at"]), record["settled_by"], record["deployment_id"]),
-        *(record["previous"] or "", *_coordinate(record), *place.placed),
+        *(record["previous"] or "", *_coordinate(record["source"]), *place.placed),
     )
     return [("labelled_examples_raw", row)]
 
 
-def progress_rows(place: Place, name: str, record: Mapping[str, Any]) -> Rows:
+def progress_rows(place: Place, name: str, record: records.ProgressRecord) -> Rows:
     """One row, which replaces the one before of the same source partition."""
     row = (
         *(place.topic, record["source"]["partition"], moment(record["watermark"]), moment(record["tick"])),
@@ -268,29 +225,29 @@ def progress_rows(place: Place, name: str, record: Mapping[str, Any]) -> Rows:
     return [("progress_raw", row)]
 
 
-def metric_rows(place: Place, name: str, record: Mapping[str, Any]) -> Rows:
+def metric_rows(place: Place, name: str, record: records.ModelMetricRecord) -> Rows:
     """One row per metric record."""
     row = (
         *(record["metric_id"], record["target"], record["arm"], record["role"], record["span"]),
         *(record["count"], record["examples"], record["values"], record["matured"], moment(record["until"])),
-        *(*_coordinate(record), *place.placed),
+        *(*_coordinate(record["source"]), *place.placed),
     )
     return [("model_metrics_raw", row)]
 
 
-def alert_rows(place: Place, name: str, record: Mapping[str, Any]) -> Rows:
+def alert_rows(place: Place, name: str, record: records.DriftAlertRecord) -> Rows:
     """One row for the opening, one for the closing."""
     row = (
         *(record["alert_id"], record["state"], record["kind"]),
         *(record["target"] or "", record["arm"] or "", record["feature"] or ""),
         *(record["statistic"], record["value"], record["threshold"], record["severity"]),
         *(moment(record["window_from"]), moment(record["window_to"]), record["evidence"], record["message"]),
-        *(record["source"]["topic"], *_coordinate(record), *place.placed),
+        *(record["source"]["topic"], *_coordinate(record["source"]), *place.placed),
     )
     return [("drift_alerts_raw", row)]
 
 
-def profile_rows(place: Place, name: str, record: Mapping[str, Any]) -> Rows:
+def profile_rows(place: Place, name: str, record: records.FeatureProfileRecord) -> Rows:
     """One row per feature and per target's answers."""
     window = (moment(record["window_from"]), moment(record["window_to"]), moment(record["watermark"]))
     rows: Rows = []
@@ -306,35 +263,35 @@ def profile_rows(place: Place, name: str, record: Mapping[str, Any]) -> Rows:
     return rows
 
 
-def late_rows(place: Place, name: str, record: Mapping[str, Any]) -> Rows:
+def late_rows(place: Place, name: str, record: records.LateEventRecord) -> Rows:
     """One row per late event."""
     row = (
         *(record["event_type"], record["event_id"], record["customer_id"], moment(record["occurred_at"])),
         *(moment(record["watermark"]), record["value"], record["source"]["topic"]),
-        *(*_coordinate(record), *place.placed),
+        *(*_coordinate(record["source"]), *place.placed),
     )
     return [("late_events_raw", row)]
 
 
-def dead_rows(place: Place, name: str, record: Mapping[str, Any]) -> Rows:
+def dead_rows(place: Place, name: str, record: records.DeadLetterRecord) -> Rows:
     """One row per dead letter."""
     row = (
         *(record["reason"], record["detail"], record["key"], record["value"], recorded(record["timestamp"])),
-        *(record["source"]["topic"], *_coordinate(record), *place.placed),
+        *(record["source"]["topic"], *_coordinate(record["source"]), *place.placed),
     )
     return [("dead_letters_raw", row)]
 
 
 MAPPERS: dict[tuple[str, str], Mapper] = {
-    (PREDICTIONS, "tidecast.Prediction"): prediction_rows,
-    (PREDICTIONS, "tidecast.Progress"): progress_rows,
-    (LABELLED_EXAMPLES, "tidecast.LabelledExample"): example_rows,
-    (LABELLED_EXAMPLES, "tidecast.Progress"): progress_rows,
-    (LABELLED_EXAMPLES, "tidecast.Deployment"): control_rows,
-    (MODEL_METRICS, "tidecast.ModelMetric"): metric_rows,
-    (DRIFT_ALERTS, "tidecast.DriftAlert"): alert_rows,
-    (FEATURE_PROFILES, "tidecast.FeatureProfile"): profile_rows,
-    (LATE_EVENTS, "tidecast.LateEvent"): late_rows,
-    (DEAD_LETTERS, "tidecast.DeadLetter"): dead_rows,
+    (PREDICTIONS, records.PREDICTION): prediction_rows,
+    (PREDICTIONS, records.PROGRESS): progress_rows,
+    (LABELLED_EXAMPLES, records.LABELLED_EXAMPLE): example_rows,
+    (LABELLED_EXAMPLES, records.PROGRESS): progress_rows,
+    (LABELLED_EXAMPLES, records.DEPLOYMENT): control_rows,
+    (MODEL_METRICS, records.MODEL_METRIC): metric_rows,
+    (DRIFT_ALERTS, records.DRIFT_ALERT): alert_rows,
+    (FEATURE_PROFILES, records.FEATURE_PROFILE): profile_rows,
+    (LATE_EVENTS, records.LATE_EVENT): late_rows,
+    (DEAD_LETTERS, records.DEAD_LETTER): dead_rows,
 }
 """How a record on one of the stages' topics becomes rows, by (topic, full name)."""

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sinks.clickhouse.client import clear_errors
-from sinks.clickhouse.rows import COLUMNS, Row
+from sinks.clickhouse.columns import COLUMNS
+from sinks.clickhouse.rows import Row
 from sinks.failpoints import ROWS_PARTLY, partly
 
 POSITION_COLUMNS = ("stage", "topic", "log_epoch", "log_partition", "next_offset", "recorded_at")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
 
-from schemas.catalog import Schema, full_name
+from schemas.catalog import Decoded, Schema, full_name
 from schemas.compatibility import problems
 from schemas.forms import bare, unsafe
 from streams.avro.bounds_check import Walk, walk_of
@@ -66,7 +66,7 @@ class _Reading(NamedTuple):
     reader: Any
     why: str | None = None
     walk: Walk | None = None
-    fast: Callable[[bytes, int], dict[str, Any] | None] | None = None
+    fast: Callable[[bytes, int], Decoded | None] | None = None
 
 
 class _Writing(NamedTuple):
@@ -114,7 +114,7 @@ class Codec:
         """What the framed bytes of such records begin with, for who writes the body. Unavailable."""
         return (self._writing.get(name) or self._learn_writing(name)).header
 
-    def decode(self, value: bytes | None, expected: Container[str] | None = None) -> tuple[str, dict[str, Any]]:
+    def decode(self, value: bytes | None, expected: Container[str] | None = None) -> tuple[str, Decoded]:
         """Full name and record. Undecodable for everything that is no record we can read; Unavailable when
         the registry is away (ids seen before go on being read).
 
@@ -223,7 +223,7 @@ def _write(name: str, writing: _Writing, record: Mapping[str, Any]) -> bytes:
     return out.getvalue()
 
 
-def _fast_reader(writer: Any) -> Callable[[bytes, int], dict[str, Any] | None] | None:
+def _fast_reader(writer: Any) -> Callable[[bytes, int], Decoded | None] | None:
     """The kernel's reader of such bodies; None where kernels are not used, or for a schema that it does not read."""
     found = kernel("bodies")
     try:

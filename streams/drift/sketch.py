@@ -6,10 +6,12 @@ beyond 2^50. So the middle of a bucket is within 1/64 = 1.6 % of its values, int
 their own, and there are at most 5,121 buckets. It is DDSketch with linear interpolation inside each octave
 (Masson, Rim and Lee, "DDSketch", VLDB 2019): `frexp` instead of a logarithm, so exact on every machine."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import frexp, fsum, nan
 from typing import Any
+
+from schemas.records import HistogramRecord
 
 STEPS = 32
 """Buckets per octave."""
@@ -77,7 +79,7 @@ class Histogram:
         """Share of missing values, 0 without any values."""
         return self.missing / self.total if self.total else 0.0
 
-    def to_record(self) -> dict[str, Any]:
+    def to_record(self) -> HistogramRecord:
         """The record tidecast.Histogram: buckets ascending."""
         buckets = sorted(self.counts)
         counts = [self.counts[index] for index in buckets]
@@ -90,7 +92,7 @@ class Histogram:
         }
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> "Histogram":
+    def from_record(cls, record: HistogramRecord) -> "Histogram":
         """The histogram that `to_record` wrote."""
         counts = dict(zip(record["buckets"], record["counts"], strict=True))
         return cls(counts, record["missing"], record["total"], record["sum"])

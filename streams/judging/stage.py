@@ -9,6 +9,18 @@ from itertools import count
 from math import isfinite
 from typing import Any, ClassVar
 
+from schemas.records import (
+    DEPLOYMENT,
+    DRIFT_ALERT,
+    LABELLED_EXAMPLE,
+    MODEL_METRIC,
+    PROGRESS,
+    CoordinateRecord,
+    DriftAlertRecord,
+    LabelledExampleRecord,
+    ModelMetricRecord,
+    ProgressRecord,
+)
 from schemas.topics import DRIFT_ALERTS, LABELLED_EXAMPLES, MODEL_METRICS
 from streams.avro.codec import Codec
 from streams.control import check
@@ -131,18 +143,18 @@ class Judging(Stage):
             name, record = self._codec.decode(raw.value)
         except Undecodable:
             name, record = "", {}
-        if name == "tidecast.LabelledExample":
+        if name == LABELLED_EXAMPLE:
             return self._example(judged, partition, raw.offset, record)
-        if name == "tidecast.Progress":
+        if name == PROGRESS:
             self._progress(judged, record)
-        elif name == "tidecast.Deployment" and check(name, record, self._key, LABELLED_EXAMPLES, partition):
+        elif name == DEPLOYMENT and check(name, record, self._key, LABELLED_EXAMPLES, partition):
             place = TopicPartition(LABELLED_EXAMPLES, partition)
             judged.skipped += not self._gate.obey(judged, record, place, raw.offset)
         else:
             judged.skipped += 1
         return []
 
-    def _is_new(self, judged: Judged, source: Mapping[str, Any]) -> bool:
+    def _is_new(self, judged: Judged, source: CoordinateRecord) -> bool:
         """Whether it lies above its source partition's mark; moves the mark."""
         mark = (source["epoch"], source["offset"], source["ordinal"])
         last = judged.marks.get(source["partition"])
@@ -151,13 +163,13 @@ class Judging(Stage):
         judged.marks[source["partition"]] = mark
         return True
 
-    def _progress(self, judged: Judged, record: Mapping[str, Any]) -> None:
+    def _progress(self, judged: Judged, record: ProgressRecord) -> None:
         if self._is_new(judged, record["source"]):
             partition, name = record["source"]["partition"], judged.target.name
             judged.opened[partition] = record["opened"].get(name, 0)
             judged.settled[partition] = record["settled"].get(name, 0)
 
-    def _example(self, judged: Judged, partition: int, offset: int, example: Mapping[str, Any]) -> list[Output]:
+    def _example(self, judged: Judged, partition: int, offset: int, example: LabelledExampleRecord) -> list[Output]:
         label = example["label"]
         if example["target"] != judged.target.name or not isfinite(label):
             judged.skipped += 1
@@ -208,7 +220,7 @@ class Judging(Stage):
             ("recent", len(arm.answers), recent),
         ):
             source = next(places)
-            record = {
+            record: ModelMetricRecord = {
                 "metric_id": source.id,
                 "target": judged.target.name,
                 "arm": arm.arm.name,
@@ -221,7 +233,7 @@ class Judging(Stage):
                 "until": judged.until,
                 "source": source.as_record(),
             }
-            value = self._codec.encode("tidecast.ModelMetric", record)
+            value = self._codec.encode(MODEL_METRIC, record)
             outputs.append(Output(MODEL_METRICS, 0, judged.target.name.encode(), value, source.as_record()))
         return outputs
 
@@ -231,7 +243,7 @@ class Judging(Stage):
         alert_id = f"{source.topic}.{source.id}" if step.opens else watch.alert_id
         watch.alert_id = alert_id if step.opens else ""
         times = list(judged.times)[-step.width :]
-        record = {
+        record: DriftAlertRecord = {
             "alert_id": alert_id,
             "state": "open" if step.opens else "closed",
             "kind": "loss",
@@ -248,7 +260,7 @@ class Judging(Stage):
             "message": _message(judged.target.name, arm.arm.name, step),
             "source": source.as_record(),
         }
-        value = self._codec.encode("tidecast.DriftAlert", record)
+        value = self._codec.encode(DRIFT_ALERT, record)
         return Output(DRIFT_ALERTS, 0, alert_id.encode(), value, source.as_record())
 
 

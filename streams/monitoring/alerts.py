@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from schemas.records import CoordinateRecord, DriftAlertRecord
 from streams.drift.compare import CRITICAL, Finding, Reference
 from streams.drift.sketch import Histogram
 
@@ -75,9 +76,10 @@ def alert_record(
     finding: Finding,
     window: tuple[int, int],
     evidence: Mapping[str, float],
-    source: Mapping[str, Any],
-) -> dict[str, Any]:
+    source: CoordinateRecord,
+) -> DriftAlertRecord:
     """The record tidecast.DriftAlert; the window is (from, to) in ms of event time."""
+    assert finding.threshold is not None  # untested findings open and close nothing
     of_feature = subject.kind == "feature"
     return {
         "alert_id": alert.alert_id,

@@ -1,19 +1,27 @@
 """The merger: one profile per window over all source partitions, compared with the reference."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgpack
 
+from schemas.records import (
+    DRIFT_ALERT,
+    FEATURE_PROFILE,
+    CoordinateRecord,
+    DriftAlertRecord,
+    FeatureProfileRecord,
+    ProfileRecord,
+)
 from streams.drift.compare import Finding, Reference, compare, reference_of
 from streams.drift.sketch import Histogram, merged
 from streams.monitoring.alerts import Alerts, Subject, alert_record, evidence_of
 from streams.monitoring.layout import Layout
 from streams.monitoring.partial import Mark
 
-NextSource = Callable[[], dict[str, Any]]
+NextSource = Callable[[], CoordinateRecord]
 """Gives the coordinate of the next output."""
-Produced = tuple[str, dict[str, Any]]
+Produced = tuple[str, FeatureProfileRecord | DriftAlertRecord]
 """Full name and record of an output."""
 
 
@@ -49,7 +57,7 @@ class Merger:
         self.late = 0
         self.skipped = 0
 
-    def take(self, record: Mapping[str, Any], next_source: NextSource) -> Iterator[Produced]:
+    def take(self, record: FeatureProfileRecord, next_source: NextSource) -> Iterator[Produced]:
         """One FeatureProfile of a source partition; gives what the windows it completes lead to."""
         partition, source = record["partition"], record["source"]
         if partition is None:
@@ -59,7 +67,7 @@ class Merger:
         if seen is not None and mark <= seen:
             return
         self._marks[partition] = mark
-        if not self._fits(record):
+        if not self._fits(partition, record):
             self.skipped += 1
             return
         self._add(partition, record)
@@ -69,16 +77,16 @@ class Merger:
         if len(self._watermarks) == self._partitions:
             yield from self._close(min(self._watermarks.values()), next_source)
 
-    def _fits(self, record: Mapping[str, Any]) -> bool:
+    def _fits(self, partition: int, record: FeatureProfileRecord) -> bool:
         start, profiles = record["window_from"], record["profiles"]
         if record["window_to"] - start != self._width or start % self._width:
             return False
-        if not 0 <= record["partition"] < self._partitions:
+        if not 0 <= partition < self._partitions:
             return False
         subjects = [(profile["kind"], profile["name"]) for profile in profiles]
         return not subjects or subjects == list(zip(self._layout.kinds, self._layout.names, strict=True))
 
-    def _add(self, partition: int, record: Mapping[str, Any]) -> None:
+    def _add(self, partition: int, record: FeatureProfileRecord) -> None:
         if not record["profiles"]:
             return
         index = record["window_from"] // self._width
@@ -110,7 +118,7 @@ class Merger:
             findings = [compare(r, h, self._alpha) for r, h in zip(self._references, whole, strict=True)]
         span = (index * self._width, (index + 1) * self._width)
         yield (
-            "tidecast.FeatureProfile",
+            FEATURE_PROFILE,
             profile_record(self._layout, span, None, watermark, whole, next_source(), is_reference, findings),
         )
         if warming:
@@ -141,7 +149,7 @@ class Merger:
             alert = self._alerts.closed(slot, finding)
         subject = Subject(self._layout.kinds[slot], self._layout.names[slot])
         evidence = evidence_of(self._references[slot], current)
-        yield "tidecast.DriftAlert", alert_record(subject, state, alert, finding, span, evidence, source)
+        yield DRIFT_ALERT, alert_record(subject, state, alert, finding, span, evidence, source)
 
     # -- bytes
 
@@ -186,12 +194,12 @@ def profile_record(
     partition: int | None,
     watermark: int,
     histograms: Sequence[Histogram],
-    source: dict[str, Any],
+    source: CoordinateRecord,
     reference: bool = False,
     findings: Sequence[Sequence[Finding]] = (),
-) -> dict[str, Any]:
+) -> FeatureProfileRecord:
     """The record tidecast.FeatureProfile; without histograms it only carries the watermark."""
-    profiles = []
+    profiles: list[ProfileRecord] = []
     for slot, histogram in enumerate(histograms):
         values = {finding.statistic: finding.value for finding in (findings[slot] if findings else ())}
         profiles.append(

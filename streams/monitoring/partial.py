@@ -1,10 +1,11 @@
 """Profiles of one source partition: open windows, until its progress has passed their end."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgpack
 
+from schemas.records import CoordinateRecord, PredictionRecord
 from streams.drift.sketch import Histogram
 from streams.monitoring.layout import Layout
 
@@ -36,7 +37,7 @@ class PartialProfiles:
         self.late = 0
         self.skipped = 0
 
-    def is_new(self, source: Mapping[str, Any]) -> bool:
+    def is_new(self, source: CoordinateRecord) -> bool:
         """Whether a record from this coordinate was not seen before; remembers it."""
         mark = (source["epoch"], source["offset"], source["ordinal"])
         if self._mark is not None and mark <= self._mark:
@@ -44,7 +45,7 @@ class PartialProfiles:
         self._mark = mark
         return True
 
-    def predicted(self, record: Mapping[str, Any]) -> None:
+    def predicted(self, record: PredictionRecord) -> None:
         """Count a prediction's vector and the champion's answer."""
         target, vector, asked_at = record["target"], record["vector"], record["asked_at"]
         columns = self._layout.columns.get(target)
@@ -62,7 +63,7 @@ class PartialProfiles:
             window[slot].add(vector[place])
         window[self._layout.answers[target]].add(record["value"])
 
-    def _fresh(self, record: Mapping[str, Any], target: str) -> list[tuple[int, int]]:
+    def _fresh(self, record: PredictionRecord, target: str) -> list[tuple[int, int]]:
         """Features of this prediction that no other of the same customer and moment has brought."""
         moment = (record["source"]["offset"], record["customer_id"], record["asked_at"])
         if moment != self._moment or target in self._asked:

@@ -2,10 +2,20 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar, cast
 
 import msgpack
 
+from schemas.records import (
+    FEATURE_PROFILE,
+    PREDICTION,
+    PROGRESS,
+    CoordinateRecord,
+    DriftAlertRecord,
+    FeatureProfileRecord,
+    PredictionRecord,
+    ProgressRecord,
+)
 from schemas.topics import DRIFT_ALERTS, FEATURE_PROFILES, PREDICTIONS
 from streams.avro.codec import Codec
 from streams.deployment import Deployment
@@ -117,47 +127,51 @@ class Monitoring(Stage):
             return []
         coordinates = self._coordinates(source.place, raw.offset)
         if isinstance(profiles, Merger):
-            if name == "tidecast.FeatureProfile":
+            if name == FEATURE_PROFILE:
                 found = profiles.take(record, lambda: next(coordinates))
                 return [self._merged(kind, made) for kind, made in found]
-        elif name in ("tidecast.Prediction", "tidecast.Progress"):
-            return list(self._partial(profiles, source.place, raw.offset, name, record, coordinates))
+        elif name == PREDICTION:
+            self._prediction(profiles, source.place, raw.offset, record)
+            return []
+        elif name == PROGRESS:
+            return list(self._progress(profiles, source.place.partition, record, coordinates))
         profiles.skipped += 1
         return []
 
-    def _partial(
-        self,
-        profiles: PartialProfiles,
-        place: TopicPartition,
-        offset: int,
-        name: str,
-        record: Mapping[str, Any],
-        coordinates: Iterator[dict[str, Any]],
-    ) -> Iterator[Output]:
-        """What a prediction or progress of a source partition leads to."""
+    def _prediction(
+        self, profiles: PartialProfiles, place: TopicPartition, offset: int, record: PredictionRecord
+    ) -> None:
         if not profiles.is_new(record["source"]):
             return
-        if name == "tidecast.Prediction":
-            if record["deployment_id"] != self._gate.ours:
-                raise self._gate.mismatch(record["deployment_id"], place, offset)
-            profiles.predicted(record)
+        if record["deployment_id"] != self._gate.ours:
+            raise self._gate.mismatch(record["deployment_id"], place, offset)
+        profiles.predicted(record)
+
+    def _progress(
+        self,
+        profiles: PartialProfiles,
+        partition: int,
+        record: ProgressRecord,
+        coordinates: Iterator[CoordinateRecord],
+    ) -> Iterator[Output]:
+        """The profiles of the windows that a source partition's progress closes."""
+        if not profiles.is_new(record["source"]):
             return
         for closed in profiles.progressed(record["watermark"]):
             span = (closed.number * self._width, (closed.number + 1) * self._width)
-            made = profile_record(
-                self._layout, span, place.partition, closed.watermark, closed.histograms, next(coordinates)
-            )
-            value = self._codec.encode("tidecast.FeatureProfile", made)
-            yield Output(FEATURE_PROFILES, 0, str(place.partition).encode(), value, made["source"])
+            made = profile_record(self._layout, span, partition, closed.watermark, closed.histograms, next(coordinates))
+            value = self._codec.encode(FEATURE_PROFILE, made)
+            yield Output(FEATURE_PROFILES, 0, str(partition).encode(), value, made["source"])
 
-    def _merged(self, name: str, record: dict[str, Any]) -> Output:
+    def _merged(self, name: str, record: FeatureProfileRecord | DriftAlertRecord) -> Output:
         """A record of the merger, as it goes out."""
         value = self._codec.encode(name, record)
-        if name == "tidecast.FeatureProfile":
+        if name == FEATURE_PROFILE:
             return Output(FEATURE_PROFILES, 0, MERGED_KEY, value, record["source"])
-        return Output(DRIFT_ALERTS, 0, record["alert_id"].encode(), value, record["source"])
+        alert = cast(DriftAlertRecord, record)
+        return Output(DRIFT_ALERTS, 0, alert["alert_id"].encode(), value, alert["source"])
 
-    def _coordinates(self, place: TopicPartition, offset: int) -> Iterator[dict[str, Any]]:
+    def _coordinates(self, place: TopicPartition, offset: int) -> Iterator[CoordinateRecord]:
         """Coordinates, as records, of one record's outputs."""
         ordinal = 0
         while True:

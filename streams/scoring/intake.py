@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from schemas.catalog import Decoded
 from schemas.topics import CUSTOMER_EVENTS
 from streams.avro.codec import Codec
 from streams.control import check
@@ -39,7 +40,7 @@ class Taken(NamedTuple):
 
     name: str
     event: str
-    record: dict[str, Any]
+    record: Decoded
 
 
 class Intake:

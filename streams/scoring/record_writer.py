@@ -3,9 +3,7 @@
 The bytes are those that the codec makes of the same fields, in the order of schemas/avsc, to which a property test
 holds them. Avro specification, "Binary Encoding"."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from schemas.records import CoordinateRecord
 from streams.avro.codec import Codec
 from streams.avro.compiled_writer import LENGTH, double, flag, long, text
 from streams.kernels import kernel
@@ -40,7 +38,7 @@ class PureRecordWriter:
         reasons: Reasons,
         observed: bool,
         horizon_end: int | None,
-        source: Mapping[str, Any],
+        source: CoordinateRecord,
     ) -> bytes:
         """A framed Prediction. `champion`: index of its answer; `vector`: as packed for observations; times in ms."""
         known = self._text
@@ -74,7 +72,7 @@ class PureRecordWriter:
         outcome_at: int,
         settled_by: str,
         previous: str | None,
-        source: Mapping[str, Any],
+        source: CoordinateRecord,
     ) -> bytes:
         """A framed LabelledExample of an observation. `previous`: id of the last one from this partition."""
         known = self._text
@@ -121,7 +119,7 @@ class PureRecordWriter:
             out += known(feature) + double(value)
         return out + b"\x00"
 
-    def _source(self, source: Mapping[str, Any]) -> bytes:
+    def _source(self, source: CoordinateRecord) -> bytes:
         place = (source["topic"], source["epoch"], source["partition"])
         head = self._places.get(place)
         if head is None:

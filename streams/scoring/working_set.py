@@ -1,11 +1,12 @@
 """What one slice works on: a partition's header and the customers it touches, and the cache behind them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappush
 from itertools import islice
 from typing import Any
 
+from schemas.records import CoordinateRecord
 from streams.features.customer_state import CustomerState
 from streams.features.plan import FeaturePlan
 from streams.identity import Position
@@ -70,9 +71,9 @@ class PartitionWork:
     panels: dict[int, list[Any]] = field(default_factory=dict)
     """By target index, who answers it (streams.scoring.panel), as of the record in hand."""
 
-    def next_source(self) -> dict[str, Any]:
+    def next_source(self) -> CoordinateRecord:
         """The coordinate (as a record) of the next output of the record in hand."""
-        source = {
+        source: CoordinateRecord = {
             "topic": self.topic,
             "epoch": self.epoch,
             "partition": self.partition,
@@ -82,7 +83,7 @@ class PartitionWork:
         self.ordinal += 1
         return source
 
-    def id_of(self, source: Mapping[str, Any]) -> str:
+    def id_of(self, source: CoordinateRecord) -> str:
         """The id that belongs to a coordinate (streams.identity.Coordinate.id)."""
         return f"{self.epoch}.{self.partition}.{self.offset}.{source['ordinal']}"
 

@@ -18,7 +18,9 @@ from agents.sizing.measuring.job import (
     Replayed,
     cpu_us_per_record,
 )
+from schemas.records import PROGRESS, SWITCH, ProgressRecord, SwitchRecord
 from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES
+from streams.identity import Coordinate
 from streams.judging.stage import Judging
 from streams.log import Record
 from streams.monitoring import Monitoring
@@ -26,7 +28,7 @@ from streams.state.memory import MemoryStageStore
 
 ROUNDS = 5
 SWITCHES = 2_000
-PROGRESS = 20_000
+PROGRESSES = 20_000
 LEARNT: dict[str, Any] = {"observe": 1.0, "serve_every": 500}
 """Answers of models that have learnt: of untrained ones all are the same, and cost less to rank."""
 NAIVE = 1
@@ -83,9 +85,9 @@ def _scoring(job: Job) -> float:
 def _switches() -> float:
     """Of one version, loaded with the first, by ever greater commands."""
     replayed = Replayed(Job(observe=1.0, serve_every=100, events=2_000))
-    _, switch = replayed.codec.decode(replayed.switches()[0])
+    switch: SwitchRecord = replayed.codec.decode(replayed.switches()[0])[1]
     values = [replayed.deployed(CUSTOMER_EVENTS)]
-    values += [replayed.control("tidecast.Switch", {**switch, "command": number}) for number in range(1, SWITCHES)]
+    values += [replayed.control(SWITCH, {**switch, "command": number}) for number in range(1, SWITCHES)]
     log = [Record(offset, START, None, value) for offset, value in enumerate(values)]
     return cpu_us_per_record(replayed.scoring(), PLACE, log)
 
@@ -98,10 +100,11 @@ def _progress() -> float:
     """A learner on a log of progress records."""
     replayed = Replayed(Job())
     values = [replayed.deployed(LABELLED_EXAMPLES)]
-    for number in range(1, PROGRESS):
-        source = {"topic": CUSTOMER_EVENTS, "epoch": 1, "partition": 0, "offset": number, "ordinal": 0}
-        told = {"watermark": START + number * MINUTE_MS, "tick": START + number * MINUTE_MS, "source": source}
-        values.append(replayed.codec.encode("tidecast.Progress", {**told, "opened": {}, "settled": {}}))
+    for number in range(1, PROGRESSES):
+        source = Coordinate(CUSTOMER_EVENTS, 1, 0, number, 0).as_record()
+        moment = START + number * MINUTE_MS
+        told: ProgressRecord = {"watermark": moment, "tick": moment, "opened": {}, "settled": {}, "source": source}
+        values.append(replayed.codec.encode(PROGRESS, told))
     log = [Record(offset, START, None, value) for offset, value in enumerate(values)]
     return cpu_us_per_record(replayed.learner(0), EXAMPLES, log)
 

@@ -9,9 +9,10 @@ from random import Random
 from time import thread_time
 
 from schemas.catalog import load_schemas
+from schemas.records import DEPLOYMENT, TICK
 from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES, PREDICTIONS
 from streams.avro.codec import Codec, MemoryRegistry
-from streams.control import sign
+from streams.control import ControlRecord, sign
 from streams.deployment import Fingerprint, deploy_of
 from streams.learning import Learning
 from streams.log import Record, Stage, TopicPartition
@@ -126,13 +127,13 @@ class Replayed:
 
     def deployed(self, topic: str, partition: int = 0) -> bytes:
         """The deployment record of a partition."""
-        return self.control("tidecast.Deployment", self.deployment.to_record(), topic, partition)
+        return self.control(DEPLOYMENT, self.deployment.to_record(), topic, partition)
 
     def tick(self, moment: int) -> bytes:
         """A tick at `moment`, ms."""
-        return self.control("tidecast.Tick", {"time": moment, "writer": "sized", "signature": None})
+        return self.control(TICK, {"time": moment, "writer": "sized", "signature": None})
 
-    def control(self, name: str, record: dict[str, object], topic: str = CUSTOMER_EVENTS, partition: int = 0) -> bytes:
+    def control(self, name: str, record: ControlRecord, topic: str = CUSTOMER_EVENTS, partition: int = 0) -> bytes:
         """A control record, signed for its place."""
         return self.codec.encode(name, sign(name, record, KEY, topic, partition))
 

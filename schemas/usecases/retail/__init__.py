@@ -1,1 +1,1 @@
-"""Events of the use case retail: schemas and typed records."""
+"""Events of the use case retail: schemas, names and types."""

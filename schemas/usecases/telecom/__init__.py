@@ -1,1 +1,1 @@
-"""Events of the use case telecom: schemas and typed records."""
+"""Events of the use case telecom: schemas, names and types."""

@@ -12,9 +12,9 @@ import pytest
 from schemas.topics import CUSTOMER_EVENTS, PREDICTIONS
 from sinks.clickhouse import migrate as migrating
 from sinks.clickhouse.client import READING, WRITING, clear_errors, connect
+from sinks.clickhouse.columns import COLUMNS
 from sinks.clickhouse.history import History
 from sinks.clickhouse.migrate import migrate, migrations
-from sinks.clickhouse.rows import COLUMNS
 from streams.errors import SettingError, TidecastError, Unavailable
 from streams.log import Record, TopicPartition
 from tests.integration.conftest import Stack

@@ -9,7 +9,6 @@ from schemas.catalog import full_name, load_folder, load_schemas
 from schemas.compatibility import change_problems
 from schemas.examples import examples_of
 from schemas.forms import bare, unsafe
-from schemas.generate import generated_files, records_module
 from schemas.history import all_schemas, versions
 from schemas.topics import CUSTOMER_EVENTS, TOPICS
 from streams.avro.codec import Codec, MemoryRegistry
@@ -62,11 +61,6 @@ def test_examples(name):
             codec.encode(name, record)
             pytest.fail(f"accepted although {why}")
         assert caught.value.reason == DeadReason.WRONG_TYPE
-
-
-def test_generated_records_are_current():
-    for file, folder in generated_files().items():
-        assert file.read_text() == records_module(load_folder(folder)), "run `python -m schemas.generate`"
 
 
 def test_every_record_lies_on_a_topic():

@@ -2,8 +2,8 @@
 
 import pytest
 
+from sinks.clickhouse.columns import COLUMNS
 from sinks.clickhouse.migrate import migrations, statements
-from sinks.clickhouse.rows import COLUMNS
 from streams.errors import SettingError
 
 LANDED = {

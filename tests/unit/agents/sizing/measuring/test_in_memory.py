@@ -55,7 +55,7 @@ def test_progress_and_switches_are_taken(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(in_memory, "cpu_us_per_record", kept)
     monkeypatch.setattr(in_memory, "SWITCHES", 50)
-    monkeypatch.setattr(in_memory, "PROGRESS", 50)
+    monkeypatch.setattr(in_memory, "PROGRESSES", 50)
     measured: Sequence[Callable[[], float]] = (in_memory._switches, in_memory._progress)
     for one in measured:
         one()
