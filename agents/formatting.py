@@ -1,10 +1,13 @@
 """Records as one line of text, for people."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
+
+from schemas import records
+from schemas.catalog import Decoded
 
 LONGEST = 60
 """Characters of a value in a line."""
@@ -39,7 +42,7 @@ def number(value: float) -> str:
     return f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
 
 
-def line(name: str, record: Mapping[str, Any]) -> str:
+def line(name: str, record: Decoded) -> str:
     """What a record says, without its place."""
     short = name.rsplit(".", 1)[-1]
     special = _LINES.get(name)
@@ -51,7 +54,7 @@ def as_json(record: Any) -> str:
     return json.dumps(_plain(record), ensure_ascii=False, separators=(",", ":"))
 
 
-def reasons(contributions: Any) -> str:
+def reasons(contributions: Iterable[records.ContributionRecord]) -> str:
     """`calls_trend −0.61, age +0.20`."""
     return ", ".join(f"{reason['feature']} {reason['value']:+.2f}" for reason in contributions)
 
@@ -68,7 +71,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _fields(record: Mapping[str, Any]) -> str:
+def _fields(record: Decoded) -> str:
     parts = []
     if record.get("customer_id"):
         parts.append(str(record["customer_id"]))
@@ -87,14 +90,14 @@ def _short(value: Any) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
-def _prediction(record: Mapping[str, Any]) -> str:
+def _prediction(record: records.PredictionRecord) -> str:
     others = ", ".join(f"{answer['arm']} {number(answer['value'])}" for answer in record["answers"])
     why = f"; why: {reasons(record['reasons'])}" if record["reasons"] else ""
     asked = f"{moment(record['asked_at'])} by {record['asked_by']}"
     return f"{record['target']} of {record['customer_id']} = {number(record['value'])} asked {asked} ({others}){why}"
 
 
-def _example(record: Mapping[str, Any]) -> str:
+def _example(record: records.LabelledExampleRecord) -> str:
     answers = ", ".join(f"{answer['arm']} {number(answer['value'])}" for answer in record["answers"])
     return (
         f"{record['target']} of {record['customer_id']} was {number(record['label'])} by {record['settled_by']} "
@@ -102,28 +105,28 @@ def _example(record: Mapping[str, Any]) -> str:
     )
 
 
-def _metric(record: Mapping[str, Any]) -> str:
+def _metric(record: records.ModelMetricRecord) -> str:
     values = " ".join(f"{key}={number(value)}" for key, value in sorted(record["values"].items()))
     return f"{record['target']}/{record['arm']} {record['span']} of {record['count']}: {values}"
 
 
-def _alert(record: Mapping[str, Any]) -> str:
+def _alert(record: records.DriftAlertRecord) -> str:
     return f"{record['state']} {record['severity']} {record['kind']}: {record['message']}"
 
 
-def _tick(record: Mapping[str, Any]) -> str:
+def _tick(record: records.TickRecord) -> str:
     return f"{moment(record['time'])} by {record['writer']}"
 
 
-def _switch(record: Mapping[str, Any]) -> str:
+def _switch(record: records.SwitchRecord) -> str:
     return f"{record['target']}/{record['arm']} is answered by {record['version']}"
 
 
-_LINES = {
-    "tidecast.Prediction": _prediction,
-    "tidecast.LabelledExample": _example,
-    "tidecast.ModelMetric": _metric,
-    "tidecast.DriftAlert": _alert,
-    "tidecast.Tick": _tick,
-    "tidecast.Switch": _switch,
+_LINES: dict[str, Callable[[Decoded], str]] = {
+    records.PREDICTION: _prediction,
+    records.LABELLED_EXAMPLE: _example,
+    records.MODEL_METRIC: _metric,
+    records.DRIFT_ALERT: _alert,
+    records.TICK: _tick,
+    records.SWITCH: _switch,
 }

@@ -11,9 +11,10 @@ from typing import Any
 
 import click
 
-from agents.dead_letters.rejected import Kept, key_text
+from agents.dead_letters.rejected import Kept, Rejected, key_text
 from agents.formatting import as_json, moment
 from agents.importing.convert import Misfit, time_converter
+from schemas.catalog import Decoded
 from streams.errors import DeclarationError, SettingError, Undecodable
 from streams.features.window import duration_ms
 
@@ -67,12 +68,12 @@ one_id = click.argument("id", metavar="ID", callback=_id)
 several_ids = click.argument("ids", metavar="[ID]...", nargs=-1, callback=_id)
 
 
-def newest(kept: Iterable[Kept], most: int) -> list[Kept]:
+def newest(kept: Iterable[Kept[Rejected]], most: int) -> list[Kept[Rejected]]:
     """The latest set aside, latest first."""
     return nlargest(most, kept, key=lambda one: (one.at, one.record["source"]["offset"], one.id))
 
 
-def only(kept: Iterable[Kept], id: str, command: str) -> Kept:
+def only(kept: Iterable[Kept[Rejected]], id: str, command: str) -> Kept[Rejected]:
     """The one with that id; SettingError when it is not there."""
     found = next(iter(kept), None)
     if found is None:
@@ -80,7 +81,7 @@ def only(kept: Iterable[Kept], id: str, command: str) -> Kept:
     return found
 
 
-def decoded(decode: Callable[[bytes | None], tuple[str, dict[str, Any]]], value: bytes | None) -> dict[str, Any]:
+def decoded(decode: Callable[[bytes | None], tuple[str, Decoded]], value: bytes | None) -> dict[str, Any]:
     """The original by today's registry: its name and fields, or why it cannot be decoded."""
     try:
         name, record = decode(value)
@@ -89,7 +90,7 @@ def decoded(decode: Callable[[bytes | None], tuple[str, dict[str, Any]]], value:
     return {"name": name, "record": record}
 
 
-def told(kept: Kept, today: dict[str, Any]) -> dict[str, Any]:
+def told(kept: Kept[Any], today: dict[str, Any]) -> dict[str, Any]:
     """Everything about one, for JSON."""
     value = kept.value
     plain = {name: held for name, held in kept.record.items() if name != "value"}

@@ -2,39 +2,44 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from agents.kafka.log_reader import LogReader
 from schemas.marks import Marks
+from schemas.records import DEAD_LETTER, LATE_EVENT, DeadLetterRecord, LateEventRecord
 from schemas.topics import DEAD_LETTERS, LATE_EVENTS
 from streams.avro.codec import Codec
 from streams.identity import Coordinate
 from streams.log import TopicPartition
 
-NAMES = {DEAD_LETTERS: "tidecast.DeadLetter", LATE_EVENTS: "tidecast.LateEvent"}
+NAMES = {DEAD_LETTERS: DEAD_LETTER, LATE_EVENTS: LATE_EVENT}
+Rejected = TypeVar("Rejected", bound=DeadLetterRecord | LateEventRecord)
 TELL_EVERY = 1000
 Advance = Callable[[int], None]
 """Told how many more records were read."""
 
 
-class Kept(NamedTuple):
+class Kept(NamedTuple, Generic[Rejected]):
     """A dead letter or late event; `id` is the record's coordinate, `at` when it was set aside (ms)."""
 
     id: str
     at: int
-    record: dict[str, Any]
+    record: Rejected
 
     @property
     def value(self) -> bytes | None:
         """The original bytes."""
-        value: bytes | None = self.record["value"]
-        return value
+        return self.record["value"]
 
     @property
     def place(self) -> str:
         """Where the original lies."""
         source = self.record["source"]
         return f"{source['topic']}[{source['partition']}] offset {source['offset']}"
+
+
+KeptLetter = Kept[DeadLetterRecord]
+KeptEvent = Kept[LateEventRecord]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ class Chosen:
     customer: str | None = None
     ids: frozenset[str] = frozenset()
 
-    def takes(self, kept: Kept, key: bytes | None) -> bool:
+    def takes(self, kept: Kept[Any], key: bytes | None) -> bool:
         """Whether this one is asked for; `key` as in the topic, the original one."""
         if self.ids and kept.id not in self.ids:
             return False
@@ -75,13 +80,13 @@ def key_text(key: bytes | None) -> str:
         return f"0x{key.hex()}"
 
 
-def kind_of(kept: Kept) -> str:
+def kind_of(kept: Kept[Any]) -> str:
     """The reason of a dead letter, the event type of a late event without its namespace."""
     kind: str = kept.record.get("reason") or kept.record["event_type"].rsplit(".", 1)[-1]
     return kind
 
 
-class KeptReader:
+class KeptReader(Generic[Rejected]):
     """Reads one of the two topics up to where it ended when this was made. Unavailable when Kafka is away."""
 
     def __init__(self, reader: LogReader, codec: Codec, topic: str) -> None:
@@ -94,7 +99,7 @@ class KeptReader:
         """How many records there are to read through, at most."""
         return sum(max(0, end - self._low(place)) for place, end in self._places(chosen))
 
-    def read(self, chosen: Chosen, advance: Advance = lambda count: None) -> Iterator[Kept]:
+    def read(self, chosen: Chosen, advance: Advance = lambda count: None) -> Iterator[Kept[Rejected]]:
         """Those asked for, partition by partition in log order, each once although a crash may have left it twice."""
         for place, end in self._places(chosen):
             marks = Marks()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from agents.dead_letters.rejected import Advance, Kept
+from agents.dead_letters.rejected import Advance, KeptLetter
 from agents.dead_letters.requeue_preview import Fate, Foresight, Prospect
 from agents.settings import Settings
 from schemas.topics import CUSTOMER_EVENTS
@@ -18,7 +18,9 @@ FORCED = SENDABLE | {Fate.AGAIN, Fate.CONTROL}
 TIMEOUT = 60.0
 
 
-def judged(letters: Iterable[Kept], foresight: Foresight, most: int | None) -> Iterator[tuple[Kept, Prospect]]:
+def judged(
+    letters: Iterable[KeptLetter], foresight: Foresight, most: int | None
+) -> Iterator[tuple[KeptLetter, Prospect]]:
     """Each with its prospect, at most so many."""
     foresight.codec.begin_batch()  # all of them were published before: an id that is unknown now was so then
     for number, letter in enumerate(letters):
@@ -58,7 +60,7 @@ class Requeuer:
         if left or self._failed:
             raise self._unavailable(self._failed[0] if self._failed else None)
 
-    def send(self, judged: Iterable[tuple[Kept, Prospect]], advance: Advance) -> None:
+    def send(self, judged: Iterable[tuple[KeptLetter, Prospect]], advance: Advance) -> None:
         """Send those whose fate allows it, in order; count all."""
         for letter, prospect in judged:
             if prospect.fate in self.fates:
@@ -68,7 +70,7 @@ class Requeuer:
             if self._failed:
                 raise self._unavailable(self._failed[0])
 
-    def _produce(self, letter: Kept, partition: int) -> None:
+    def _produce(self, letter: KeptLetter, partition: int) -> None:
         place = {"key": letter.record["key"], "partition": partition, "headers": [(HEADER, letter.id.encode())]}
         while True:
             try:

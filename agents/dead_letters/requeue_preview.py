@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from agents.dead_letters.rejected import Kept
+from agents.dead_letters.rejected import KeptLetter
 from agents.settings import Settings
 from schemas.catalog import Schema, load_schemas
 from sinks.redis.client import connect
@@ -70,7 +70,7 @@ class Foresight:
         headers = {partition: PartitionHeader.unpack(packed) for partition, (_, packed) in found.items()}
         return cls(deployment, registry, headers, settings.signing_bytes)
 
-    def of(self, kept: Kept) -> Prospect:
+    def of(self, kept: KeptLetter) -> Prospect:
         """The prospect of a dead letter. Unavailable while the registry is away."""
         key, value = kept.record["key"], kept.value
         partition = partition_of_key(key, self._partitions) if key else kept.record["source"]["partition"]

@@ -6,7 +6,10 @@ question has its label. In the order in which labels arrive, customers who leave
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from schemas import records
+from schemas.catalog import Decoded
 
 DAY_MS = 86_400_000
 COHORT = 10
@@ -19,7 +22,7 @@ class Alert(NamedTuple):
     """An alert that opened: the simulated day, and the record."""
 
     day: float
-    record: Mapping[str, Any]
+    record: records.DriftAlertRecord
 
 
 @dataclass(slots=True)
@@ -52,7 +55,7 @@ class Story:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.counts: Counter[str] = Counter()
-        self.latest: deque[Mapping[str, Any]] = deque(maxlen=LATEST)
+        self.latest: deque[records.PredictionRecord] = deque(maxlen=LATEST)
         self.alerts: list[Alert] = []
         self.closed: set[str] = set()
         self.recent: dict[tuple[str, str], Mapping[str, float]] = {}
@@ -61,20 +64,24 @@ class Story:
         self._answers: dict[tuple[str, int], Answers] = {}
         self._seen: set[str] = set()
 
-    def take(self, name: str | None, record: Mapping[str, Any], today: float) -> None:
+    def take(self, name: str | None, record: Decoded, today: float) -> None:
         """Take a record of predictions, labelled-examples, model-metrics or drift-alerts; `today`: the day reached."""
         match name:
-            case "tidecast.Prediction":
+            case records.PREDICTION:
                 self.counts["predictions"] += 1
                 self.latest.append(record)
-            case "tidecast.LabelledExample":
+            case records.LABELLED_EXAMPLE:
                 self._example(record)
-            case "tidecast.ModelMetric" if record["span"] == "recent":
-                self.recent[record["target"], record["arm"]] = record["values"]
-            case "tidecast.DriftAlert":
+            case records.MODEL_METRIC:
+                self._metric(record)
+            case records.DRIFT_ALERT:
                 self._alert(record, today)
 
-    def _example(self, record: Mapping[str, Any]) -> None:
+    def _metric(self, record: records.ModelMetricRecord) -> None:
+        if record["span"] == "recent":
+            self.recent[record["target"], record["arm"]] = record["values"]
+
+    def _example(self, record: records.LabelledExampleRecord) -> None:
         self.counts["examples"] += 1
         day = int(self.plan.day_of(record["asked_at"]))
         answers = self._answers.setdefault((record["target"], day), Answers())
@@ -82,7 +89,7 @@ class Story:
         for answer in record["answers"]:
             answers.arms.setdefault(answer["arm"], []).append(answer["value"])
 
-    def _alert(self, record: Mapping[str, Any], today: float) -> None:
+    def _alert(self, record: records.DriftAlertRecord, today: float) -> None:
         if record["state"] == "closed":
             self.closed.add(record["alert_id"])
         elif record["alert_id"] not in self._seen:

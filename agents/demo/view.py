@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from rich.console import Group
 from rich.panel import Panel
@@ -11,6 +10,7 @@ from rich.text import Text
 
 from agents.demo.story import COHORT, Alert, Story
 from agents.formatting import moment, number, reasons
+from schemas.records import PredictionRecord
 from streams.usecases import UseCase
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -158,5 +158,5 @@ def plain_line(story: Story, pulse: Pulse, use_case: UseCase) -> str:
     return " | ".join(parts)
 
 
-def _told(prediction: Mapping[str, Any]) -> str:
+def _told(prediction: PredictionRecord) -> str:
     return f"latest: {prediction['target']} of {prediction['customer_id']} = {number(prediction['value'])}"

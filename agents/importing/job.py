@@ -9,11 +9,12 @@ from typing import IO, Any
 
 from agents.formatting import moment
 from agents.importing.convert import Misfit
-from agents.importing.mapper import OUTCOME, RowMapper
+from agents.importing.mapper import RowMapper
 from agents.importing.ordering import Message, Sorter, TickAt, with_ticks
 from agents.importing.pace import Pace
 from agents.importing.publisher import EventPublisher
 from agents.importing.rows import RowFile
+from schemas.records import OUTCOME
 from streams.avro.codec import Codec
 from streams.errors import Undecodable
 

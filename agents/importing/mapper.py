@@ -7,9 +7,9 @@ from typing import Any
 
 from agents.importing.convert import Convert, Misfit, Rule, time_converter
 from agents.importing.mapping import MappingError, OutcomeMapping, RowMapping, nearest
-from schemas.catalog import Schema
+from schemas.catalog import Event, Schema
+from schemas.records import OUTCOME, OutcomeRecord
 
-OUTCOME = "tidecast.Outcome"
 COMMON = {"event_id": "id", "customer_id": "customer", "occurred_at": "time", "source": "source"}
 """Fields of every event → the key of a mapping that sets each."""
 
@@ -37,7 +37,7 @@ class RowMapper:
         self._check_column("id", mapping.id)
         self._outcome = self._outcome_getters(mapping.outcome, schemas) if mapping.outcome else None
 
-    def records(self, row: Row, fallback_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    def records(self, row: Row, fallback_id: str) -> Iterator[tuple[str, Event | OutcomeRecord]]:
         """Return (full name, record) of the row's event and outcome; Misfit says what does not fit."""
         mapping = self._mapping
         customer = _identity(row, mapping.customer)
@@ -56,7 +56,7 @@ class RowMapper:
         if self._outcome is not None:
             yield OUTCOME, self._told(row, unique, customer, moment)
 
-    def _told(self, row: Row, unique: str, customer: str, moment: int) -> dict[str, Any]:
+    def _told(self, row: Row, unique: str, customer: str, moment: int) -> OutcomeRecord:
         assert self._outcome is not None and self._mapping.outcome is not None
         value, time = self._outcome
         after = moment if self._event is None else moment + 1

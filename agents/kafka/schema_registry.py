@@ -8,9 +8,10 @@ import httpx
 
 from agents.settings import Settings
 from schemas.catalog import Schema, load_schemas
+from schemas.records import TICK
 from streams.errors import SettingError, TidecastError, Unavailable
 
-OURS = "tidecast.Tick"
+OURS = TICK
 """A schema that every registry of a deployed system has: by it a registry proves that it has our schemas."""
 GREATEST_ID = 2**31 - 1
 """Registries give out positive Java ints. To ask Confluent's for more is a 404 of its web server, not of its own."""

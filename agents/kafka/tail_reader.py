@@ -7,6 +7,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from agents.settings import Settings
+from schemas.catalog import Decoded
 from schemas.topics import TOPICS
 from streams.avro.codec import Codec
 from streams.errors import SettingError, TidecastError, Unavailable, Undecodable
@@ -24,7 +25,7 @@ class Found(NamedTuple):
     timestamp: int
     key: bytes | None
     name: str | None
-    record: dict[str, Any]
+    record: Decoded
     why: str = ""
 
 

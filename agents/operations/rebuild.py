@@ -12,6 +12,7 @@ from itertools import islice
 from agents.kafka.consumer_groups import reported
 from agents.kafka.log_reader import LogReader
 from agents.wiring import Wiring
+from schemas.records import SWITCH, SwitchRecord
 from schemas.topics import CUSTOMER_EVENTS
 from streams.control import check
 from streams.errors import DeploymentMismatch, LogGap, PositionConflict, TidecastError, Undecodable
@@ -202,5 +203,7 @@ class Rebuilder:
             name, fields = self._wiring.codec.decode(record.value)
         except Undecodable:
             return ""
-        ours = name == "tidecast.Switch" and check(name, fields, self._wiring.settings.signing_bytes, *place)
-        return str(fields["snapshot"]) if ours else ""
+        if name != SWITCH or not check(name, fields, self._wiring.settings.signing_bytes, *place):
+            return ""
+        switch: SwitchRecord = fields
+        return switch["snapshot"]

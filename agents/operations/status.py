@@ -1,11 +1,11 @@
 """Where a running system stands: positions, lag, serving versions, accounting, alerts."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from agents.kafka.read_ahead import GroupsPassed
 from agents.kafka.tail_reader import Follower
 from agents.wiring import Wiring
+from schemas.records import DRIFT_ALERT, DriftAlertRecord
 from schemas.topics import CUSTOMER_EVENTS, DRIFT_ALERTS, FEATURE_PROFILES, LABELLED_EXAMPLES, PREDICTIONS
 from streams.errors import TidecastError
 from streams.features.window import duration_ms
@@ -52,7 +52,7 @@ class Standing:
     watermark: int | None = None
     counters: dict[str, int] = field(default_factory=dict)
     serving: list[ServedArm] = field(default_factory=list)
-    open_alerts: list[dict[str, Any]] = field(default_factory=list)
+    open_alerts: list[DriftAlertRecord] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -114,18 +114,19 @@ class Observer:
             read = passed.get(place.stage, {}).get(at, place.next_offset)
             standing.places[number] = replace(place, lag=max(0, place.lag - (read - place.next_offset)))
 
-    def alerts(self, follower: Follower) -> list[dict[str, Any]]:
+    def alerts(self, follower: Follower) -> list[DriftAlertRecord]:
         """Alerts that are open, oldest first, by a follower of its own."""
-        found: dict[str, dict[str, Any]] = {}
+        found: dict[str, DriftAlertRecord] = {}
         follower.start([DRIFT_ALERTS], lambda low, high: low)
         while not follower.finished:
-            for alert in follower.next(0.2):
-                if alert.name != "tidecast.DriftAlert":
+            for read in follower.next(0.2):
+                if read.name != DRIFT_ALERT:
                     continue
-                if alert.record["state"] == "open":
-                    found.setdefault(alert.record["alert_id"], alert.record)
+                alert: DriftAlertRecord = read.record
+                if alert["state"] == "open":
+                    found.setdefault(alert["alert_id"], alert)
                 else:
-                    found.pop(alert.record["alert_id"], None)
+                    found.pop(alert["alert_id"], None)
         return list(found.values())
 
     def _scoring(self, standing: Standing) -> None:

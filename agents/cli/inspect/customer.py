@@ -14,6 +14,7 @@ from agents.formatting import as_json, moment, number, reasons
 from agents.kafka.log_reader import LogReader
 from agents.settings import load_settings
 from agents.wiring import Wiring, connect_system
+from schemas.records import PREDICTION, PredictionRecord
 from schemas.topics import CUSTOMER_EVENTS, PREDICTIONS
 from streams.errors import Undecodable
 from streams.features.plan import FeaturePlan
@@ -85,11 +86,11 @@ def known_of(wiring: Wiring, customer_id: str) -> Known | None:
     return Known(customer_id, partition, clock, state.clock, features, dict(waiting))
 
 
-def latest_predictions(wiring: Wiring, reader: LogReader, customer_id: str, most: int) -> list[dict[str, Any]]:
+def latest_predictions(wiring: Wiring, reader: LogReader, customer_id: str, most: int) -> list[PredictionRecord]:
     """The customer's latest predictions, newest first, from the end of the customer's partition."""
     place = TopicPartition(PREDICTIONS, partition_of(customer_id, wiring.deployment.partitions))
     low, end = reader.bounds(place)
-    key, found = customer_id.encode(), dict[str, dict[str, Any]]()
+    key, found = customer_id.encode(), dict[str, PredictionRecord]()
     lowest = max(low, end - FURTHEST)
     while len(found) < most and end > lowest:
         start = max(lowest, end - CHUNK)
@@ -99,13 +100,13 @@ def latest_predictions(wiring: Wiring, reader: LogReader, customer_id: str, most
                 name, prediction = wiring.codec.decode(value)
             except Undecodable:
                 continue
-            if name == "tidecast.Prediction":
+            if name == PREDICTION:
                 found.setdefault(prediction["prediction_id"], prediction)
         end = start
     return list(found.values())[:most]
 
 
-def _told(known: Known, predictions: list[dict[str, Any]]) -> dict[str, Any]:
+def _told(known: Known, predictions: list[PredictionRecord]) -> dict[str, Any]:
     return {
         "customer_id": known.customer_id,
         "partition": known.partition,
@@ -117,7 +118,7 @@ def _told(known: Known, predictions: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _show(known: Known, predictions: list[dict[str, Any]]) -> None:
+def _show(known: Known, predictions: list[PredictionRecord]) -> None:
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     waiting = ", ".join(f"{count} of {target}" for target, count in known.open.items()) or "none"
     console.print(f"[bold]{known.customer_id}[/], partition {known.partition} of {CUSTOMER_EVENTS}", highlight=False)

@@ -9,7 +9,7 @@ import click
 
 from agents.cli.options import choosing, decoded, newest, one_id, only, several_ids, show_value, told
 from agents.cli.progress import bar
-from agents.dead_letters.rejected import Chosen, Kept, KeptReader, key_text, kind_of
+from agents.dead_letters.rejected import Chosen, KeptLetter, KeptReader, key_text, kind_of
 from agents.dead_letters.requeue import FORCED, SENDABLE, Requeuer, judged
 from agents.dead_letters.requeue_preview import Fate, Foresight
 from agents.formatting import as_json, moment
@@ -18,6 +18,7 @@ from agents.kafka.schema_registry import HttpRegistry
 from agents.kafka.topics import required_deployment
 from agents.settings import Settings, load_settings
 from schemas.catalog import load_schemas
+from schemas.records import DeadLetterRecord
 from schemas.topics import CUSTOMER_EVENTS, DEAD_LETTERS
 from streams.avro.codec import Codec
 from streams.errors import DeadReason, SettingError
@@ -73,7 +74,7 @@ def list_them(kinds: tuple[str, ...], limit: int, plain: bool, **where: Any) -> 
     """
     counts: Counter[str] = Counter()
 
-    def counted(kept: Iterator[Kept]) -> Iterator[Kept]:
+    def counted(kept: Iterator[KeptLetter]) -> Iterator[KeptLetter]:
         for letter in kept:
             counts[kind_of(letter)] += 1
             yield letter
@@ -172,7 +173,9 @@ def requeue(
     click.echo(f"{sent:,} sent, {requeuer.counts.total() - sent:,} left out.")
 
 
-def _survey(letters: KeptReader, chosen: Chosen, foresight: Foresight, limit: int | None) -> Counter[Fate]:
+def _survey(
+    letters: KeptReader[DeadLetterRecord], chosen: Chosen, foresight: Foresight, limit: int | None
+) -> Counter[Fate]:
     """Count and tell what would become of them."""
     counts: Counter[tuple[Fate, str]] = Counter()
     examples: dict[tuple[Fate, str], str] = {}
@@ -201,12 +204,12 @@ def _refuse_unknown(ids: tuple[str, ...], found: int) -> None:
 
 
 @contextmanager
-def _letters(settings: Settings) -> Iterator[KeptReader]:
+def _letters(settings: Settings) -> Iterator[KeptReader[DeadLetterRecord]]:
     with LogReader(settings) as reader, HttpRegistry(settings) as registry:
         yield KeptReader(reader, Codec(registry, load_schemas()), DEAD_LETTERS)
 
 
-def _brief(letter: Kept) -> dict[str, Any]:
+def _brief(letter: KeptLetter) -> dict[str, Any]:
     return {
         "id": letter.id,
         "set_aside_at": moment(letter.at),

@@ -9,12 +9,13 @@ import click
 
 from agents.cli.options import choosing, decoded, newest, one_id, only, show_value, told
 from agents.cli.progress import bar
-from agents.dead_letters.rejected import Chosen, Kept, KeptReader, kind_of
+from agents.dead_letters.rejected import Chosen, KeptEvent, KeptReader, kind_of
 from agents.formatting import as_json, moment, span
 from agents.kafka.log_reader import LogReader
 from agents.kafka.schema_registry import HttpRegistry
 from agents.settings import Settings, load_settings
 from schemas.catalog import load_schemas
+from schemas.records import LateEventRecord
 from schemas.topics import LATE_EVENTS
 from streams.avro.codec import Codec
 
@@ -49,7 +50,7 @@ def list_them(kinds: tuple[str, ...], limit: int, plain: bool, **where: Any) -> 
     counts: Counter[str] = Counter()
     latest: dict[str, int] = {}
 
-    def counted(kept: Iterator[Kept]) -> Iterator[Kept]:
+    def counted(kept: Iterator[KeptEvent]) -> Iterator[KeptEvent]:
         for event in kept:
             kind = kind_of(event)
             counts[kind] += 1
@@ -100,18 +101,17 @@ def show(id: str, plain: bool) -> None:
 
 
 @contextmanager
-def _events(settings: Settings) -> Iterator[KeptReader]:
+def _events(settings: Settings) -> Iterator[KeptReader[LateEventRecord]]:
     with LogReader(settings) as reader, HttpRegistry(settings) as registry:
         yield KeptReader(reader, Codec(registry, load_schemas()), LATE_EVENTS)
 
 
-def _lateness(event: Kept) -> int:
+def _lateness(event: KeptEvent) -> int:
     """How far behind the watermark, ms."""
-    late: int = event.record["watermark"] - event.record["occurred_at"]
-    return late
+    return event.record["watermark"] - event.record["occurred_at"]
 
 
-def _brief(event: Kept) -> dict[str, Any]:
+def _brief(event: KeptEvent) -> dict[str, Any]:
     record = event.record
     return {
         "id": event.id,

@@ -12,19 +12,20 @@ from agents.formatting import as_json, line
 from agents.kafka.schema_registry import HttpRegistry
 from agents.kafka.tail_reader import Follower, Found, logical
 from agents.settings import load_settings
+from schemas import records
 from schemas.catalog import load_schemas
 from schemas.topics import TOPICS
 from streams.avro.codec import Codec
 
 COLOURS = {
-    "tidecast.Prediction": "green",
-    "tidecast.LabelledExample": "cyan",
-    "tidecast.DriftAlert": "bold red",
-    "tidecast.ModelMetric": "blue",
-    "tidecast.Tick": "dim",
-    "tidecast.Switch": "magenta",
-    "tidecast.Deployment": "magenta",
-    "tidecast.Progress": "dim",
+    records.PREDICTION: "green",
+    records.LABELLED_EXAMPLE: "cyan",
+    records.DRIFT_ALERT: "bold red",
+    records.MODEL_METRIC: "blue",
+    records.TICK: "dim",
+    records.SWITCH: "magenta",
+    records.DEPLOYMENT: "magenta",
+    records.PROGRESS: "dim",
 }
 
 

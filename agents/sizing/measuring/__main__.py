@@ -20,10 +20,19 @@ from agents.sizing.measuring.in_clickhouse import clickhouse_constants
 from agents.sizing.measuring.in_kafka import kafka_constants
 from agents.sizing.measuring.in_memory import stage_constants
 from agents.sizing.measuring.in_redis import redis_constants
-from schemas.catalog import load_schemas
+from schemas.catalog import Decoded, load_schemas
+from schemas.records import (
+    LABELLED_EXAMPLE,
+    PREDICTION,
+    PROGRESS,
+    AnswerRecord,
+    LabelledExampleRecord,
+    PredictionRecord,
+    ProgressRecord,
+)
 from sinks.redis.client import connect
 from streams.avro.codec import Codec, MemoryRegistry
-from streams.identity import Position
+from streams.identity import Coordinate, Position
 from streams.models.declaration import Model
 from streams.models.factory import build_model
 from streams.models.snapshot import Snapshot, dump_snapshot, load_snapshot
@@ -95,57 +104,71 @@ def _dumped(model: Model, arm: Arm) -> bytes:
     return dump_snapshot(Snapshot(Version("churn", arm.name, 1, 81233), model, {}, Position(81234), 81234), KEY)
 
 
-def _source() -> dict[str, Any]:
-    return {"topic": "customer-events", "epoch": 1790000000, "partition": 11, "offset": 81233000, "ordinal": 1}
+SOURCE = Coordinate("customer-events", 1790000000, 11, 81233000, 1).as_record()
+ASKED = 1768000000000
+SETTLED = ASKED + 1000
 
 
-def _answers(count: int) -> list[dict[str, Any]]:
+def _answers(count: int) -> list[AnswerRecord]:
     version = "churn/logistic.1@8123300"
     return [{"arm": "logistic", "version": version, "value": 0.31, "fallback": False} for _ in range(count)]
 
 
-def _common(arms: int) -> dict[str, Any]:
+def prediction(arms: int) -> PredictionRecord:
+    """A prediction of so many arms, with three reasons."""
     return {
         "prediction_id": "1790000000.11.81233000.1",
         "target": "churn",
         "customer_id": "customer-01234567",
-        "asked_at": 1768000000000,
+        "asked_at": ASKED,
+        "asked_by": "Call",
+        "value": 0.31,
+        "champion": "logistic",
         "answers": _answers(arms),
         "vector": [0.5] * FEATURES,
+        "reasons": [{"feature": "minutes_30d", "value": 0.8}] * 3,
+        "observed": True,
+        "horizon_end": SETTLED,
         "deployment_id": "0123456789abcdef",
-        "source": _source(),
+        "source": SOURCE,
     }
 
 
-def prediction(arms: int) -> dict[str, Any]:
-    """A prediction of so many arms, with three reasons."""
-    why = [{"feature": "minutes_30d", "value": 0.8}] * 3
-    more = {"asked_by": "Call", "value": 0.31, "champion": "logistic", "reasons": why, "observed": True}
-    return _common(arms) | more | {"horizon_end": 1768000001000}
-
-
-def example(arms: int) -> dict[str, Any]:
+def example(arms: int) -> LabelledExampleRecord:
     """A labelled example of so many arms."""
-    ids = {"example_id": "1790000000.11.81240000.0", "previous": "1790000000.11.81230000.0"}
-    return _common(arms) | ids | {"label": 1.0, "outcome_at": 1768000001000, "settled_by": "absence"}
+    return {
+        "example_id": "1790000000.11.81240000.0",
+        "prediction_id": "1790000000.11.81233000.1",
+        "target": "churn",
+        "customer_id": "customer-01234567",
+        "asked_at": ASKED,
+        "answers": _answers(arms),
+        "vector": [0.5] * FEATURES,
+        "label": 1.0,
+        "outcome_at": SETTLED,
+        "settled_by": "absence",
+        "deployment_id": "0123456789abcdef",
+        "previous": "1790000000.11.81230000.0",
+        "source": SOURCE,
+    }
 
 
 def byte_constants() -> dict[str, float]:
     """Lengths of encoded records, and of a packed observation's answer."""
     codec = Codec(MemoryRegistry(), load_schemas())
 
-    def length(name: str, record: dict[str, Any]) -> float:
-        return float(len(codec.encode(f"tidecast.{name}", record)))
+    def length(name: str, record: Decoded) -> float:
+        return float(len(codec.encode(name, record)))
 
-    one, four = (length("Prediction", prediction(arms)) for arms in (1, 4))
+    one, four = (length(PREDICTION, prediction(arms)) for arms in (1, 4))
     answer, vector = (four - one) / 3, FEATURES * 8.0
     told = {"churn": 81233}
-    progress = {"watermark": 1768000000000, "tick": 1768000000000, "opened": told, "settled": told, "source": _source()}
+    progress: ProgressRecord = {"watermark": ASKED, "tick": ASKED, "opened": told, "settled": told, "source": SOURCE}
     return {
         "kafka_bytes_per_answer": answer,
         "kafka_bytes_per_prediction": one - answer - vector,
-        "kafka_bytes_per_example": length("LabelledExample", example(1)) - answer - vector,
-        "kafka_bytes_per_control": length("Progress", progress),
+        "kafka_bytes_per_example": length(LABELLED_EXAMPLE, example(1)) - answer - vector,
+        "kafka_bytes_per_control": length(PROGRESS, progress),
         "redis_bytes_per_observed_answer": (_observed(4) - _observed(1)) / 3,
     }
 
