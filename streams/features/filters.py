@@ -1,12 +1,14 @@
 """`where` clauses: which events of a type a declaration means."""
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
+from schemas.catalog import Event
 from streams.errors import DeclarationError
+from streams.features.declarations import Where
 
-Matches = Callable[[Mapping[str, Any]], bool]
+Matches = Callable[[Event], bool]
 
 
 def _unless_null(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
@@ -38,7 +40,7 @@ def condition(wanted: Any) -> tuple[str, Any]:
     return name, tuple(value) if isinstance(value, tuple | list) else value
 
 
-def compile_where(where: Mapping[str, Any]) -> Matches:
+def compile_where(where: Where) -> Matches:
     """A function that says whether a record fits all conditions. DeclarationError for an unknown operator."""
     tests = [(field, OPERATORS[name], value) for field, (name, value) in _conditions(where)]
     if len(tests) == 1:
@@ -47,16 +49,16 @@ def compile_where(where: Mapping[str, Any]) -> Matches:
     return lambda record: all(test(record[field], value) for field, test, value in tests)
 
 
-def equality(where: Mapping[str, Any]) -> tuple[str, Any] | None:
+def equality(where: Where) -> tuple[str, Any] | None:
     """(field, value) of a `where` that asks for nothing else than that they are equal, which is told most quickly."""
     tests = _conditions(where)
     return (tests[0][0], tests[0][1][1]) if len(tests) == 1 and tests[0][1][0] == "==" else None
 
 
-def where_key(where: Mapping[str, Any]) -> str:
+def where_key(where: Where) -> str:
     """A text that is the same for equal filters, whatever their order, and no other."""
     return repr(sorted((field, name, value) for field, (name, value) in _conditions(where))) if where else ""
 
 
-def _conditions(where: Mapping[str, Any]) -> list[tuple[str, tuple[str, Any]]]:
+def _conditions(where: Where) -> list[tuple[str, tuple[str, Any]]]:
     return [(field, condition(wanted)) for field, wanted in where.items()]

@@ -4,12 +4,13 @@ Nothing here depends on how the log is cut into batches: sums add up in log orde
 tiles across them, and `unpack(pack(state)) == state` always."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from math import nan
 from typing import Any, NamedTuple, Protocol
 
 import msgpack
 
+from schemas.catalog import Event
 from streams.features import distinct
 from streams.features.customer_state import CustomerState, Digests
 from streams.features.declarations import Attribute, Count, DistinctCount, Feature, Last, Ratio, Sum, TimeSince
@@ -118,7 +119,7 @@ class FeaturePlan:
         """The state of a customer of whom nothing is known."""
         return CustomerState([[] for _ in self._layout.series], [None] * len(self._layout.registers))
 
-    def update(self, state: CustomerState, event: str, record: Mapping[str, Any], occurred_at: int) -> None:
+    def update(self, state: CustomerState, event: str, record: Event, occurred_at: int) -> None:
         """Put one event (short name) into the state and move its clock to the later of both; events may come
         out of order. Tiles that no window can see again go."""
         series = state.series
@@ -180,7 +181,7 @@ def _apply(
     steps: Sequence[_Step],
     series: list[Tiles],
     registers: list[Any],
-    record: Mapping[str, Any],
+    record: Event,
     clock: int,
     occurred_at: int,
 ) -> None:
@@ -201,7 +202,7 @@ def _apply(
                 _add(_open_tile(tiles, slot, empty), columns, record)
 
 
-def _register(registers: list[Any], at: int, moment: int, record: Mapping[str, Any], field: str | None) -> None:
+def _register(registers: list[Any], at: int, moment: int, record: Event, field: str | None) -> None:
     latest = registers[at]
     if latest is not None and latest[0] > moment:
         return
@@ -225,7 +226,7 @@ def _open_tile(tiles: Tiles, slot: int, empty: list[Any]) -> list[Any]:
     return tile
 
 
-def _add(tile: list[Any], columns: list[tuple[int, int, str, int]], record: Mapping[str, Any]) -> None:
+def _add(tile: list[Any], columns: list[tuple[int, int, str, int]], record: Event) -> None:
     """Put an event into its tile."""
     for position, kind, field, cap in columns:
         if kind == COUNT:

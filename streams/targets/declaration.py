@@ -1,10 +1,10 @@
 """Targets as a use case declares them: what asks, how the outcome becomes known, which arms answer."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as default
-from typing import Any, Literal
+from typing import Literal
 
+from streams.features.declarations import Where
 from streams.models.arms import Arm
 
 
@@ -39,7 +39,7 @@ class EventWithin:
 
     event: str
     over: str
-    where: Mapping[str, Any] = default(default_factory=dict)
+    where: Where = default(default_factory=dict)
     settle: Settle = "at_once"
 
 
@@ -49,7 +49,7 @@ class AbsenceOf:
 
     event: str
     over: str
-    where: Mapping[str, Any] = default(default_factory=dict)
+    where: Where = default(default_factory=dict)
     settle: Settle = "at_once"
 
 
@@ -60,7 +60,7 @@ class AmountOver:
     event: str
     field: str
     over: str
-    where: Mapping[str, Any] = default(default_factory=dict)
+    where: Where = default(default_factory=dict)
     scale: float = 1.0
 
 

@@ -1,11 +1,11 @@
 """A target's declaration, compiled: who asks it, when, and what settles it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Any
 
+from schemas.catalog import Event
 from streams.features.customer_state import CustomerState
-from streams.features.filters import compile_where
+from streams.features.filters import Matches, compile_where
 from streams.features.plan import INT64
 from streams.features.window import duration_ms
 from streams.targets.declaration import AbsenceOf, AmountOver, EventWithin, ExplicitOutcome, Target
@@ -43,7 +43,7 @@ class TargetPlan:
         over = target.outcome.within if isinstance(target.outcome, ExplicitOutcome) else target.outcome.over
         self.horizon = duration_ms(over) if over else None
         self.event: str | None = None
-        self.matches: Callable[[Mapping[str, Any]], bool] = lambda record: True
+        self.matches: Matches = lambda record: True
         if not isinstance(target.outcome, ExplicitOutcome):
             self.event = target.outcome.event
             if target.outcome.where:
@@ -89,11 +89,11 @@ class TargetPlan:
         state.due[self.index] += left_out * self.period
         return left_out
 
-    def concerns(self, event: str, record: Mapping[str, Any]) -> bool:
+    def concerns(self, event: str, record: Event) -> bool:
         """Whether the outcome is about such an event."""
         return event == self.event and self.matches(record)
 
-    def take_event(self, record: Mapping[str, Any], moment: int, observation: Observation) -> bool:
+    def take_event(self, record: Event, moment: int, observation: Observation) -> bool:
         """Note an event that the outcome is about in an observation, if it is of its time; whether it is."""
         if not observation.spans(moment):
             return False

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
+from schemas.catalog import Schema
 from streams.features.declarations import Feature
 from streams.targets.declaration import Target
 
@@ -31,13 +32,13 @@ class UseCase:
     reference_windows: int = 7
     warm_up_windows: int = 0
     false_alarms: float = 0.01
-    events: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    events: Mapping[str, Schema] = field(default_factory=dict)
 
     def event_full_name(self, short: str) -> str:
         """`telecom.Call` for "Call"."""
         return f"{self.name}.{short}"
 
     @property
-    def schemas(self) -> dict[str, dict[str, Any]]:
+    def schemas(self) -> dict[str, Schema]:
         """Avro schema of each event by full name."""
         return {self.event_full_name(short): schema for short, schema in self.events.items()}

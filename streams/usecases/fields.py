@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Literal, NamedTuple
 
+from schemas.catalog import Schema
 from streams.errors import DeclarationError
 from streams.features.filters import condition
 
@@ -43,7 +44,7 @@ Events = Mapping[str, Mapping[str, FieldType]]
 """Fields per event (short name)."""
 
 
-def event_fields(schemas: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, FieldType]]:
+def event_fields(schemas: Mapping[str, Schema]) -> dict[str, dict[str, FieldType]]:
     """What each event's fields are."""
     return {
         event: {field["name"]: field_type(field["type"]) for field in schema.get("fields", ())}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import schemas
-from schemas.catalog import load_folder
+from schemas.catalog import Schema, load_folder
 from streams.errors import DeclarationError
 from streams.usecases.declaration import UseCase
 from streams.usecases.problems import check
@@ -65,7 +65,7 @@ def _with_events(use_case: UseCase, folder: Path) -> UseCase:
         raise DeclarationError(f"{folder}: {error}") from error
     if not found:
         raise DeclarationError(f"{folder} holds no .avsc file: put one per event there.")
-    events: dict[str, dict[str, Any]] = {}
+    events: dict[str, Schema] = {}
     for name, schema in found.items():
         short = name.rsplit(".", 1)[-1]
         if short in events:
