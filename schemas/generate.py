@@ -1,7 +1,15 @@
 """Writes the names and the types of records (a TypedDict each) from Avro schemas.
 
 python -m schemas.generate            # schemas/records.py and the shipped use cases'
-python -m schemas.generate FOLDER     # FOLDER/records.py from FOLDER/*.avsc"""
+python -m schemas.generate FOLDER     # FOLDER/records.py from FOLDER/*.avsc
+
+A record stays a plain dict; a type checker knows its fields:
+
+    from schemas.usecases.retail.records import PURCHASE, PurchaseEvent
+
+    order: PurchaseEvent = {"event_id": "o-1", "customer_id": "c-42", "occurred_at": 1767225600000, …}
+    publisher.publish(PURCHASE, order)
+"""
 
 import re
 import sys
