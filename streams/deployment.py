@@ -72,6 +72,7 @@ class Deployment:
             python_version=record["python_version"],
             cpu=record["cpu"],
             number=number_of(record),
+            kernels=record["kernels"],
         )
 
     def to_record(self) -> DeploymentRecord:
@@ -87,6 +88,7 @@ class Deployment:
             "python_version": self.python_version,
             "cpu": self.cpu,
             "number": self.number or None,
+            "kernels": self.kernels,
             "signature": None,
         }
 
