@@ -13,7 +13,7 @@ from agents.settings import Settings
 from schemas.catalog import Schema, load_schemas
 from schemas.compatibility import change_problems
 from schemas.forms import unsafe
-from schemas.records import DEPLOYMENT
+from schemas.records import DEPLOYMENT, DeploymentRecord
 from schemas.topics import CUSTOMER_EVENTS, DEFAULT_PARTITIONS, DEPLOYMENTS, LABELLED_EXAMPLES, TOPICS
 from streams.avro.codec import Codec
 from streams.control import sign
@@ -164,7 +164,8 @@ def _first_epoch(settings: Settings, codec: Codec, topic: str, partition: int) -
     try:
         name, record = codec.decode(first_value(settings, topic, partition))
         if name == DEPLOYMENT:
-            return int(record["epoch"])
+            deployment: DeploymentRecord = record
+            return deployment["epoch"]
     except Undecodable:
         pass
     raise TidecastError(

@@ -59,8 +59,8 @@ class LearningCheck:
         for arm in self._arms[place]:
             for piece in arm.stage.process({place: records}):
                 for output in piece.outputs:
-                    version = self._live.codec.decode(output.value)[1]["version"]
-                    arm.sent[output.partition, _digest(output.value)] = version
+                    switch: SwitchRecord = self._live.codec.decode(output.value)[1]
+                    arm.sent[output.partition, _digest(output.value)] = switch["version"]
                 piece.commit()
 
     def end(self, place: TopicPartition) -> None:
@@ -102,24 +102,25 @@ class LearningCheck:
             return
         if name != SWITCH or not check(name, record, self._live.signing_key, *place):
             return
+        switch: SwitchRecord = record
         known = len(self._sent)
-        self._sent[place.partition, _digest(value)] = record["version"]
+        self._sent[place.partition, _digest(value)] = switch["version"]
         if len(self._sent) == known:
             self._switches.repeated += 1
         else:
-            self._check_snapshot(place, record)
+            self._check_snapshot(place, switch)
 
-    def _check_snapshot(self, place: TopicPartition, record: SwitchRecord) -> None:
-        path = record["snapshot"]
+    def _check_snapshot(self, place: TopicPartition, switch: SwitchRecord) -> None:
+        path = switch["snapshot"]
         if path not in self._digests:
             try:
                 self._digests[path] = sha256(self._live.models.get(path)).digest()
             except KeyError:
                 self._digests[path] = None
         found = self._digests[path]
-        if found != record["digest"]:
+        if found != switch["digest"]:
             wrong = "is not in the model store" if found is None else "has another digest than the switch says"
-            self._switches.differs(f"{place.topic}[{place.partition}], switch to {record['version']}: {path} {wrong}")
+            self._switches.differs(f"{place.topic}[{place.partition}], switch to {switch['version']}: {path} {wrong}")
 
 
 def _digest(value: bytes) -> bytes:

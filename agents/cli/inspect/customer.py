@@ -97,10 +97,11 @@ def latest_predictions(wiring: Wiring, reader: LogReader, customer_id: str, most
         here = [record.value for record in reader.read(place, start, end) if record.key == key]
         for value in reversed(here):
             try:
-                name, prediction = wiring.codec.decode(value)
+                name, record = wiring.codec.decode(value)
             except Undecodable:
                 continue
             if name == PREDICTION:
+                prediction: PredictionRecord = record
                 found.setdefault(prediction["prediction_id"], prediction)
         end = start
     return list(found.values())[:most]
