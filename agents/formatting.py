@@ -1,4 +1,4 @@
-"""Records as one line of text, for people."""
+"""Formats records, times and numbers for people."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -10,15 +10,15 @@ from schemas import records
 from schemas.catalog import Decoded
 
 LONGEST = 60
-"""Characters of a value in a line."""
+"""Most characters of a value in a line."""
 HIDDEN = frozenset(
     {"customer_id", "occurred_at", "event_id", "source", "signature", "vector", "digest", "deployment_id"}
 )
-"""Fields that are told elsewhere in the line, or of no use to a reader's eyes."""
+"""Fields that stand elsewhere in the line, or are of no use to a human reader."""
 
 
 def moment(time_ms: int | None) -> str:
-    """Event time as text, to the second; years that datetime has not as ms."""
+    """Format an event time to the second; a year that datetime does not support stays in ms."""
     if time_ms is None:
         return "-"
     try:
@@ -28,7 +28,7 @@ def moment(time_ms: int | None) -> str:
 
 
 def span(seconds: float) -> str:
-    """A duration in its two largest units."""
+    """Format a duration in its two largest units."""
     for unit, name, rest, rest_name in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
         if seconds >= unit:
             return f"{int(seconds // unit)} {name} {int(seconds % unit // rest)} {rest_name}"
@@ -36,26 +36,26 @@ def span(seconds: float) -> str:
 
 
 def number(value: float) -> str:
-    """Up to four significant digits; unknown for NaN."""
+    """Format a number with up to four significant digits; NaN is `unknown`."""
     if not isfinite(value):
         return "unknown"
     return f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
 
 
 def line(name: str, record: Decoded) -> str:
-    """What a record says, without its place."""
+    """Format a record's content, without its place, in one line."""
     short = name.rsplit(".", 1)[-1]
     special = _LINES.get(name)
     return f"{short:<11} {special(record) if special else _fields(record)}"
 
 
 def as_json(record: Any) -> str:
-    """A record, or a part of one, as strict JSON: bytes as hex, numbers that JSON has not as null."""
+    """Format a record, or a part of one, as strict JSON: bytes as hex, NaN and infinity as null."""
     return json.dumps(_plain(record), ensure_ascii=False, separators=(",", ":"))
 
 
 def reasons(contributions: Iterable[records.ContributionRecord]) -> str:
-    """`calls_trend −0.61, age +0.20`."""
+    """Format reasons such as `calls_trend −0.61, age +0.20`."""
     return ", ".join(f"{reason['feature']} {reason['value']:+.2f}" for reason in contributions)
 
 

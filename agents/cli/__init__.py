@@ -10,25 +10,25 @@ import click
 from streams.errors import TidecastError
 
 COMMANDS = {
-    "compile": ("run", "Build the kernels, which make scoring faster."),
+    "compile": ("run", "Compile the kernels, which make scoring faster."),
     "stack": ("run", "Start, show and stop the local servers."),
-    "init": ("define", "Write a use case to start from."),
+    "init": ("define", "Create a use case to start from."),
     "check": ("define", "Validate a use case before the first event."),
     "size": ("define", "Estimate what a load needs: cores, memory, partitions, bytes, money."),
-    "deploy": ("define", "Create topics, register schemas, write the definitions into the logs."),
-    "worker": ("run", "Run the agents."),
+    "deploy": ("define", "Create topics, register schemas, and write the definitions into the logs."),
+    "worker": ("run", "Run the stages."),
     "publish": ("define", "Publish events from a file."),
     "tail": ("inspect", "Show the records of a topic, decoded."),
     "customer": ("inspect", "Show a customer's features and latest predictions."),
     "sql": ("inspect", "Query the history in ClickHouse."),
     "status": ("inspect", "Show positions, lag, serving versions and accounting."),
-    "dead-letters": ("inspect", "Look at records that could not be processed, and send them again."),
-    "late-events": ("inspect", "Look at events that came too late."),
-    "rebuild": ("run", "Make lost state again from the logs."),
+    "dead-letters": ("inspect", "Show records that could not be processed, and send them again."),
+    "late-events": ("inspect", "Show events that arrived too late."),
+    "rebuild": ("run", "Restore lost state from the logs."),
     "verify": ("inspect", "Replay the recorded logs and compare with the stores."),
-    "chaos": ("run", "Break a system of its own on purpose and compare it with a calm replay."),
+    "chaos": ("run", "Inject faults into a system of its own, and compare it with an undisturbed replay."),
     "bench": ("run", "Measure throughput, latency, CPU, bytes and recovery."),
-    "demo": ("run", "A simulated telecom, live in the terminal."),
+    "demo": ("run", "Run a simulated telecom, live in the terminal."),
 }
 
 
@@ -36,14 +36,14 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class LazyGroup(click.Group):
-    """Finds a subcommand NAME as `command` in agents.cli.PACKAGE.NAME, so that --help stays fast."""
+    """Imports a subcommand from agents.cli.PACKAGE.NAME only when it is called, so that --help stays fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order in which they are used."""
+        """Return the names in the order in which people use them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the module of that name."""
+        """Import the command of that name; None when there is none."""
         if cmd_name not in COMMANDS:
             return None
         module = f"agents.cli.{COMMANDS[cmd_name][0]}.{cmd_name.replace('-', '_')}"
@@ -51,7 +51,7 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The texts of COMMANDS: no subcommand is imported for --help."""
+        """Write the sentences of COMMANDS, so that no subcommand is imported for --help."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
@@ -71,7 +71,7 @@ def tidecast() -> None:
 
 
 def main(argv: list[str] | None = None) -> Any:
-    """Run the command line. Exit code 0 done, 1 an error in one sentence on stderr, 2 wrong usage, 130 ^C."""
+    """Run the command line. Exit code 0: done; 1: an error, in one sentence on stderr; 2: wrong usage; 130: ^C."""
     try:
         return tidecast.main(args=argv, prog_name="tidecast")
     except TidecastError as error:
@@ -79,5 +79,5 @@ def main(argv: list[str] | None = None) -> Any:
     except OSError as error:
         if error.errno not in FULL:
             raise
-        click.echo(f"tidecast: what was to be written found no room ({error.strerror}): make some.", err=True)
+        click.echo(f"tidecast: no space left to write to ({error.strerror}): free some and run again.", err=True)
     sys.exit(1)

@@ -1,4 +1,4 @@
-"""What `dead-letters` and `late-events` have in common: options that choose, and how one record is shown whole."""
+"""Shared by `dead-letters` and `late-events`: options that select records, and how one record is shown."""
 
 import base64
 import os
@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from agents.dead_letters.rejected import Kept, Rejected, key_text
+from agents.dead_letters.rejected import RecordT, Rejected, key_text
 from agents.formatting import as_json, moment
 from agents.importing.convert import Misfit, time_converter
 from schemas.catalog import Decoded
@@ -20,11 +20,11 @@ from streams.features.window import duration_ms
 
 ID = re.compile(r"[0-9]{1,19}(\.[0-9]{1,19}){3}")
 DUMPED = 4096
-"""Bytes of a value shown as hex; base64 and --json show all."""
+"""Bytes of a value that are shown as hex; base64 and --json show all."""
 
 
 def _time(_context: click.Context, _option: click.Parameter, value: str | None) -> int | None:
-    """`2h` ago, or a time in ISO 8601; ms."""
+    """Parse `2h` (ago) or a time in ISO 8601; return ms."""
     if value is None:
         return None
     try:
@@ -39,25 +39,27 @@ def _time(_context: click.Context, _option: click.Parameter, value: str | None) 
 
 
 def _customer(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
-    """As a key is shown: what the shell gave as bytes that are no text, in hex."""
+    """Return the key as it is shown: bytes that are not UTF-8 in hex."""
     return None if value is None else key_text(os.fsencode(value))
 
 
 def _id(_context: click.Context, _argument: click.Parameter, value: Any) -> Any:
-    """One id or several."""
+    """Check one id or several."""
     for id in (value,) if isinstance(value, str) else value:
         if not ID.fullmatch(id):
-            raise click.BadParameter(f"{id!r} is no id: they look like 1767225600.3.81233.0 (epoch.partition.offset.n)")
+            raise click.BadParameter(
+                f"{id!r} is not an id; an id looks like 1767225600.3.81233.0 (epoch.partition.offset.n)"
+            )
     return value
 
 
-def choosing(command: Callable[..., None]) -> Callable[..., None]:
-    """The options --since, --until, --partition and --customer."""
+def selection_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options --since, --until, --partition and --customer to a command."""
     options = (
-        click.option("--since", callback=_time, metavar="TIME", help="Set aside since then: 2h, 7d, or ISO 8601."),
-        click.option("--until", callback=_time, metavar="TIME", help="Set aside before then."),
+        click.option("--since", callback=_time, metavar="TIME", help="Rejected since then: 2h, 7d, or ISO 8601."),
+        click.option("--until", callback=_time, metavar="TIME", help="Rejected before then."),
         click.option("--partition", type=click.IntRange(0), metavar="N", help="Only of this partition."),
-        click.option("--customer", callback=_customer, metavar="ID", help="Only with this key (0x… for no text)."),
+        click.option("--customer", callback=_customer, metavar="ID", help="Only with this key (0x… if not text)."),
     )
     for option in reversed(options):
         command = option(command)
@@ -68,21 +70,21 @@ one_id = click.argument("id", metavar="ID", callback=_id)
 several_ids = click.argument("ids", metavar="[ID]...", nargs=-1, callback=_id)
 
 
-def newest(kept: Iterable[Kept[Rejected]], most: int) -> list[Kept[Rejected]]:
-    """The latest set aside, latest first."""
-    return nlargest(most, kept, key=lambda one: (one.at, one.record["source"]["offset"], one.id))
+def newest(rejected: Iterable[Rejected[RecordT]], most: int) -> list[Rejected[RecordT]]:
+    """Return the records that were rejected last, latest first."""
+    return nlargest(most, rejected, key=lambda one: (one.at, one.record["source"]["offset"], one.id))
 
 
-def only(kept: Iterable[Kept[Rejected]], id: str, command: str) -> Kept[Rejected]:
-    """The one with that id; SettingError when it is not there."""
-    found = next(iter(kept), None)
+def only(rejected: Iterable[Rejected[RecordT]], id: str, command: str) -> Rejected[RecordT]:
+    """Return the record with that id; SettingError when there is none."""
+    found = next(iter(rejected), None)
     if found is None:
-        raise SettingError(f"There is nothing with the id {id} here; `tidecast {command} list` shows ids.")
+        raise SettingError(f"There is no record with the id {id}; `tidecast {command} list` shows the ids.")
     return found
 
 
 def decoded(decode: Callable[[bytes | None], tuple[str, Decoded]], value: bytes | None) -> dict[str, Any]:
-    """The original by today's registry: its name and fields, or why it cannot be decoded."""
+    """Decode the original by today's registry: its name and fields, or why it cannot be decoded."""
     try:
         name, record = decode(value)
     except Undecodable as refused:
@@ -90,16 +92,16 @@ def decoded(decode: Callable[[bytes | None], tuple[str, Decoded]], value: bytes 
     return {"name": name, "record": record}
 
 
-def told(kept: Kept[Any], today: dict[str, Any]) -> dict[str, Any]:
-    """Everything about one, for JSON."""
-    value = kept.value
-    plain = {name: held for name, held in kept.record.items() if name != "value"}
+def to_json(rejected: Rejected[Any], today: dict[str, Any]) -> dict[str, Any]:
+    """Return everything about a rejected record, for JSON."""
+    value = rejected.value
+    plain = {name: held for name, held in rejected.record.items() if name != "value"}
     bodies = None if value is None else {"hex": value.hex(), "base64": base64.b64encode(value).decode()}
-    return {"id": kept.id, "set_aside_at": moment(kept.at), **plain, "value": bodies, "today": today}
+    return {"id": rejected.id, "set_aside_at": moment(rejected.at), **plain, "value": bodies, "today": today}
 
 
 def show_value(value: bytes | None, today: dict[str, Any]) -> None:
-    """The original bytes as hex and base64, and what today's registry makes of them."""
+    """Print the original bytes as hex and base64, and what they decode to by today's registry."""
     if value is None:
         click.echo("value       none")
     else:
@@ -112,6 +114,6 @@ def show_value(value: bytes | None, today: dict[str, Any]) -> None:
             click.echo(f"  … {len(value) - DUMPED:,} bytes more (--json has all)")
         click.echo(f"base64      {base64.b64encode(value).decode()}")
     if "why" in today:
-        click.echo(f"today       still no record: {today['why']}")
+        click.echo(f"today       still not decodable: {today['why']}")
     else:
         click.echo(f"today       {today['name']} {as_json(today['record'])}")

@@ -1,4 +1,4 @@
-"""A progress bar for long work."""
+"""Progress bars for long work."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 @contextmanager
 def bar(title: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Calls tell how much more is done. Shown on a terminal (standard error), nothing elsewhere."""
+    """Show a progress bar on a terminal (standard error). Call the yielded function with the amount done since."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:

@@ -1,7 +1,6 @@
-"""`python -m agents.cli.sizing_document docs/sizing.md`: writes anew what the document shows of measured.json.
+"""`python -m agents.cli.sizing_document docs/sizing.md`: regenerates the document's tables and examples.
 
-Between `<!-- generated: X -->` and `<!-- end -->` stands one of TABLES, or what `tidecast size …`
-prints."""
+Between `<!-- generated: X -->` and `<!-- end -->` stands one of TABLES, or the output of `tidecast size …`."""
 
 import re
 import sys
@@ -16,7 +15,7 @@ BLOCK = re.compile(r"(<!-- generated: (.+?) -->\n)(.*?)(<!-- end -->)", re.DOTAL
 
 
 def constants_table() -> str:
-    """Markdown, one row per constant."""
+    """Return a Markdown table with one row per constant."""
     rows = ["| constant | value | how it is measured | state |", "|---|---:|---|---|"]
     rows += [f"| `{m.name}` | {_number(m.value)} | {m.how} | {_state(m)} |" for m in read_measured()]
     return "\n".join(rows) + "\n"
@@ -33,7 +32,7 @@ def _state(measured: Measured) -> str:
 
 
 def printed(words: str) -> str:
-    """What `tidecast size …` prints, as a block of code."""
+    """Return the output of `tidecast size …` as a code block."""
     from agents.cli.define.size import command
 
     arguments = words.removeprefix("tidecast size").split()
@@ -48,7 +47,7 @@ TABLES = {"constants": constants_table, "shards": shard_table, "partitions": par
 
 
 def renewed(text: str) -> str:
-    """The document with its generated blocks made again."""
+    """Return the document with its generated blocks regenerated."""
 
     def block(found: re.Match[str]) -> str:
         made = TABLES[found[2]]() if found[2] in TABLES else printed(found[2])

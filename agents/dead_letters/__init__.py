@@ -1,1 +1,1 @@
-"""Dead letters and late events, for the people who look at them and send them again."""
+"""Reads dead letters and late events, and sends dead letters again."""

@@ -1,4 +1,4 @@
-"""Reading what was set aside: dead letters and late events, each once, by what one asks for."""
+"""Reads rejected records, dead letters and late events, each once, by a selection."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from streams.identity import Coordinate
 from streams.log import TopicPartition
 
 NAMES = {DEAD_LETTERS: DEAD_LETTER, LATE_EVENTS: LATE_EVENT}
-Rejected = TypeVar("Rejected", bound=DeadLetterRecord | LateEventRecord)
-TELL_EVERY = 1000
+RecordT = TypeVar("RecordT", bound=DeadLetterRecord | LateEventRecord)
+ADVANCE_EVERY = 1000
 Advance = Callable[[int], None]
-"""Told how many more records were read."""
+"""Called with the number of records read since the last call."""
 
 
-class Kept(NamedTuple, Generic[Rejected]):
-    """A dead letter or late event; `id` is the record's coordinate, `at` when it was set aside (ms)."""
+class Rejected(NamedTuple, Generic[RecordT]):
+    """A dead letter or late event. `id`: the record's coordinate; `at`: when it was rejected, ms."""
 
     id: str
     at: int
-    record: Rejected
+    record: RecordT
 
     @property
     def value(self) -> bytes | None:
@@ -33,19 +33,21 @@ class Kept(NamedTuple, Generic[Rejected]):
 
     @property
     def place(self) -> str:
-        """Where the original lies."""
+        """Where the original record lies."""
         source = self.record["source"]
         return f"{source['topic']}[{source['partition']}] offset {source['offset']}"
 
 
-KeptLetter = Kept[DeadLetterRecord]
-KeptEvent = Kept[LateEventRecord]
+RejectedLetter = Rejected[DeadLetterRecord]
+RejectedEvent = Rejected[LateEventRecord]
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """What is asked for. kinds: reasons or event types, by their last name; since, until: set aside then (ms,
-    exclusive of `until`); customer: as `key_text` shows a key; empty and None take all."""
+class Selection:
+    """Which rejected records to read. Empty and None select all.
+
+    kinds: reasons, or event types without their namespace. since, until: when they were rejected, ms; `until` is
+    exclusive. customer: the key as `key_text` shows it."""
 
     kinds: tuple[str, ...] = ()
     since: int | None = None
@@ -54,24 +56,26 @@ class Chosen:
     customer: str | None = None
     ids: frozenset[str] = frozenset()
 
-    def takes(self, kept: Kept[Any], key: bytes | None) -> bool:
-        """Whether this one is asked for; `key` as in the topic, the original one."""
-        if self.ids and kept.id not in self.ids:
+    def matches(self, rejected: Rejected[Any], key: bytes | None) -> bool:
+        """Whether the selection includes this record. `key`: the original key, as in the topic."""
+        if self.ids and rejected.id not in self.ids:
             return False
-        if (self.since is not None and kept.at < self.since) or (self.until is not None and kept.at >= self.until):
+        if self.since is not None and rejected.at < self.since:
             return False
-        if self.kinds and kind_of(kept) not in self.kinds:
+        if self.until is not None and rejected.at >= self.until:
+            return False
+        if self.kinds and kind_of(rejected) not in self.kinds:
             return False
         return self.customer is None or key_text(key) == self.customer
 
     def reads(self, partition: int) -> bool:
-        """Whether a partition can hold what is asked for: what is set aside lies in its original's partition."""
+        """Whether a partition can hold selected records. A rejected record lies in the partition of its original."""
         wanted = {int(id.split(".")[1]) for id in self.ids}
         return self.partition in (None, partition) and (not wanted or partition in wanted)
 
 
 def key_text(key: bytes | None) -> str:
-    """A key as text where it is one, else in hex."""
+    """Return a key as text where it is UTF-8, else in hex."""
     if key is None:
         return "-"
     try:
@@ -80,14 +84,14 @@ def key_text(key: bytes | None) -> str:
         return f"0x{key.hex()}"
 
 
-def kind_of(kept: Kept[Any]) -> str:
-    """The reason of a dead letter, the event type of a late event without its namespace."""
-    kind: str = kept.record.get("reason") or kept.record["event_type"].rsplit(".", 1)[-1]
+def kind_of(rejected: Rejected[Any]) -> str:
+    """Return the reason of a dead letter, or the event type of a late event without its namespace."""
+    kind: str = rejected.record.get("reason") or rejected.record["event_type"].rsplit(".", 1)[-1]
     return kind
 
 
-class KeptReader(Generic[Rejected]):
-    """Reads one of the two topics up to where it ended when this was made. Unavailable when Kafka is away."""
+class RejectedReader(Generic[RecordT]):
+    """Reads one of the two topics up to its end at the time of construction. Unavailable when Kafka is away."""
 
     def __init__(self, reader: LogReader, codec: Codec, topic: str) -> None:
         self._reader = reader
@@ -95,26 +99,26 @@ class KeptReader(Generic[Rejected]):
         self._topic = topic
         self._ends = {place: reader.bounds(place)[1] for place in reader.partitions(topic)}
 
-    def records(self, chosen: Chosen) -> int:
-        """How many records there are to read through, at most."""
-        return sum(max(0, end - self._low(place)) for place, end in self._places(chosen))
+    def records(self, selection: Selection) -> int:
+        """Return the number of records to read through, at most."""
+        return sum(max(0, end - self._low(place)) for place, end in self._places(selection))
 
-    def read(self, chosen: Chosen, advance: Advance = lambda count: None) -> Iterator[Kept[Rejected]]:
-        """Those asked for, partition by partition in log order, each once although a crash may have left it twice."""
-        for place, end in self._places(chosen):
+    def read(self, selection: Selection, advance: Advance = lambda count: None) -> Iterator[Rejected[RecordT]]:
+        """Yield the selected records, partition by partition in log order, each once even if a crash left it twice."""
+        for place, end in self._places(selection):
             marks = Marks()
             for count, raw in enumerate(self._reader.read(place, self._low(place), end), 1):
-                if count % TELL_EVERY == 0:
-                    advance(TELL_EVERY)
+                if count % ADVANCE_EVERY == 0:
+                    advance(ADVANCE_EVERY)
                 name, record = self._codec.decode(raw.value)
                 if name != NAMES[self._topic] or not marks.is_new(record):
                     continue
-                kept = Kept(Coordinate(**record["source"]).id, raw.timestamp, record)
-                if chosen.takes(kept, raw.key):
-                    yield kept
+                rejected = Rejected(Coordinate(**record["source"]).id, raw.timestamp, record)
+                if selection.matches(rejected, raw.key):
+                    yield rejected
 
-    def _places(self, chosen: Chosen) -> list[tuple[TopicPartition, int]]:
-        return [(place, end) for place, end in self._ends.items() if chosen.reads(place.partition)]
+    def _places(self, selection: Selection) -> list[tuple[TopicPartition, int]]:
+        return [(place, end) for place, end in self._ends.items() if selection.reads(place.partition)]
 
     def _low(self, place: TopicPartition) -> int:
         return self._reader.bounds(place)[0]

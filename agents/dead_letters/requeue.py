@@ -1,44 +1,45 @@
-"""Sending dead letters again: their own bytes and key, to the partition where they belong."""
+"""Sends dead letters again, with their original bytes and key, to the partition of the key."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from agents.dead_letters.rejected import Advance, KeptLetter
-from agents.dead_letters.requeue_preview import Fate, Foresight, Prospect
+from agents.dead_letters.rejected import Advance, RejectedLetter
+from agents.dead_letters.requeue_preview import Preview, RequeueCheck, RequeueOutcome
 from agents.settings import Settings
 from schemas.topics import CUSTOMER_EVENTS
 from streams.errors import Unavailable
 
 HEADER = "tidecast-requeued"
-"""Kafka header of a record that was sent again: the dead letter's id. Nothing of ours reads it."""
-SENDABLE = frozenset({Fate.FINE, Fate.LATE})
-FORCED = SENDABLE | {Fate.AGAIN, Fate.CONTROL}
+"""Kafka header of a requeued record: the dead letter's id. Tidecast does not read it."""
+SENDABLE = frozenset({RequeueOutcome.FINE, RequeueOutcome.LATE})
+SENDABLE_BY_FORCE = SENDABLE | {RequeueOutcome.AGAIN, RequeueOutcome.CONTROL}
 TIMEOUT = 60.0
 
 
-def judged(
-    letters: Iterable[KeptLetter], foresight: Foresight, most: int | None
-) -> Iterator[tuple[KeptLetter, Prospect]]:
-    """Each with its prospect, at most so many."""
-    foresight.codec.begin_batch()  # all of them were published before: an id that is unknown now was so then
+def previews(
+    letters: Iterable[RejectedLetter], check: RequeueCheck, most: int | None
+) -> Iterator[tuple[RejectedLetter, Preview]]:
+    """Yield each dead letter with its preview, at most `most`."""
+    check.codec.begin_batch()  # all were published before this moment, so an id that is unknown now was unknown then
     for number, letter in enumerate(letters):
         if number == most:
             return
-        yield letter, foresight.of(letter)
+        yield letter, check.of(letter)
 
 
 class Requeuer:
-    """Sends to customer-events; a context manager that returns when the broker has everything.
+    """Sends to customer-events. A context manager; it ends when the broker has everything.
 
-    Unavailable when it does not: to do the same again does no harm to records that have an id."""
+    Raises Unavailable when the broker does not accept everything. To repeat the command does no harm: records that
+    have an id are dropped as duplicates."""
 
-    def __init__(self, settings: Settings, fates: frozenset[Fate]) -> None:
-        """`fates`: the prospects with which a record is sent; others are counted only, in `counts`."""
-        self.counts: Counter[Fate] = Counter()
+    def __init__(self, settings: Settings, outcomes: frozenset[RequeueOutcome]) -> None:
+        """`outcomes`: those with which a record is sent. `counts` counts all of them."""
+        self.counts: Counter[RequeueOutcome] = Counter()
         self._settings = settings
-        self.fates = fates
+        self.outcomes = outcomes
         self._failed: list[KafkaError] = []
         self._producer = Producer(
             {
@@ -60,17 +61,17 @@ class Requeuer:
         if left or self._failed:
             raise self._unavailable(self._failed[0] if self._failed else None)
 
-    def send(self, judged: Iterable[tuple[KeptLetter, Prospect]], advance: Advance) -> None:
-        """Send those whose fate allows it, in order; count all."""
-        for letter, prospect in judged:
-            if prospect.fate in self.fates:
-                self._produce(letter, prospect.partition)
-            self.counts[prospect.fate] += 1
+    def send(self, previews: Iterable[tuple[RejectedLetter, Preview]], advance: Advance) -> None:
+        """Send the dead letters whose expected outcome allows it, in order."""
+        for letter, preview in previews:
+            if preview.outcome in self.outcomes:
+                self._produce(letter, preview.partition)
+            self.counts[preview.outcome] += 1
             advance(1)
             if self._failed:
                 raise self._unavailable(self._failed[0])
 
-    def _produce(self, letter: KeptLetter, partition: int) -> None:
+    def _produce(self, letter: RejectedLetter, partition: int) -> None:
         place = {"key": letter.record["key"], "partition": partition, "headers": [(HEADER, letter.id.encode())]}
         while True:
             try:

@@ -1,4 +1,4 @@
-"""What would become of a dead letter that is sent again now: by the deployment in force and today's registry."""
+"""Predicts what becomes of a dead letter that is sent again now, by the deployment in force and today's registry."""
 
 import json
 import time
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from agents.dead_letters.rejected import KeptLetter
+from agents.dead_letters.rejected import RejectedLetter
 from agents.settings import Settings
 from schemas.catalog import Schema, load_schemas
 from sinks.redis.client import connect
@@ -21,8 +21,8 @@ from streams.scoring.intake import CONTROLS, OUTCOME, Intake, Taken, check_outco
 from streams.timeline import PartitionHeader
 
 
-class Fate(StrEnum):
-    """What would become of it."""
+class RequeueOutcome(StrEnum):
+    """What would become of a dead letter that is sent again."""
 
     FINE = "fine"
     LATE = "late"
@@ -31,16 +31,16 @@ class Fate(StrEnum):
     NOTHING = "nothing"
 
 
-class Prospect(NamedTuple):
-    """Where a dead letter would go, what would become of it there, and why."""
+class Preview(NamedTuple):
+    """The partition that a dead letter would go to, the expected outcome, and the reason."""
 
     partition: int
-    fate: Fate
+    outcome: RequeueOutcome
     why: str = ""
 
 
-class Foresight:
-    """Judges dead letters as scoring would now. Its use case need not be at hand: the deployment has it all."""
+class RequeueCheck:
+    """Judges dead letters as scoring would now. It needs the deployment only, not the use case's module."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Foresight:
         headers: Mapping[int, PartitionHeader],
         signing_key: bytes,
     ) -> None:
-        """`headers`: how far scoring has come in each partition."""
+        """`headers`: scoring's state of each partition."""
         definitions = json.loads(deployment.definitions)
         events: dict[str, Schema] = {
             f"{deployment.use_case}.{short}": schema for short, schema in definitions["events"].items()
@@ -63,34 +63,38 @@ class Foresight:
         self._headers = headers
 
     @classmethod
-    def now(cls, settings: Settings, deployment: Deployment, registry: SchemaRegistry) -> "Foresight":
-        """As scoring stands now. Unavailable when Redis does not answer."""
+    def now(cls, settings: Settings, deployment: Deployment, registry: SchemaRegistry) -> "RequeueCheck":
+        """Return a check against the present state of scoring. Unavailable when Redis does not answer."""
         store = RedisScoringStore(connect(**settings.redis()), deployment.epoch, settings.topic_prefix)
         found = store.positions(range(deployment.partitions))
         headers = {partition: PartitionHeader.unpack(packed) for partition, (_, packed) in found.items()}
         return cls(deployment, registry, headers, settings.signing_bytes)
 
-    def of(self, kept: KeptLetter) -> Prospect:
-        """The prospect of a dead letter. Unavailable while the registry is away."""
-        key, value = kept.record["key"], kept.value
-        partition = partition_of_key(key, self._partitions) if key else kept.record["source"]["partition"]
-        if kept.record["reason"] == DeadReason.FAILED.value and value is None:
-            return Prospect(partition, Fate.NOTHING, "a timer failed, no record: there is nothing to send again")
+    def of(self, rejected: RejectedLetter) -> Preview:
+        """Return the preview of a dead letter. Unavailable while the registry is away."""
+        key, value = rejected.record["key"], rejected.value
+        partition = partition_of_key(key, self._partitions) if key else rejected.record["source"]["partition"]
+        if rejected.record["reason"] == DeadReason.FAILED.value and value is None:
+            return Preview(partition, RequeueOutcome.NOTHING, "a timer failed, not a record: nothing can be sent again")
         header = self._headers.get(partition, PartitionHeader())
         try:
-            raw = Record(kept.record["source"]["offset"], int(time.time() * 1000), key, value)
+            raw = Record(rejected.record["source"]["offset"], int(time.time() * 1000), key, value)
             taken = self._intake.take(partition, raw, header.last_tick)
             if taken.name == OUTCOME:
                 check_outcome(self._kinds, taken.record)
         except Undecodable as refused:
-            fate = Fate.CONTROL if refused.reason is DeadReason.BAD_CONTROL else Fate.AGAIN
-            return Prospect(partition, fate, f"{refused.reason.value}: {refused.detail}")
+            outcome = RequeueOutcome.CONTROL if refused.reason is DeadReason.BAD_CONTROL else RequeueOutcome.AGAIN
+            return Preview(partition, outcome, f"{refused.reason.value}: {refused.detail}")
         if taken.name in CONTROLS:
-            return Prospect(partition, Fate.CONTROL, f"{taken.name} is a control record: only its writer may send it")
-        return self._timely(partition, taken, header)
+            return Preview(
+                partition, RequeueOutcome.CONTROL, f"{taken.name} is a control record: only its writer may send it"
+            )
+        return self._check_time(partition, taken, header)
 
-    def _timely(self, partition: int, taken: Taken, header: PartitionHeader) -> Prospect:
+    def _check_time(self, partition: int, taken: Taken, header: PartitionHeader) -> Preview:
         watermark = header.watermark(self._lateness)
         if taken.event and watermark is not None and taken.record["occurred_at"] < watermark:
-            return Prospect(partition, Fate.LATE, "it is older than the watermark by now: it will be a late event")
-        return Prospect(partition, Fate.FINE)
+            return Preview(
+                partition, RequeueOutcome.LATE, "it is older than the watermark by now: it will be a late event"
+            )
+        return Preview(partition, RequeueOutcome.FINE)

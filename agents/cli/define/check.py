@@ -1,4 +1,4 @@
-"""`tidecast check`: is a use case right?"""
+"""`tidecast check`: validate a use case."""
 
 import sys
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ COMMON = ("event_id", "customer_id", "occurred_at", "source")
 @click.command()
 @click.argument("use_case")
 def command(use_case: str) -> None:
-    """Say what USE_CASE declares, or what is wrong with it, before the first event.
+    """Show what USE_CASE declares, or what is wrong with it, before the first event.
 
     USE_CASE is the name of a shipped use case or the path of a folder or file that declares one (its usecase.py
     is run). Exit code 1 when something is wrong.
@@ -33,7 +33,7 @@ def command(use_case: str) -> None:
     for problem in problems:
         click.echo(str(problem), err=True)
     if problems:
-        click.echo(f"tidecast: {use_case} has {_some(len(problems), 'problem')}: correct the above.", err=True)
+        click.echo(f"tidecast: {use_case} has {_some(len(problems), 'problem')}: correct them.", err=True)
         sys.exit(1)
     _show(found)
 
@@ -54,7 +54,7 @@ def _show(use_case: UseCase) -> None:
     parts = (("event", use_case.events), ("feature", use_case.features), ("target", use_case.targets))
     counts = ", ".join(_some(len(things), kind) for kind, things in parts)
     console.print(
-        f"{use_case.name} is right: {counts}; {use_case.clock} clock, allowed lateness {use_case.allowed_lateness}; "
+        f"{use_case.name} is valid: {counts}; {use_case.clock} clock, allowed lateness {use_case.allowed_lateness}; "
         f"definitions {deployment_id(definitions_of(use_case))}.",
         soft_wrap=True,
     )

@@ -15,7 +15,7 @@ UNITS_MS = {"h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
 
 def _retention(_context: click.Context, _option: click.Parameter, value: str | None) -> int | None:
-    """Milliseconds, -1 for ever."""
+    """Parse a duration; return milliseconds, -1 for ever."""
     if value is None or value == "forever":
         return None if value is None else -1
     found = re.fullmatch(r"([1-9][0-9]{0,5})([hdw])", value)
@@ -38,10 +38,10 @@ def _retention(_context: click.Context, _option: click.Parameter, value: str | N
     help="How long events, predictions, examples and alerts are kept, such as 90d.  [default: forever]",
 )
 def command(use_case: str, partitions: int | None, retention: int | None) -> None:
-    """Create topics and tables, register the schemas and write the definitions of USE_CASE into the logs.
+    """Create topics and tables, register the schemas, and write the definitions of USE_CASE into the logs.
 
-    USE_CASE is the name of a shipped use case or the path of a folder or file that declares one. Nothing is
-    written when the same definitions are in force; changed ones hold from their place in the log on.
+    USE_CASE is the name of a shipped use case, or the path of a folder or file that declares one. Nothing is
+    written when the same definitions are in force. Changed definitions hold from their place in the log on.
 
     \b
     tidecast deploy telecom
@@ -59,21 +59,21 @@ def command(use_case: str, partitions: int | None, retention: int | None) -> Non
 
 
 def remember(settings: Settings, use_case: str) -> None:
-    """Let `tidecast worker` and `publish` on this data folder find the use case again."""
+    """Remember the use case in the data folder, for `tidecast worker` and `publish`."""
     reference = str(Path(use_case).resolve()) if Path(use_case).exists() else use_case
     settings.data.mkdir(parents=True, exist_ok=True)
     (settings.data / REMEMBERED).write_text(reference + "\n", encoding="utf-8")
 
 
 def show(done: Deployed) -> None:
-    """Say what was done."""
+    """Print what was done."""
     now = done.deployment
     if done.topics:
         click.echo(f"Created {len(done.topics)} topics, customer-events with {now.partitions} partitions.")
     for change in done.changes:
         click.echo(f"  {change}")
     if done.changes:
-        click.echo("Workers of the definitions before end when they come to this place in the log: start new ones.")
+        click.echo("Workers with the former definitions end when they reach this place in the log: start new ones.")
     for warning in done.warnings:
         click.echo(f"Warning: {warning}", err=True)
     targets = ", ".join(f"{name} ({number})" for name, number in now.target_partitions.items())

@@ -1,4 +1,4 @@
-"""`tidecast init`: a use case to start from."""
+"""`tidecast init`: create a use case to start from."""
 
 import csv
 import io
@@ -20,11 +20,11 @@ STARTER = {
 }
 CUSTOMERS = 300
 WEEKS = 104
-"""Length of the sample: its horizons of 13 weeks close several times over."""
+"""Days of the sample: horizons of 13 weeks close several times within it."""
 
 
 class InitError(TidecastError):
-    """The use case cannot be written there."""
+    """The use case cannot be written to that place."""
 
 
 @click.command()
@@ -32,7 +32,7 @@ class InitError(TidecastError):
 def command(folder: Path) -> None:
     """Write a use case to start from into DIR: declarations, event schemas, sample events and their mapping.
 
-    Nothing that exists is overwritten.
+    Existing files are not overwritten.
 
     \b
     tidecast init myshop
@@ -50,7 +50,7 @@ def command(folder: Path) -> None:
 
 
 def write_starter(folder: Path) -> None:
-    """Write all files, or none and raise InitError when one exists already."""
+    """Write all files; raise InitError, and write none, when one exists already."""
     words = {"name": namespace_of(folder), "folder": str(folder)}
     starter = resources.files("agents.cli.define") / "starter"
     files = {to: Template((starter / of).read_text("utf-8")).substitute(words) for to, of in STARTER.items()}
@@ -67,7 +67,7 @@ def write_starter(folder: Path) -> None:
 
 
 def namespace_of(folder: Path) -> str:
-    """The folder's name as an Avro namespace."""
+    """Return the folder's name as an Avro namespace."""
     name = re.sub(r"[^a-z0-9]+", "_", folder.resolve().name.lower()).strip("_")[:50]
     if not name or name == "tidecast":
         return "myshop"
@@ -75,7 +75,7 @@ def namespace_of(folder: Path) -> str:
 
 
 def sample() -> str:
-    """Two years of purchases as CSV, always the same: customers buy at a pace of their own until one day they don't."""
+    """Return two years of purchases as CSV, always the same. Each customer buys at its own pace, then stops."""
     chance = random.Random(1)
     start, end = datetime(2024, 1, 1, tzinfo=UTC), timedelta(weeks=WEEKS)
     rows = []

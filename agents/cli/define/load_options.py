@@ -1,4 +1,4 @@
-"""The options of `tidecast size`, and the load that they describe."""
+"""The options of `tidecast size`, and the load they describe."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ SUFFIXES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 
 
 class Number(click.ParamType):
-    """A finite number with an optional suffix k, M or G: 5000, 5k, 1.5M."""
+    """A number option with an optional suffix k, M or G: 5000, 5k, 1.5M."""
 
     name = "number"
 
@@ -26,7 +26,7 @@ class Number(click.ParamType):
         self._least, self._most = least, most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """As click asks."""
+        """Parse the text; see click.ParamType.convert."""
         if isinstance(value, str):
             found = re.fullmatch(r"([0-9_.+-]+(?:e[0-9+-]+)?)([kmg]?)", value.strip().lower())
             try:
@@ -47,13 +47,13 @@ SHARE = Number(0, 1)
 
 
 def multiples(_context: click.Context, _option: click.Parameter, value: str | None) -> list[float]:
-    """`10,100` as numbers."""
+    """Parse `10,100` to numbers."""
     convert = Number(LEAST, 1e6).convert
     return [convert(part, None, None) for part in value.split(",")] if value else []
 
 
 def mix_of(_context: click.Context, _option: click.Parameter, values: Sequence[str]) -> dict[str, float]:
-    """`Call=0.8` as {"Call": 0.8}."""
+    """Parse `Call=0.8` to {"Call": 0.8}."""
     found = {}
     for value in values:
         event, equals, share = value.partition("=")
@@ -77,10 +77,10 @@ def _options(*options: Callable[..., Any]) -> Callable[[Callable[..., None]], Ca
 
 
 COMING = _options(
-    _option("--events", SOME, "1000", "Events per second, mean."),
-    _option("--peak", ONE_OR_MORE, "3", "The busiest minutes over that mean."),
+    _option("--events", SOME, "1000", "Mean events per second."),
+    _option("--peak", ONE_OR_MORE, "3", "Peak load as a multiple of the mean."),
     _option("--customers", SOME, "1M", "Customers ever seen."),
-    _option("--active", Number(LEAST, 1), "0.5", "Share of them that is active."),
+    _option("--active", Number(LEAST, 1), "0.5", "Share of customers that is active."),
     _option("--customer-days", SOME, "365", "Days since a customer's first event."),
     _option("--event-bytes", SOME, "84", "Bytes of an event in Avro."),
     _option("--hottest", SHARE, "0", "Share of the events that the busiest customer has."),
@@ -88,15 +88,15 @@ COMING = _options(
     _option("--tick", Number(0.001), "0.25", "Seconds from tick to tick of a partition."),
 )
 ASKED = _options(
-    _option("--targets", click.IntRange(1, 16), 2, "Targets, all alike."),
+    _option("--targets", click.IntRange(1, 16), 2, "Number of targets, all alike."),
     _option("--linear", click.IntRange(0, 100), 1, "Logistic or linear arms per target."),
     _option("--trees", click.IntRange(0, 100), 0, "Hoeffding trees per target."),
     _option("--forests", click.IntRange(0, 100), 0, "Forests per target."),
     _option("--forest-trees", click.IntRange(1, 1000), 10, "Trees of a forest."),
-    _option("--naive", click.IntRange(0, 100), 1, "Naive forecasts per target."),
+    _option("--naive", click.IntRange(0, 100), 1, "Baselines per target."),
     _option("--questions", NONE_OR_SOME, "0.1", "Questions per event and target."),
     _option("--schedule", NONE_OR_SOME, "0", "Questions per day, active customer and target."),
-    _option("--observe", SHARE, "0.1", "Share of the questions whose outcome is awaited."),
+    _option("--observe", SHARE, "0.1", "Share of the questions that are observed."),
     _option("--horizon", SOME, "14", "Days until the outcome is known."),
     _option("--serve-every", ONE_OR_MORE, "1000", "Examples from one served version to the next."),
 )
@@ -111,35 +111,35 @@ KEPT = _options(
 )
 MACHINES = _options(
     _option("--node-cores", SOME, "8", "Cores of a broker's or ClickHouse's machine."),
-    _option("--node-disk-tb", SOME, "4", "Its disk, 10^12 bytes."),
+    _option("--node-disk-tb", SOME, "4", "Disk of such a machine, TB (10^12 bytes)."),
     _option("--redis-shard-gib", SOME, "16", "Data in one Redis."),
     _option("--cache-customers", click.IntRange(0), 50_000, "TIDECAST_CACHE_CUSTOMERS."),
-    _option("--core-hour", NONE_OR_SOME, EXAMPLES.core_hour, "Price, an example: put in yours."),
-    _option("--memory-gb-month", NONE_OR_SOME, EXAMPLES.memory_gb_month, "Price, an example: put in yours."),
-    _option("--disk-gb-month", NONE_OR_SOME, EXAMPLES.disk_gb_month, "Price, an example: put in yours."),
+    _option("--core-hour", NONE_OR_SOME, EXAMPLES.core_hour, "Price; the default is an example."),
+    _option("--memory-gb-month", NONE_OR_SOME, EXAMPLES.memory_gb_month, "Price; the default is an example."),
+    _option("--disk-gb-month", NONE_OR_SOME, EXAMPLES.disk_gb_month, "Price; the default is an example."),
 )
 BY_DECLARATION = (
     *("targets", "linear", "trees", "forests", "forest_trees", "naive", "questions", "schedule", "observe"),
     *("horizon", "serve_every", "features", "tick"),
 )
-"""Options whose place a use case takes."""
+"""Options that a use case replaces."""
 
 
 def refuse_both(context: click.Context) -> None:
-    """Wrong usage, when options say what a use case declares."""
+    """Raise a usage error when options contradict --use-case."""
     for name in BY_DECLARATION:
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--{name.replace('_', '-')} and --use-case exclude each other: it declares that.")
+            raise click.UsageError(f"--{name.replace('_', '-')} and --use-case exclude each other.")
 
 
 def alike(given: Mapping[str, Any]) -> tuple[TargetLoad, ...]:
-    """So many targets as the options describe one."""
+    """Return the targets that the options describe."""
     arms = [ArmLoad(f"linear{n}", "linear") for n in range(given["linear"])]
     arms += [ArmLoad(f"tree{n}", "tree") for n in range(given["trees"])]
     arms += [ArmLoad(f"forest{n}", "forest_tree", given["forest_trees"]) for n in range(given["forests"])]
     arms += [ArmLoad(f"naive{n}", "naive") for n in range(given["naive"])]
     if not arms:
-        raise click.UsageError("Nothing answers: give at least one of --linear, --trees, --forests, --naive.")
+        raise click.UsageError("No arm answers: give at least one of --linear, --trees, --forests, --naive.")
     return tuple(
         TargetLoad(
             name=f"target{number}",
@@ -156,15 +156,15 @@ def alike(given: Mapping[str, Any]) -> tuple[TargetLoad, ...]:
 
 
 def declared_load(given: Mapping[str, Any], ref: str, mix: Mapping[str, float]) -> tuple[Load, list[str]]:
-    """The load of a use case, and what is assumed of it."""
+    """Return the load of a use case, and the assumptions made."""
     declared = load_use_case(ref)
     targets = targets_of(declared, mixed(declared, mix))
-    tick = duration_ms(declared.tick_every) / 1000  # an external clock's publisher is free to tick otherwise
+    tick = duration_ms(declared.tick_every) / 1000  # the publisher of an external clock may tick at another interval
     return load_of(given, targets, len(declared.features), tick), assumptions(declared, mix)
 
 
 def load_of(given: Mapping[str, Any], targets: tuple[TargetLoad, ...], features: int, tick: float) -> Load:
-    """The load that the options describe, with these targets."""
+    """Return the load that the options describe, with these targets."""
     same = {name: given[name] for name in ("customer_days", "event_bytes", "consumers", "growth")}
     same |= {name: given[name] for name in ("kafka_days", "clickhouse_days")}
     same |= {name: given[name] for name in ("kafka_copies", "redis_copies", "clickhouse_copies")}

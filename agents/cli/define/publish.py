@@ -1,4 +1,4 @@
-"""`tidecast publish`: events from a file."""
+"""`tidecast publish`: publish events from a file."""
 
 import sys
 import time
@@ -30,11 +30,11 @@ from streams.usecases import load_use_case
 
 DAY_MS = 86_400_000
 SOME_REJECTED = 3
-"""Exit code with --strict when rows were rejected."""
+"""Exit code with --strict when rows are rejected."""
 
 
 def _parsed(parse: Any) -> Any:
-    """A click callback that turns a text into what `parse` makes of it."""
+    """Return a click callback that parses an option's text with `parse`."""
 
     def callback(_context: click.Context, _option: click.Parameter, value: str | None) -> Any:
         try:
@@ -55,19 +55,24 @@ FULL_SPEED = (
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--mapping", required=True, type=click.Path(path_type=Path), help="TOML file: columns to fields.")
 @click.option("--use-case", metavar="REF", help="Name or path.  [default: the one that is deployed]")
-@click.option("--rate", callback=_parsed(parse_rate), metavar="N/s", help="Records per second.")
-@click.option("--speed", callback=_parsed(parse_speed), metavar="FACTORx", help="Pace of event time, times a factor.")
+@click.option("--rate", callback=_parsed(parse_rate), metavar="N/s", help="Most records per second.")
+@click.option(
+    "--speed",
+    callback=_parsed(parse_speed),
+    metavar="FACTORx",
+    help="Event time over real time, such as 86400x.",
+)
 @click.option(
     "--until",
     callback=_parsed(time_converter(None, UTC)),
     metavar="TIME",
-    help="Let the clock go on to there after the last row, so that horizons close (ISO 8601, UTC).",
+    help="Advance the clock to this time after the last row, so that horizons close (ISO 8601, UTC).",
 )
 @click.option(
     "--latest",
     callback=_parsed(time_converter(None, UTC)),
     metavar="TIME",
-    help="Rows later than that do not fit, where the clock is external.  [default: a day from now]",
+    help="Reject rows later than this where the clock is external.  [default: a day from now]",
 )
 @click.option(
     "--tick-every",
@@ -75,11 +80,11 @@ FULL_SPEED = (
     default="1d",
     show_default=True,
     metavar="SPAN",
-    help="Event time from tick to tick, such as 1h.",
+    help="Event time between ticks, such as 1h.",
 )
-@click.option("--rejects", type=click.Path(path_type=Path), help="Write rows that do not fit here (JSON lines).")
-@click.option("--strict", is_flag=True, help=f"Exit code {SOME_REJECTED} when a row does not fit.")
-@click.option("--dry-run", is_flag=True, help="Check all rows, publish nothing; with --use-case needs no servers.")
+@click.option("--rejects", type=click.Path(path_type=Path), help="Write rejected rows to this file (JSON lines).")
+@click.option("--strict", is_flag=True, help=f"Exit code {SOME_REJECTED} when a row is rejected.")
+@click.option("--dry-run", is_flag=True, help="Check all rows, publish nothing; with --use-case without servers.")
 def command(
     file: Path,
     mapping: Path,
@@ -95,8 +100,8 @@ def command(
 ) -> None:
     """Publish the rows of FILE (.csv, .jsonl, .parquet; .gz may follow) as events, in event-time order.
 
-    All rows are read and checked first. Where the use case's clock is external, its ticks are written too. The same
-    file published again has the same event ids, so nothing is counted twice.
+    All rows are read and checked first. Where the use case's clock is external, its ticks are published as well. A
+    file that is published again has the same event ids, so nothing is counted twice.
 
     \b
     A mapping:
@@ -143,7 +148,8 @@ def command(
 
 
 def _latest(latest: int | None, until: int | None, known: Published) -> int | None:
-    """Until when rows are taken: one placeholder such as 9999-12-31 would end an external clock's time for ever."""
+    """Return the latest time that rows may have. One placeholder such as 9999-12-31 would move an external clock there
+    for ever."""
     if known.clock != "external":
         return None
     return latest if latest is not None else max(int(time.time() * 1000) + DAY_MS, until or 0)
@@ -184,7 +190,7 @@ def _tell(file: Path, report: Report, dry_run: bool, clock: str) -> None:
     for number, reason in report.reasons:
         click.echo(f"line {number}: {reason}", err=True)
     if report.rejected > len(report.reasons):
-        click.echo(f"… and {report.rejected - len(report.reasons)} more rows do not fit", err=True)
+        click.echo(f"… and {report.rejected - len(report.reasons)} more rejected rows", err=True)
     what = f"{file}: {report.rows:,} rows, {report.rejected:,} rejected"
     if dry_run:
         click.echo(f"{what}; {report.records:,} records would be published.")

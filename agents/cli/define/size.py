@@ -1,4 +1,4 @@
-"""`tidecast size`: from a load to cores, memory, partitions, bytes and money."""
+"""`tidecast size`: estimate cores, memory, partitions, bytes and money for a load."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -31,8 +31,14 @@ from agents.sizing.report import COMPUTE_HEADS, STORAGE_HEADS, comparison, compu
 
 @click.command()
 @click.option("--use-case", metavar="REF", help="Name or path: targets, arms and features are the declared ones.")
-@click.option("--mix", multiple=True, metavar="EVENT=SHARE", callback=mix_of, help="Of a use case's events.")
-@click.option("--times", metavar="N,N", callback=multiples, help="Also this many times events and customers.")
+@click.option(
+    "--mix",
+    multiple=True,
+    metavar="EVENT=SHARE",
+    callback=mix_of,
+    help="Share of an event type.",
+)
+@click.option("--times", metavar="N,N", callback=multiples, help="Estimate also for multiples of events and customers.")
 @click.option("--json", "plain", is_flag=True, help="One JSON object.")
 @COMING
 @ASKED
@@ -50,7 +56,7 @@ def command(
 ) -> None:
     """Estimate what a load needs: cores, workers, partitions, bytes in Redis, Kafka and ClickHouse, and money.
 
-    Nothing is connected to. The formulas and the constants behind them are in docs/sizing.md.
+    The command connects to nothing. docs/sizing.md has the formulas and their constants.
 
     \b
     tidecast size --events 5k --customers 2M
@@ -63,7 +69,7 @@ def command(
     notes: list[str] = []
     if use_case is None:
         if mix:
-            raise click.UsageError("--mix belongs to --use-case.")
+            raise click.UsageError("--mix needs --use-case.")
         load = load_of(given, alike(given), given["features"], given["tick"])
     else:
         refuse_both(context)
@@ -77,10 +83,11 @@ def command(
     guessed = [each.name for each in measured if each.provisional]
     if guessed:
         notes.append(
-            f"{len(guessed)} of {len(measured)} constants are provisional (docs/sizing.md): orders of magnitude."
+            f"{len(guessed)} of {len(measured)} constants are provisional (docs/sizing.md): "
+            "this is an order of magnitude."
         )
     if plain:
-        click.echo(as_json(_told(estimates, constants, hardware, notes, guessed)))
+        click.echo(as_json(_as_dict(estimates, constants, hardware, notes, guessed)))
     else:
         _show(estimates, constants, hardware, notes)
 
@@ -88,10 +95,10 @@ def command(
 Estimates = Sequence[tuple[float, Estimate]]
 
 
-def _told(
+def _as_dict(
     estimates: Estimates, constants: Constants, hardware: Hardware, notes: Sequence[str], guessed: Sequence[str]
 ) -> dict[str, Any]:
-    """The JSON form."""
+    """Return the JSON form of the estimates."""
     now = estimates[0][1]
     told = []
     for factor, found in estimates:
@@ -109,7 +116,7 @@ def _told(
 
 
 def _lists(value: Any) -> Any:
-    """Tuples as lists, all the way down."""
+    """Turn tuples into lists, recursively."""
     if isinstance(value, dict):
         return {key: _lists(item) for key, item in value.items()}
     return [_lists(item) for item in value] if isinstance(value, list | tuple) else value

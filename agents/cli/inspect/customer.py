@@ -1,4 +1,4 @@
-"""`tidecast customer`: what is known of one customer, and what was predicted."""
+"""`tidecast customer`: show what is known of one customer, and the latest predictions."""
 
 import sys
 from collections import Counter
@@ -24,14 +24,14 @@ from streams.targets.observations import Observations
 from streams.timeline import PartitionHeader
 
 CHUNK = 10_000
-"""Records read at once, going backwards."""
+"""Records read at once while reading backwards."""
 FURTHEST = 200_000
-"""Records of the partition looked through for predictions before giving up."""
+"""Records of the partition that are searched for predictions before giving up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A customer's state. clock: of the features, ms; open: observations that wait, per target."""
+    """A customer's state. clock: the time of the features, ms; open: open observations per target."""
 
     customer_id: str
     partition: int
@@ -58,7 +58,7 @@ def command(customer_id: str, use_case: str | None, most: int, plain: bool) -> N
     known = known_of(wiring, customer_id)
     if known is None:
         click.echo(
-            f"Nothing is known of customer {customer_id!r}; check the id, or the lag (tidecast status).", err=True
+            f"There is no state of customer {customer_id!r}; check the id, or the lag (tidecast status).", err=True
         )
         sys.exit(1)
     with LogReader(settings) as reader:
@@ -70,7 +70,7 @@ def command(customer_id: str, use_case: str | None, most: int, plain: bool) -> N
 
 
 def known_of(wiring: Wiring, customer_id: str) -> Known | None:
-    """The customer's state, with features as of the last tick of the partition; None when there is none."""
+    """Return the customer's state, with features as of the partition's last tick; None when there is none."""
     partition = partition_of(customer_id, wiring.deployment.partitions)
     store = wiring.scoring_store
     found = store.load({partition: [customer_id]})[partition][customer_id]
@@ -87,7 +87,7 @@ def known_of(wiring: Wiring, customer_id: str) -> Known | None:
 
 
 def latest_predictions(wiring: Wiring, reader: LogReader, customer_id: str, most: int) -> list[PredictionRecord]:
-    """The customer's latest predictions, newest first, from the end of the customer's partition."""
+    """Return the customer's latest predictions, newest first, read from the end of the customer's partition."""
     place = TopicPartition(PREDICTIONS, partition_of(customer_id, wiring.deployment.partitions))
     low, end = reader.bounds(place)
     key, found = customer_id.encode(), dict[str, PredictionRecord]()

@@ -1,4 +1,4 @@
-"""`tidecast dead-letters`: what could not be processed, and sending it again."""
+"""`tidecast dead-letters`: show records that could not be processed, and send them again."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from agents.cli.options import choosing, decoded, newest, one_id, only, several_ids, show_value, told
+from agents.cli.options import decoded, newest, one_id, only, selection_options, several_ids, show_value, to_json
 from agents.cli.progress import bar
-from agents.dead_letters.rejected import Chosen, KeptLetter, KeptReader, key_text, kind_of
-from agents.dead_letters.requeue import FORCED, SENDABLE, Requeuer, judged
-from agents.dead_letters.requeue_preview import Fate, Foresight
+from agents.dead_letters.rejected import RejectedLetter, RejectedReader, Selection, key_text, kind_of
+from agents.dead_letters.requeue import SENDABLE, SENDABLE_BY_FORCE, Requeuer, previews
+from agents.dead_letters.requeue_preview import RequeueCheck, RequeueOutcome
 from agents.formatting import as_json, moment
 from agents.kafka.log_reader import LogReader
 from agents.kafka.schema_registry import HttpRegistry
@@ -23,14 +23,14 @@ from schemas.topics import CUSTOMER_EVENTS, DEAD_LETTERS
 from streams.avro.codec import Codec
 from streams.errors import DeadReason, SettingError
 
-FATES = {
-    Fate.FINE: "would be accepted, or dropped as a duplicate",
-    Fate.LATE: "would be a late event: kept, but it changes no state",
-    Fate.AGAIN: "would be a dead letter again",
-    Fate.CONTROL: "is or pretends to be a control record",
-    Fate.NOTHING: "holds no record",
+OUTCOMES = {
+    RequeueOutcome.FINE: "would be accepted, or dropped as a duplicate",
+    RequeueOutcome.LATE: "would be a late event: kept, but it changes no state",
+    RequeueOutcome.AGAIN: "would be a dead letter again",
+    RequeueOutcome.CONTROL: "is a control record, or claims to be one",
+    RequeueOutcome.NOTHING: "contains no record",
 }
-HARMLESS = "What was accepted before is dropped by its id, as long as that is among its customer's last 256."
+HARMLESS = "Events that were accepted before are dropped by their id, as long as it is among their customer's last 256."
 REASONS = [reason.value for reason in DeadReason]
 reasons = click.option(
     "--reason",
@@ -58,14 +58,14 @@ def command() -> None:
 
 @command.command("list")
 @reasons
-@choosing
+@selection_options
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(0), metavar="N", help="Show the newest N.")
 @click.option("--json", "plain", is_flag=True, help="One JSON object.")
 def list_them(kinds: tuple[str, ...], limit: int, plain: bool, **where: Any) -> None:
     """Count dead letters by reason, and show the newest.
 
-    Those that were requeued stay in the list: a dead letter is a fact. Of what was sent again, the header
-    tidecast-requeued in customer-events tells the dead letter's id.
+    Requeued dead letters stay in the list: a dead letter is a fact. In customer-events, the header
+    tidecast-requeued of a record that was sent again names the dead letter.
 
     \b
     tidecast dead-letters list
@@ -74,14 +74,14 @@ def list_them(kinds: tuple[str, ...], limit: int, plain: bool, **where: Any) -> 
     """
     counts: Counter[str] = Counter()
 
-    def counted(kept: Iterator[KeptLetter]) -> Iterator[KeptLetter]:
-        for letter in kept:
+    def counted(found_letters: Iterator[RejectedLetter]) -> Iterator[RejectedLetter]:
+        for letter in found_letters:
             counts[kind_of(letter)] += 1
             yield letter
 
-    chosen = Chosen(kinds, **where)
-    with _letters(load_settings()) as letters, bar("reading", letters.records(chosen)) as advance:
-        found = newest(counted(letters.read(chosen, advance)), limit)
+    selection = Selection(kinds, **where)
+    with _letters(load_settings()) as letters, bar("reading", letters.records(selection)) as advance:
+        found = newest(counted(letters.read(selection, advance)), limit)
     if plain:
         click.echo(as_json({"counts": dict(counts.most_common()), "letters": [_brief(letter) for letter in found]}))
         return
@@ -98,7 +98,7 @@ def list_them(kinds: tuple[str, ...], limit: int, plain: bool, **where: Any) -> 
 @one_id
 @click.option("--json", "plain", is_flag=True, help="One JSON object.")
 def show(id: str, plain: bool) -> None:
-    """Show all of dead letter ID: its bytes, and what today's registry makes of them.
+    """Show dead letter ID whole: its bytes, and what they decode to by today's registry.
 
     \b
     tidecast dead-letters show 1767225600.3.81233.0
@@ -106,14 +106,14 @@ def show(id: str, plain: bool) -> None:
     """
     settings = load_settings()
     with _letters(settings) as letters, HttpRegistry(settings) as registry:
-        letter = only(letters.read(Chosen(ids=frozenset((id,)))), id, "dead-letters")
+        letter = only(letters.read(Selection(ids=frozenset((id,)))), id, "dead-letters")
         today = decoded(Codec(registry, load_schemas()).decode, letter.value)
     if plain:
-        click.echo(as_json(told(letter, today)))
+        click.echo(as_json(to_json(letter, today)))
         return
     record = letter.record
     click.echo(f"id          {letter.id}\nplace       {letter.place}")
-    click.echo(f"sent        {moment(record['timestamp'])}\nset aside   {moment(letter.at)}")
+    click.echo(f"sent        {moment(record['timestamp'])}\nrejected    {moment(letter.at)}")
     click.echo(f"reason      {record['reason']}: {record['detail']}")
     click.echo(f"key         {key_text(record['key'])}" + (f" (0x{record['key'].hex()})" if record["key"] else ""))
     show_value(letter.value, today)
@@ -122,10 +122,10 @@ def show(id: str, plain: bool) -> None:
 @command.command()
 @several_ids
 @reasons
-@choosing
+@selection_options
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="At most N, partition by partition, oldest first.")
-@click.option("--force", is_flag=True, help="Also what would fail again, and control records.")
-@click.option("--dry-run", is_flag=True, help="Say what would become of them, send nothing.")
+@click.option("--force", is_flag=True, help="Send also records that would fail again, and control records.")
+@click.option("--dry-run", is_flag=True, help="Show what would become of them; send nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def requeue(
     ids: tuple[str, ...],
@@ -140,11 +140,12 @@ def requeue(
 
     They go to customer-events with their original bytes and key, into the partition of the key.
 
-    First each is judged by the deployment in force, today's registry and the time its partition has reached: what
-    would certainly be a dead letter again is not sent. What is older than the watermark by now will be a late event.
-    To requeue twice is harmless for records with an id: the second one is dropped as a duplicate, as long as the id is
-    among the customer's last 256. Exit code 0 when done, 1 when Kafka, Redis or the registry is away, an id is unknown,
-    or you say no.
+    Each is first checked against the deployment in force, today's registry and the time that its partition has
+    reached. A record that would certainly be a dead letter again is not sent. One that is older than the watermark by
+    now becomes a late event. Requeueing twice is harmless for records with an id: the second one is dropped as a
+    duplicate, as long as the id is among the customer's last 256.
+
+    Exit code 0 when done, 1 when Kafka, Redis or the registry is away, an id is unknown, or you say no.
 
     \b
     tidecast dead-letters requeue --reason unknown_schema --since 1d --dry-run
@@ -152,64 +153,66 @@ def requeue(
     tidecast dead-letters requeue 1767225600.3.81233.0 1767225600.3.81240.0 --yes
     """
     if ids and limit is not None:
-        raise click.UsageError("give ids, or --limit with what chooses them: --reason, --since, --customer …")
+        raise click.UsageError("give either ids, or --limit with a selection: --reason, --since, --customer …")
     settings = load_settings()
-    chosen = Chosen(kinds, ids=frozenset(ids), **where)
+    selection = Selection(kinds, ids=frozenset(ids), **where)
     with _letters(settings) as letters, HttpRegistry(settings) as registry:
-        foresight = Foresight.now(settings, required_deployment(settings), registry)
-        fates = _survey(letters, chosen, foresight, limit)
-        _refuse_unknown(ids, sum(fates.values()))
-        sendable = sum(count for fate, count in fates.items() if fate in (FORCED if force else SENDABLE))
+        check = RequeueCheck.now(settings, required_deployment(settings), registry)
+        outcomes = _survey(letters, selection, check, limit)
+        _refuse_unknown(ids, sum(outcomes.values()))
+        sendable = sum(
+            count for outcome, count in outcomes.items() if outcome in (SENDABLE_BY_FORCE if force else SENDABLE)
+        )
         if dry_run or not sendable:
             click.echo(f"{sendable:,} would be sent." if dry_run else "There is nothing to send.")
             return
         if not yes:
             click.confirm(f"Send {sendable:,} to {settings.topic(CUSTOMER_EVENTS)}? {HARMLESS}", abort=True)
-        with bar("sending", sum(fates.values())) as advance:
-            requeuer = Requeuer(settings, FORCED if force else SENDABLE)
+        with bar("sending", sum(outcomes.values())) as advance:
+            requeuer = Requeuer(settings, SENDABLE_BY_FORCE if force else SENDABLE)
             with requeuer:
-                requeuer.send(judged(letters.read(chosen), foresight, limit), advance)
-    sent = sum(count for fate, count in requeuer.counts.items() if fate in requeuer.fates)
+                requeuer.send(previews(letters.read(selection), check, limit), advance)
+    sent = sum(count for outcome, count in requeuer.counts.items() if outcome in requeuer.outcomes)
     click.echo(f"{sent:,} sent, {requeuer.counts.total() - sent:,} left out.")
 
 
 def _survey(
-    letters: KeptReader[DeadLetterRecord], chosen: Chosen, foresight: Foresight, limit: int | None
-) -> Counter[Fate]:
-    """Count and tell what would become of them."""
-    counts: Counter[tuple[Fate, str]] = Counter()
-    examples: dict[tuple[Fate, str], str] = {}
-    with bar("judging", letters.records(chosen)) as advance:
-        for letter, prospect in judged(letters.read(chosen, advance), foresight, limit):
-            kind = (prospect.fate, kind_of(letter))
+    letters: RejectedReader[DeadLetterRecord], selection: Selection, check: RequeueCheck, limit: int | None
+) -> Counter[RequeueOutcome]:
+    """Count the expected outcomes and print them."""
+    counts: Counter[tuple[RequeueOutcome, str]] = Counter()
+    examples: dict[tuple[RequeueOutcome, str], str] = {}
+    with bar("judging", letters.records(selection)) as advance:
+        for letter, preview in previews(letters.read(selection, advance), check, limit):
+            kind = (preview.outcome, kind_of(letter))
             counts[kind] += 1
-            examples.setdefault(kind, f"{letter.id}: {prospect.why}" if prospect.why else "")
+            examples.setdefault(kind, f"{letter.id}: {preview.why}" if preview.why else "")
     click.echo(f"{counts.total():,} dead letters")
-    for (fate, reason), count in counts.most_common():
-        click.echo(f"  {count:>10,} {reason:<16} {FATES[fate]}")
-        if fate is not Fate.FINE:
-            click.echo(f"             such as {examples[fate, reason]}")
-    fates: Counter[Fate] = Counter()
-    for (fate, _), count in counts.items():
-        fates[fate] += count
-    return fates
+    for (outcome, reason), count in counts.most_common():
+        click.echo(f"  {count:>10,} {reason:<16} {OUTCOMES[outcome]}")
+        if outcome is not RequeueOutcome.FINE:
+            click.echo(f"             for example {examples[outcome, reason]}")
+    outcomes: Counter[RequeueOutcome] = Counter()
+    for (outcome, _), count in counts.items():
+        outcomes[outcome] += count
+    return outcomes
 
 
 def _refuse_unknown(ids: tuple[str, ...], found: int) -> None:
     missing = len(set(ids)) - found
     if ids and missing > 0:
         raise SettingError(
-            f"{missing} of {len(set(ids))} ids not found here, or not chosen by the other options; nothing is sent."
+            f"{missing} of {len(set(ids))} ids were not found, or are excluded by the other options; nothing was sent."
         )
 
 
 @contextmanager
-def _letters(settings: Settings) -> Iterator[KeptReader[DeadLetterRecord]]:
+def _letters(settings: Settings) -> Iterator[RejectedReader[DeadLetterRecord]]:
     with LogReader(settings) as reader, HttpRegistry(settings) as registry:
-        yield KeptReader(reader, Codec(registry, load_schemas()), DEAD_LETTERS)
+        yield RejectedReader(reader, Codec(registry, load_schemas()), DEAD_LETTERS)
 
 
-def _brief(letter: KeptLetter) -> dict[str, Any]:
+def _brief(letter: RejectedLetter) -> dict[str, Any]:
     return {
         "id": letter.id,
         "set_aside_at": moment(letter.at),

@@ -1,4 +1,4 @@
-"""`tidecast late-events`: events that came after their time had passed."""
+"""`tidecast late-events`: show events that arrived after the watermark had passed them."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from agents.cli.options import choosing, decoded, newest, one_id, only, show_value, told
+from agents.cli.options import decoded, newest, one_id, only, selection_options, show_value, to_json
 from agents.cli.progress import bar
-from agents.dead_letters.rejected import Chosen, KeptEvent, KeptReader, kind_of
+from agents.dead_letters.rejected import RejectedEvent, RejectedReader, Selection, kind_of
 from agents.formatting import as_json, moment, span
 from agents.kafka.log_reader import LogReader
 from agents.kafka.schema_registry import HttpRegistry
@@ -22,12 +22,12 @@ from streams.avro.codec import Codec
 
 @click.group()
 def command() -> None:
-    """Look at late events: those that were older than their partition's watermark when they came.
+    """Look at late events: events that were older than their partition's watermark when they arrived.
 
-    They are kept (90 days in the topic, and in ClickHouse) and counted, and never change a feature, a prediction or a
-    label: what was answered without them stays as it was. So there is nothing to requeue: time does not go back, and an
-    event sent again would be late again. When many come, raise `allowed_lateness` of the use case and deploy it: it
-    holds for the events after that, at the price that horizons close later.
+    They are kept (90 days in the topic, and in ClickHouse) and counted. They never change a feature, a prediction or
+    a label. There is nothing to requeue: time does not go back, and an event sent again would be late again. If there
+    are many, raise `allowed_lateness` of the use case and deploy it. That holds for later events; horizons then close
+    later as well.
 
     \b
     tidecast late-events list --since 1d
@@ -37,7 +37,7 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--type", "kinds", multiple=True, metavar="NAME", help="Only of this event type, such as Purchase.")
-@choosing
+@selection_options
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(0), metavar="N", help="Show the newest N.")
 @click.option("--json", "plain", is_flag=True, help="One JSON object.")
 def list_them(kinds: tuple[str, ...], limit: int, plain: bool, **where: Any) -> None:
@@ -50,20 +50,20 @@ def list_them(kinds: tuple[str, ...], limit: int, plain: bool, **where: Any) -> 
     counts: Counter[str] = Counter()
     latest: dict[str, int] = {}
 
-    def counted(kept: Iterator[KeptEvent]) -> Iterator[KeptEvent]:
-        for event in kept:
+    def counted(found_events: Iterator[RejectedEvent]) -> Iterator[RejectedEvent]:
+        for event in found_events:
             kind = kind_of(event)
             counts[kind] += 1
             latest[kind] = max(latest.get(kind, 0), _lateness(event))
             yield event
 
-    chosen = Chosen(kinds, **where)
-    with _events(load_settings()) as events, bar("reading", events.records(chosen)) as advance:
-        found = newest(counted(events.read(chosen, advance)), limit)
+    selection = Selection(kinds, **where)
+    with _events(load_settings()) as events, bar("reading", events.records(selection)) as advance:
+        found = newest(counted(events.read(selection, advance)), limit)
     if plain:
         late_by = {kind: latest[kind] for kind in counts}
-        told = {"counts": dict(counts.most_common()), "latest_by_ms": late_by, "events": [_brief(e) for e in found]}
-        click.echo(as_json(told))
+        shown = {"counts": dict(counts.most_common()), "latest_by_ms": late_by, "events": [_brief(e) for e in found]}
+        click.echo(as_json(shown))
         return
     click.echo(f"{counts.total():,} late events")
     for kind, count in counts.most_common():
@@ -80,20 +80,20 @@ def list_them(kinds: tuple[str, ...], limit: int, plain: bool, **where: Any) -> 
 @one_id
 @click.option("--json", "plain", is_flag=True, help="One JSON object.")
 def show(id: str, plain: bool) -> None:
-    """Show all of late event ID, with its original bytes and fields.
+    """Show late event ID whole, with its original bytes and fields.
 
     \b
     tidecast late-events show 1767225600.3.81233.0 --json
     """
     settings = load_settings()
     with _events(settings) as events, HttpRegistry(settings) as registry:
-        event = only(events.read(Chosen(ids=frozenset((id,)))), id, "late-events")
+        event = only(events.read(Selection(ids=frozenset((id,)))), id, "late-events")
         today = decoded(Codec(registry, load_schemas()).decode, event.value)
     if plain:
-        click.echo(as_json(told(event, today)))
+        click.echo(as_json(to_json(event, today)))
         return
     record = event.record
-    click.echo(f"id          {event.id}\nplace       {event.place}\nset aside   {moment(event.at)}")
+    click.echo(f"id          {event.id}\nplace       {event.place}\nrejected    {moment(event.at)}")
     click.echo(f"event       {record['event_type']} {record['event_id']} of {record['customer_id']}")
     click.echo(f"occurred    {moment(record['occurred_at'])}, {span(_lateness(event) / 1000)} behind the watermark")
     click.echo(f"watermark   {moment(record['watermark'])}")
@@ -101,17 +101,17 @@ def show(id: str, plain: bool) -> None:
 
 
 @contextmanager
-def _events(settings: Settings) -> Iterator[KeptReader[LateEventRecord]]:
+def _events(settings: Settings) -> Iterator[RejectedReader[LateEventRecord]]:
     with LogReader(settings) as reader, HttpRegistry(settings) as registry:
-        yield KeptReader(reader, Codec(registry, load_schemas()), LATE_EVENTS)
+        yield RejectedReader(reader, Codec(registry, load_schemas()), LATE_EVENTS)
 
 
-def _lateness(event: KeptEvent) -> int:
-    """How far behind the watermark, ms."""
+def _lateness(event: RejectedEvent) -> int:
+    """Return how far the event lies behind the watermark, ms."""
     return event.record["watermark"] - event.record["occurred_at"]
 
 
-def _brief(event: KeptEvent) -> dict[str, Any]:
+def _brief(event: RejectedEvent) -> dict[str, Any]:
     record = event.record
     return {
         "id": event.id,

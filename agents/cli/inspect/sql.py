@@ -1,4 +1,4 @@
-"""`tidecast sql`: a query on the history in ClickHouse."""
+"""`tidecast sql`: query the history in ClickHouse."""
 
 import os
 import re
@@ -37,7 +37,7 @@ WITH_ROWS = ("SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN", 
 @click.option(
     "--limit",
     type=click.IntRange(min=0),
-    help=f"Show at most so many rows; 0 shows all.  [default: {SCREEN_ROWS} as a table, else all]",
+    help=f"Show at most N rows; 0 shows all.  [default: {SCREEN_ROWS} as a table, else all]",
 )
 @click.option("--write", is_flag=True, help="Allow statements that change data or tables.")
 def command(query: str | None, file: Path | None, shape: str | None, limit: int | None, write: bool) -> None:
@@ -68,7 +68,7 @@ def command(query: str | None, file: Path | None, shape: str | None, limit: int 
 
 
 def statement(query: str | None, file: Path | None) -> str:
-    """The query from the argument, the file or standard input; SettingError where there is none or are two."""
+    """Return the query from the argument, the file or standard input; SettingError unless there is exactly one."""
     if query and file:
         raise SettingError("Give the query either as an argument or with --file, not both.")
     if file:
@@ -84,7 +84,7 @@ def statement(query: str | None, file: Path | None) -> str:
 
 
 def client_of(settings: Settings, mode: dict[str, str]) -> Any:
-    """A connection to the history."""
+    """Connect to the history."""
     return connect(settings.clickhouse_database, mode, **settings.clickhouse())
 
 
@@ -95,7 +95,7 @@ def begins_with_rows(text: str) -> bool:
 
 
 def show(client: Any, text: str, limit: int) -> None:
-    """A table of at most `limit` rows; says when there are more."""
+    """Print a table of at most `limit` rows; say when there are more."""
     rows: list[tuple[Any, ...]] = []
     with clear_errors(), client.query_rows_stream(text) as found:
         names = found.source.column_names
@@ -114,7 +114,7 @@ def show(client: Any, text: str, limit: int) -> None:
 
 
 def print_table(console: Console, names: Sequence[str], cells: list[list[str]], sample: list[tuple[Any, ...]]) -> None:
-    """One line per row."""
+    """Print one line per row."""
     table = Table(header_style="bold")
     for index, name in enumerate(names):
         numeric = any(isinstance(row[index], (int, float)) for row in sample)
@@ -125,7 +125,7 @@ def print_table(console: Console, names: Sequence[str], cells: list[list[str]], 
 
 
 def print_records(console: Console, names: Sequence[str], cells: list[list[str]]) -> None:
-    """One line per field: for rows that are wider than the screen."""
+    """Print one line per field, for rows that are wider than the screen."""
     width = max(map(len, names))
     for number, row in enumerate(cells, 1):
         console.rule(str(number), align="left", style="dim")
@@ -134,7 +134,7 @@ def print_records(console: Console, names: Sequence[str], cells: list[list[str]]
 
 
 def cell(value: Any) -> str:
-    """A value as people read it: times in UTC to the millisecond, six significant digits."""
+    """Format a value for people: times in UTC to the millisecond, numbers with six significant digits."""
     if value is None:
         return "–"
     if isinstance(value, datetime):
@@ -149,7 +149,7 @@ def cell(value: Any) -> str:
 
 
 def stream(client: Any, text: str, form: str, limit: int) -> None:
-    """The server's own bytes to standard output, as they come."""
+    """Copy the server's bytes to standard output as they arrive."""
     settings = {"limit": str(limit)} if limit else {}
     out = click.get_binary_stream("stdout")
     with clear_errors():
@@ -158,7 +158,7 @@ def stream(client: Any, text: str, form: str, limit: int) -> None:
             while block := body.read(1 << 16):
                 out.write(block)
             out.flush()
-        except BrokenPipeError:  # `| head` has seen enough
+        except BrokenPipeError:  # the reader of our pipe, such as `head`, has closed it
             os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
         finally:
             body.close()

@@ -30,7 +30,7 @@ COLOURS = {
 
 
 def _start(_context: click.Context, _option: click.Parameter, value: str) -> Callable[[int, int], int]:
-    """Of an option's text: from (first offset kept, next offset) to the offset to begin with."""
+    """Parse --from: return a function from (first offset kept, next offset) to the offset to start at."""
     if value == "beginning":
         return lambda low, high: low
     if value == "end":
@@ -93,7 +93,7 @@ def command(
                         return
     except KeyboardInterrupt:
         return
-    except BrokenPipeError:  # the reader of our pipe has enough
+    except BrokenPipeError:  # the reader of our pipe has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from agents.verifying import Finding
 
 GC_THRESHOLDS = (50_000, 50, 1_000)
-"""A batch's decoded records live as long as the batch; Python's defaults would walk them again and again."""
+"""Garbage collection thresholds. The decoded records of a batch live as long as the batch; with Python's defaults
+the collector would scan them again and again."""
 STAGES = ("scoring", "learning", "judging", "monitoring", "history")
 
 
@@ -24,12 +25,13 @@ STAGES = ("scoring", "learning", "judging", "monitoring", "history")
 @click.option("--use-case", envvar="TIDECAST_USE_CASE", help="Name or path; default: what was deployed last.")
 @click.option("--json", "as_json", is_flag=True, help="Findings as one JSON object; progress on standard error.")
 def command(stages: tuple[str, ...], use_case: str | None, as_json: bool) -> None:
-    """Replay what the logs recorded, each stage its own log, calmly into empty stores, and compare byte for byte
-    with what the workers left: features, open observations, predictions, examples, models, switches, metrics,
+    """Replay the log of each stage into empty stores, and compare the result with what the workers wrote.
+
+    The comparison is byte for byte: features, open observations, predictions, examples, models, switches, metrics,
     profiles, alerts, accounting, and every row of the history.
 
-    Run it when the workers have caught up and nothing is published (stop them where the clock is the wall's).
-    Exit code 0 when all is identical, 1 when something differs.
+    Run it when the workers have no lag and nothing is published. On a wall clock, stop the workers first.
+    Exit code 0 when everything is identical, 1 when something differs.
 
     \b
     tidecast verify
@@ -53,7 +55,9 @@ def command(stages: tuple[str, ...], use_case: str | None, as_json: bool) -> Non
             if not as_json:
                 _show(finding, out)
         if live.state() != before:
-            raise click.ClickException("the workers went on meanwhile: verify again when nothing is published")
+            raise click.ClickException(
+                "the workers processed records meanwhile: verify again when nothing is published"
+            )
     progress.print(f"verified in {time.monotonic() - began:.1f} s", style="dim")
     if as_json:
         click.echo(json.dumps({finding.name: finding.as_json() for finding in findings}, indent=1))
@@ -62,12 +66,12 @@ def command(stages: tuple[str, ...], use_case: str | None, as_json: bool) -> Non
         progress.print(f"{wrong} of {len(findings)} comparisons differ")
         if any(finding.behind for finding in findings):
             progress.print(
-                "Workers are behind their logs, so this says nothing yet: start them, wait until `tidecast status` "
-                "shows no lag (of learning, what lies behind the last snapshot stays), and verify again."
+                "The workers have lag, so this result says nothing yet. Start them, wait until `tidecast status` shows "
+                "no lag (learning keeps the examples since its last snapshot), and verify again."
             )
         sys.exit(1)
     if not as_json:
-        out.print("a calm replay of the logs gives the same, byte for byte")
+        out.print("a replay of the logs gives the same result, byte for byte")
 
 
 def _show(finding: "Finding", out: Console) -> None:

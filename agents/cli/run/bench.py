@@ -1,4 +1,4 @@
-"""`tidecast bench`: the benchmark of load/bench, which knows Tidecast from outside only."""
+"""`tidecast bench`: run the benchmark in load/bench, which sees Tidecast from outside only."""
 
 import os
 import sys

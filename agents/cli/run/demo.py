@@ -1,4 +1,4 @@
-"""`tidecast demo`: everything at work, in some minutes."""
+"""`tidecast demo`: show the whole system at work, in some minutes."""
 
 import signal
 import sys
@@ -10,20 +10,20 @@ from rich.console import Console
 
 
 @click.command()
-@click.option("--minutes", default=3.5, show_default=True, type=click.FloatRange(0.5), help="Time for 160 days.")
+@click.option("--minutes", default=3.5, show_default=True, type=click.FloatRange(0.5), help="Minutes for the 160 days.")
 @click.option("--keep", is_flag=True, help="Leave servers and workers running at the end.")
 @click.option(
     "--data",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(".tidecast/demo"),
     show_default=True,
-    help="Folder of the demo's own servers; what a former demo left there is removed.",
+    help="Folder of the demo's own servers; data of an earlier demo in it is removed.",
 )
 def command(minutes: float, keep: bool, data: Path) -> None:
-    """A simulated telecom, live: events, predictions, models that learn, a campaign that changes who leaves, alerts.
+    """Run a simulated telecom: events, predictions, models that learn, a campaign that changes who leaves, alerts.
 
-    Starts its own servers in its own folder, ends by itself in about five minutes and says what was seen. Without a
-    terminal it prints plain lines. Exit code 0 when everything it promises was seen.
+    The demo starts its own servers in its own folder, ends by itself after about five minutes, and says what was
+    seen. Without a terminal it prints plain lines. Exit code 0 when everything it promises was seen.
 
     \b
     tidecast demo
@@ -41,7 +41,7 @@ def command(minutes: float, keep: bool, data: Path) -> None:
         text = outcome(closing)
         kept = keep
     except KeyboardInterrupt:
-        click.echo("Interrupted; ending what was started.", err=True)
+        click.echo("Interrupted: stopping everything that was started.", err=True)
         sys.exit(130)
     finally:
         demo.end(kept)

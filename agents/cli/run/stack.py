@@ -1,4 +1,4 @@
-"""`tidecast stack`: the local servers."""
+"""`tidecast stack`: start, show and stop the local servers."""
 
 import os
 import sys
@@ -29,12 +29,12 @@ def command() -> None:
     """Start, show and stop the local servers: Kafka, schema registry, Redis, ClickHouse.
 
     \b
-    tidecast stack up                      # start what does not run, on free or remembered ports
+    tidecast stack up                      # start the servers that do not run, on free or remembered ports
     tidecast stack up --port kafka=9092    # on a port of your choice
     tidecast stack status
     tidecast stack logs kafka --follow
-    tidecast stack down                    # data stays
-    tidecast stack down --wipe             # data goes
+    tidecast stack down                    # keeps the data
+    tidecast stack down --wipe             # removes the data
     """
 
 
@@ -69,10 +69,10 @@ def _parse_listeners(_: click.Context, __: click.Parameter, values: tuple[str, .
     metavar="PORT:[HOST:]ADVERTISED",
     multiple=True,
     callback=_parse_listeners,
-    help="One more port of Kafka, which sends its clients back to ADVERTISED: for proxies and other hosts' names.",
+    help="One more port of Kafka that tells clients to connect to ADVERTISED: for proxies and other host names.",
 )
 def up_command(data: Path, port_base: int | None, ports: dict[str, int], listeners: dict[int, str]) -> None:
-    """Start every part that does not run and return when all answer.
+    """Start every server that does not run, and return when all answer.
 
     Ports and listeners are remembered until others are given.
 
@@ -91,7 +91,7 @@ def up_command(data: Path, port_base: int | None, ports: dict[str, int], listene
 @command.command("status")
 @data_option
 def status_command(data: Path) -> None:
-    """Show each part with its state and health. Exit code 1 unless all are healthy.
+    """Show each server with its state and health. Exit code 1 unless all are healthy.
 
     \b
     tidecast stack status
@@ -124,10 +124,10 @@ def _row(part: PartStatus) -> list[str]:
 @command.command("logs")
 @click.argument("part", type=click.Choice(PART_NAMES), required=False)
 @data_option
-@click.option("--lines", "-n", default=20, show_default=True, help="How many lines of each log.")
-@click.option("--follow", "-f", is_flag=True, help="Go on showing what is written, until ^C.")
+@click.option("--lines", "-n", default=20, show_default=True, help="Number of lines of each log.")
+@click.option("--follow", "-f", is_flag=True, help="Keep showing new lines until ^C.")
 def logs_command(part: str | None, data: Path, lines: int, follow: bool) -> None:
-    """Show the ends of the logs, of all parts or of one.
+    """Show the last lines of the logs, of all servers or of one.
 
     \b
     tidecast stack logs
@@ -148,7 +148,7 @@ def logs_command(part: str | None, data: Path, lines: int, follow: bool) -> None
 
 
 def _show_from(name: str, log: Path, offset: int) -> int:
-    """Show the complete lines after `offset`; the offset after them."""
+    """Print the complete lines after `offset`; return the offset after them."""
     if not log.exists():
         return 0
     with log.open("rb") as file:
@@ -163,13 +163,13 @@ def _show_from(name: str, log: Path, offset: int) -> int:
 @data_option
 @click.option("--wipe", is_flag=True, help="Remove the data, the ports and the signing key too.")
 def down_command(data: Path, wipe: bool) -> None:
-    """End the parts that `up` started, and nothing else.
+    """Stop the servers that `up` started, and nothing else.
 
     \b
     tidecast stack down
     tidecast stack down --wipe
     """
     ended = down(data, wipe)
-    click.echo(f"Ended: {', '.join(ended)}." if ended else "Nothing was running.")
+    click.echo(f"Ended: {', '.join(ended)}." if ended else "No server was running.")
     if wipe:
         click.echo(f"The data in {data} is removed.")

@@ -72,7 +72,7 @@ def test_status_and_customer(tidecast: Tidecast, file: Path, scorer: None) -> No
     assert {prediction["customer_id"] for prediction in known["predictions"]} == {"c3"}
     assert "purchases_13w" in tidecast("customer", "c3", "--use-case", "retail").stdout
     nobody = tidecast("customer", "c99", "--use-case", "retail", check=False)
-    assert nobody.returncode == 1 and "Nothing is known of customer 'c99'" in nobody.stderr
+    assert nobody.returncode == 1 and "There is no state of customer 'c99'" in nobody.stderr
 
     tidecast(*publish)
     again = settled(tidecast, 2 * ROWS)

@@ -204,7 +204,7 @@ def test_a_stage_that_is_behind_is_told_from_one_that_differs(system: System) ->
     assert store.read("judging", LABELLED_EXAMPLES, partition) is None
     done = run("verify", "judging")
     system.redis.mset(dict(zip(keys, kept, strict=True)))
-    assert done.exit_code == 1 and "Workers are behind their logs" in done.stderr
+    assert done.exit_code == 1 and "The workers have lag" in done.stderr
     assert system.verify("judging") == {}
 
 

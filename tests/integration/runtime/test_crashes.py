@@ -135,6 +135,6 @@ def test_killed_workers_leave_no_trace(system: System) -> None:
     system.worker.send_signal(signal.SIGTERM)
     assert system.worker.wait(40) == 0
     system.worker = None
-    assert "a calm replay of the logs gives the same" in system.run("verify")
+    assert "a replay of the logs gives the same" in system.run("verify")
     stored = system.run("sql", "SELECT count() AS n FROM predictions", "--format", "csv")
     assert int(stored.split()[1]) == told["predictions"] > 10 * CUSTOMERS

@@ -1,4 +1,4 @@
-"""Options that choose what was set aside, and keys as people can read them."""
+"""Options that select rejected records, and keys as people can read them."""
 
 import os
 import time
@@ -7,13 +7,13 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from agents.cli.options import choosing, several_ids
+from agents.cli.options import selection_options, several_ids
 from agents.dead_letters.rejected import key_text
 
 
 @click.command()
 @several_ids
-@choosing
+@selection_options
 def command(ids: tuple[str, ...], since: int | None, until: int | None, partition: int | None, customer: str) -> None:
     click.echo(repr((ids, since, until, partition, customer)))
 

@@ -1,11 +1,11 @@
-"""Reading what was set aside: once each, and only what was asked for."""
+"""Reads rejected records: each once, and only those that were selected."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from agents.dead_letters.rejected import Chosen, KeptReader
+from agents.dead_letters.rejected import RejectedReader, Selection
 from schemas.catalog import load_schemas
 from schemas.topics import CUSTOMER_EVENTS, DEAD_LETTERS
 from streams.avro.codec import Codec, MemoryRegistry
@@ -51,34 +51,34 @@ LETTERS = (
 
 
 @pytest.mark.parametrize(
-    ("chosen", "ids"),
+    ("selection", "ids"),
     [
-        (Chosen(), ["7.0.5.0", "7.0.6.0", "7.0.9.0", "7.1.5.0"]),
-        (Chosen(("wrong_key",)), ["7.0.6.0", "7.1.5.0"]),
-        (Chosen(("wrong_key", "failed"), partition=1), ["7.1.5.0"]),
-        (Chosen(customer="c"), ["7.0.5.0", "7.1.5.0"]),
-        (Chosen(customer="-"), ["7.0.9.0"]),
-        (Chosen(since=2000), ["7.0.6.0", "7.0.9.0"]),
-        (Chosen(until=2000), ["7.0.5.0", "7.1.5.0"]),
-        (Chosen(ids=frozenset(("7.0.9.0", "7.1.6.0"))), ["7.0.9.0"]),
-        (Chosen(partition=1, ids=frozenset(("7.0.9.0",))), []),
+        (Selection(), ["7.0.5.0", "7.0.6.0", "7.0.9.0", "7.1.5.0"]),
+        (Selection(("wrong_key",)), ["7.0.6.0", "7.1.5.0"]),
+        (Selection(("wrong_key", "failed"), partition=1), ["7.1.5.0"]),
+        (Selection(customer="c"), ["7.0.5.0", "7.1.5.0"]),
+        (Selection(customer="-"), ["7.0.9.0"]),
+        (Selection(since=2000), ["7.0.6.0", "7.0.9.0"]),
+        (Selection(until=2000), ["7.0.5.0", "7.1.5.0"]),
+        (Selection(ids=frozenset(("7.0.9.0", "7.1.6.0"))), ["7.0.9.0"]),
+        (Selection(partition=1, ids=frozenset(("7.0.9.0",))), []),
     ],
 )
-def test_chosen_ones_come_once(chosen: Chosen, ids: list[str]) -> None:
+def test_chosen_ones_come_once(selection: Selection, ids: list[str]) -> None:
     reader: Any = Logs(*LETTERS)
-    assert [kept.id for kept in KeptReader(reader, CODEC, DEAD_LETTERS).read(chosen)] == ids
+    assert [kept.id for kept in RejectedReader(reader, CODEC, DEAD_LETTERS).read(selection)] == ids
 
 
 def test_only_partitions_that_can_hold_it_are_read() -> None:
     reader: Any = Logs(*LETTERS)
-    kept = KeptReader(reader, CODEC, DEAD_LETTERS)
-    assert kept.records(Chosen()) == 6
-    assert kept.records(Chosen(ids=frozenset(("7.1.5.0",)))) == 1
-    assert list(kept.read(Chosen(ids=frozenset(("7.9.5.0",))))) == []
+    kept = RejectedReader(reader, CODEC, DEAD_LETTERS)
+    assert kept.records(Selection()) == 6
+    assert kept.records(Selection(ids=frozenset(("7.1.5.0",)))) == 1
+    assert list(kept.read(Selection(ids=frozenset(("7.9.5.0",))))) == []
 
 
 def test_what_comes_later_is_left_for_the_next_time() -> None:
     reader: Any = Logs(*LETTERS)
-    kept = KeptReader(reader, CODEC, DEAD_LETTERS)
+    kept = RejectedReader(reader, CODEC, DEAD_LETTERS)
     reader.records[1].append(reader.records[1][0]._replace(offset=3))
-    assert kept.records(Chosen(partition=1)) == 1
+    assert kept.records(Selection(partition=1)) == 1

@@ -26,7 +26,7 @@ def shop(tmp_path):
 def test_what_init_writes_passes_check(shop):
     done = run(check, shop)
     assert done.exit_code == 0, done.output
-    assert "my_shop is right: 1 event, 10 features, 2 targets" in done.output
+    assert "my_shop is valid: 1 event, 10 features, 2 targets" in done.output
     assert "days_since_purchase" in done.output
 
 
@@ -62,13 +62,13 @@ def test_check_lists_every_problem_and_fails(shop):
     assert done.exit_code == 1
     assert "feature 'purchases_30d', over: '30 days' is no duration; write a number and a unit" in done.output
     assert "feature 'channels', field: event Purchase has no field 'chanel'; did you mean 'channel'?" in done.output
-    assert "has 2 problems: correct the above." in done.output
+    assert "has 2 problems: correct them." in done.output
 
 
 @pytest.mark.parametrize("name", ["telecom", "retail"])
 def test_check_shows_shipped_ones(name):
     done = run(check, name)
-    assert done.exit_code == 0 and f"{name} is right" in done.output
+    assert done.exit_code == 0 and f"{name} is valid" in done.output
 
 
 def test_a_folder_names_a_namespace(tmp_path):
