@@ -1,1 +1,1 @@
-"""A worker process: it runs stages, reports their health, and restarts what failed."""
+"""A worker process: runs stages, reports their health, and restarts what failed."""

@@ -1,4 +1,4 @@
-"""Limits of dead letters: a stream that is mostly garbage means that something is broken which a person must see."""
+"""Limits of dead letters. A stream that is mostly garbage means that something is broken and a person must look."""
 
 from collections import Counter, deque
 
@@ -7,19 +7,19 @@ from streams.errors import TidecastError
 from streams.log import DeadRecord, SetAside
 
 WINDOW = 20_000
-"""Records of a worker over which the share is taken."""
+"""Latest records of a worker over which the share is computed."""
 
 
 class TooManyDeadLetters(TidecastError):
-    """A declared limit of dead letters is passed. All of them are produced and committed."""
+    """A limit of dead letters is exceeded. All of them are produced and committed."""
 
 
 class DeadLetterLimits:
-    """Counts the dead letters of one worker, and says when there are too many in a row or too large a share of all.
+    """Counts the dead letters of one worker; there may be too many in a row, or too large a share of all.
 
-    In a row means in one partition, with controls passed over: healthy partitions do not hide a broken one. Counts
-    are in memory: a worker that is started again begins anew, behind what stopped it. Source of the two kinds of
-    limit: Sentry's arroyo, dlq.py."""
+    "In a row" means within one partition, ignoring control records, so that healthy partitions do not hide a broken
+    one. Counts are in memory: a restarted worker counts from zero and continues after the records that stopped it.
+    The two kinds of limit come from Sentry's arroyo, dlq.py."""
 
     def __init__(self, run: int, share: float) -> None:
         """`run`: dead letters in a row; `share`: 0 to 1, of the last WINDOW records. 0 sets no limit."""
@@ -28,7 +28,7 @@ class DeadLetterLimits:
         self.begin_anew()
 
     def begin_anew(self) -> None:
-        """Forget all counts: other partitions are read from here on."""
+        """Reset all counts, because other partitions are read from now on."""
         self._runs: dict[int, Counter[str]] = {}
         self._window: deque[tuple[int, Counter[str]]] = deque()
         self._records = 0
@@ -36,7 +36,7 @@ class DeadLetterLimits:
         self._examples: dict[tuple[int | None, str], DeadRecord] = {}
 
     def add(self, aside: SetAside) -> None:
-        """Count a committed slice; TooManyDeadLetters when a limit is passed with it."""
+        """Count a committed slice; TooManyDeadLetters when it exceeds a limit."""
         for letter in aside.dead:
             for partition in (None, letter.partition):
                 self._examples[partition, letter.reason.value] = letter
@@ -52,7 +52,7 @@ class DeadLetterLimits:
             raise self._error(what, None, self._reasons, "TIDECAST_DEAD_LETTER_SHARE", self._most_share)
 
     def _count_runs(self, aside: SetAside) -> int | None:
-        """The partition whose run passed the limit in this slice, even where the run has ended since."""
+        """Return the partition whose run exceeded the limit in this slice, even if the run has ended since."""
         over = None
         behind = dict.fromkeys(aside.fine, 0)
         for dead in aside.dead:
@@ -84,12 +84,12 @@ class DeadLetterLimits:
     def _error(
         self, what: str, partition: int | None, reasons: Counter[str], setting: str, now: float
     ) -> TooManyDeadLetters:
-        """`partition`: the one it is about; None for all."""
+        """`partition`: the partition concerned; None for all."""
         (reason, count), *_ = reasons.most_common(1)
         example = self._examples[partition, reason]
         return TooManyDeadLetters(
-            f"{what}, {count:,} of them {reason}, such as offset {example.offset} of partition {example.partition}: "
-            f'"{example.detail}" They are kept and committed: look at them with `tidecast dead-letters list`, mend the '
-            f"producer or the registry, and start the worker again, which goes on behind them; or raise {setting} "
+            f"{what}, {count:,} of them {reason}, e.g. offset {example.offset} of partition {example.partition}: "
+            f'"{example.detail}" They are kept and committed: look at them with `tidecast dead-letters list`, fix the '
+            f"producer or the registry, and start the worker again, which continues after them; or raise {setting} "
             f"(now {now:g}; 0 is no limit)."
         )

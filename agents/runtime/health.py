@@ -1,4 +1,4 @@
-"""What a worker process says of itself: /healthz, /readyz, /metrics."""
+"""Serves the health and metrics of a worker process: /healthz, /readyz, /metrics."""
 
 import json
 import logging
@@ -15,21 +15,21 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class StageHealth:
-    """One stage's state: `ready` once it owns what it is given, `problem` while it waits for something."""
+    """The state of one stage: `ready` once it owns its partitions, `problem` while it waits for something."""
 
     name: str
     ready: bool = False
     problem: str = ""
 
     def red(self, problem: str) -> None:
-        """It waits, and why. The log says it when that changes."""
+        """Mark the stage as waiting, and why. Logs a change."""
         if problem != self.problem:
             log.warning("%s is red: %s", self.name, problem)
         self.problem = problem
         HEALTHY.labels(self.name).set(0)
 
     def green(self) -> None:
-        """It works, or has nothing to do."""
+        """Mark the stage as working or idle. Logs a change."""
         if self.problem:
             log.warning("%s is green again", self.name)
         self.ready = True
@@ -38,7 +38,7 @@ class StageHealth:
 
 
 class HealthServer:
-    """HTTP endpoint of one process."""
+    """The HTTP endpoint of one process."""
 
     def __init__(self, stages: list[StageHealth], host: str, port: int) -> None:
         """`port` 0 takes a free one; see `port` after `start`."""

@@ -1,12 +1,12 @@
-"""What a worker process logs: an outage is a few lines, not the thousands that its clients say of it."""
+"""Sets up a worker's log. An outage is a few lines, not the thousands that client libraries write."""
 
 import logging
 from dataclasses import dataclass
 
 QUIET_S = 30.0
-"""After a message, its like are counted for this long instead of shown."""
+"""Seconds after a message in which similar ones are counted instead of shown."""
 CHATTY = ("aiokafka", "urllib3")
-"""Libraries that say one thing in many ways when a server is away; `agents.runtime.health` says it once."""
+"""Libraries that log many messages when a server is away; `agents.runtime.health` logs one."""
 MANY = 200
 
 
@@ -17,10 +17,11 @@ class _Shown:
 
 
 class Repetitions(logging.Filter):
-    """Shows a warning or an error once in 30 s and then says how often it came meanwhile.
+    """Shows a warning or error once in 30 s, and then how often it came meanwhile.
 
-    Alike are equal messages of one logger, with an equal exception if they tell one, and all others of one level from
-    a chatty library. Messages below WARNING all pass. For a handler: a logger's filter does not see its children's.
+    Similar are: equal messages of one logger with equal exceptions, and all messages of one level from a chatty
+    library. Messages below WARNING always pass. Attach it to a handler: a logger's filter does not see the messages
+    of its children.
     """
 
     def __init__(self) -> None:
@@ -28,7 +29,7 @@ class Repetitions(logging.Filter):
         self._shown: dict[tuple[str, int, str], _Shown] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to show this record; adds what was left out to its message."""
+        """Return whether to show this record; add the number of suppressed ones to its message."""
         if record.levelno < logging.WARNING:
             return True
         now = record.created
@@ -54,7 +55,7 @@ def _alike(record: logging.LogRecord) -> tuple[str, int, str]:
 
 
 def log_to_stderr(level: str, who: str) -> None:
-    """Set up this process' log: lines on standard error that say who speaks."""
+    """Set up this process's log: lines on standard error that name the process."""
     handler = logging.StreamHandler()
     handler.addFilter(Repetitions())
     logging.basicConfig(

@@ -1,11 +1,11 @@
-"""Names of all metrics of the workers, each with its unit."""
+"""All metrics of the workers; each name states its unit."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
-RECORDS = Counter("tidecast_records_total", "Records worked off.", ["stage", "topic"])
+RECORDS = Counter("tidecast_records_total", "Records processed.", ["stage", "topic"])
 OUTPUTS = Counter("tidecast_outputs_total", "Records produced.", ["stage", "topic"])
 SLICES = Counter("tidecast_slices_total", "Slices committed.", ["stage"])
-RETRIES = Counter("tidecast_retries_total", "Batches begun anew.", ["stage", "reason"])
+RETRIES = Counter("tidecast_retries_total", "Batches that were started again.", ["stage", "reason"])
 DEAD_LETTERS = Counter("tidecast_dead_letters_total", "Dead letters, counted when committed.", ["stage", "reason"])
 LATE_EVENTS = Counter("tidecast_late_events_total", "Late events, counted when committed.", ["stage"])
 STEP_SECONDS = Histogram(
@@ -15,5 +15,5 @@ STEP_SECONDS = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
 POSITION = Gauge("tidecast_position_offset", "Next offset, by the last commit.", ["stage", "topic", "partition"])
-LAG = Gauge("tidecast_lag_records", "Records not yet worked off, by the last fetch.", ["stage", "topic", "partition"])
+LAG = Gauge("tidecast_lag_records", "Records not yet processed, by the last fetch.", ["stage", "topic", "partition"])
 HEALTHY = Gauge("tidecast_healthy", "1 when the stage works, 0 while it waits for something.", ["stage"])

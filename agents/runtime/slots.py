@@ -1,4 +1,4 @@
-"""Slots: a number for each worker process of a kind on this machine, held by a lock as long as it lives."""
+"""Slots: a number for each worker process of a kind on this machine, held by a file lock while the process lives."""
 
 import fcntl
 import os
@@ -13,11 +13,13 @@ MOST = 1000
 
 
 class Slot:
-    """The lowest free slot of a kind. A killed worker's slot is free at once, so its successor gets the same
-    group membership; two living ones never share one."""
+    """The lowest free slot of a kind.
+
+    The slot of a killed worker is free at once, so that its successor gets the same group membership. Two living
+    workers never share a slot."""
 
     def __init__(self, folder: Path, kind: str) -> None:
-        """`folder`: where the lock files lie, the same for all workers of a machine."""
+        """`folder`: the folder of the lock files, the same for all workers of a machine."""
         folder.mkdir(parents=True, exist_ok=True)
         for number in range(MOST):
             file = os.open(folder / f"{kind}.{number}.lock", os.O_RDWR | os.O_CREAT, 0o644)
@@ -42,12 +44,15 @@ class Slot:
 
 @contextmanager
 def alone(folder: Path, what: str) -> Iterator[None]:
-    """While this process does something of which there may be only one on this machine; TidecastError when another
-    does it."""
+    """Hold a lock while this process does something that only one process of the machine may do.
+
+    TidecastError when another process holds it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{what}.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise TidecastError(f"Another {what} is at work here: wait until it has ended, then try again.") from None
+            raise TidecastError(
+                f"Another {what} is running on this data folder: wait until it has ended, then try again."
+            ) from None
         yield

@@ -1,4 +1,4 @@
-"""Supervising worker processes: started together, restarted when killed, ended together."""
+"""Supervises worker processes: starts them together, restarts killed ones, and ends them together."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ POLL_S = 0.05
 
 @dataclass
 class Child:
-    """One worker process and how often it was started."""
+    """A worker process, and how often it was started."""
 
     name: str
     arguments: Sequence[str]
@@ -29,16 +29,18 @@ class Child:
 
 
 class Supervisor:
-    """Runs `tidecast ARGUMENTS` for each child. One that is killed by a signal is started again with backoff;
-    one that ends by itself with an error (it has said why) ends all."""
+    """Runs `tidecast ARGUMENTS` for each child.
+
+    A child that was killed by a signal is started again with backoff. A child that ends with an error, which it has
+    printed, ends all."""
 
     def __init__(self, children: Sequence[tuple[str, Sequence[str]]]) -> None:
-        """`children`: what each is for, and its arguments."""
+        """`children`: name → arguments."""
         self._stopping = False
         self._children = [Child(name, args, _spawn(args), started=time.monotonic()) for name, args in children]
 
     def run(self) -> None:
-        """Until a signal or a child's error. TidecastError when a child ended by itself."""
+        """Run until a signal or a child's error. TidecastError when a child ended by itself."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         try:
@@ -67,7 +69,7 @@ class Supervisor:
             child.starts, child.started = child.starts + 1, now
 
     def _ended(self, child: Child, code: int, now: float) -> float:
-        """Seconds until it is started again. The first time it is at once: a kill must not be felt."""
+        """Return the seconds until a child is started again: none for the first time, so that a kill costs little."""
         if code > 0:
             raise TidecastError(f"the worker for {child.name} ended with code {code}, see above; all were ended")
         why = f"was ended by signal {-code}" if code else "was told to end"
@@ -90,8 +92,9 @@ class Supervisor:
 
 
 def _spawn(arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
-    """A child in its own process group, so that ^C reaches the parent alone. Its standard input is a pipe that
-    closes when the parent dies, however it dies: no child goes on without it."""
+    """Start a child in its own process group, so that ^C reaches the parent only.
+
+    The child's standard input is a pipe that closes when the parent dies, so that no child outlives it."""
     command = [sys.executable, "-c", "from agents.cli import main; main()", *arguments]
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     return subprocess.Popen(command, env=environment, start_new_session=True, stdin=subprocess.PIPE)

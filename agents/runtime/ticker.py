@@ -1,4 +1,4 @@
-"""The wall clock's ticks: written by whoever owns a partition of customer-events."""
+"""Writes the ticks of a wall clock: each owner of a partition of customer-events writes its ticks."""
 
 import asyncio
 import logging
@@ -16,19 +16,21 @@ from streams.log import Output
 
 log = logging.getLogger(__name__)
 GROUPS = 4
-"""Owned partitions get their ticks in so many groups, evenly over the time between two ticks: what falls due by then
-would else hold up the events of all at the same moment."""
+"""Groups of owned partitions. The groups get their ticks one after another within a tick interval, so that timers
+that fall due do not delay the events of all partitions at the same moment."""
 
 
 def groups(done: int, reached: int) -> set[int]:
-    """Those whose moments passed since the one that was done last, counted in parts of the time between two ticks:
-    while Kafka was away several may have."""
+    """Return the groups whose moment has passed since the last one that got its tick.
+
+    Moments count in parts of the tick interval. Several may have passed while Kafka was away."""
     return {moment % GROUPS for moment in range(max(done, reached - GROUPS) + 1, reached + 1)}
 
 
 class Ticker:
-    """Writes a tick to every owned partition, every `tick_every` of the use case. With a producer of its own, beside
-    the stage's thread: to wait for acks there would hold up the events."""
+    """Writes a tick to every owned partition, every `tick_every` of the use case.
+
+    It has a producer and a thread of its own, because waiting for acks in the stage's thread would delay events."""
 
     def __init__(self, wiring: Wiring, runner: Runner) -> None:
         self._codec = wiring.codec
@@ -39,7 +41,7 @@ class Ticker:
         self._emitter = wiring.emitter()
 
     async def run(self) -> None:
-        """Until cancelled. Two owners for a moment do no harm: a tick that goes backwards is ignored."""
+        """Run until cancelled. Two owners for a moment do no harm: a tick that goes backwards is ignored."""
         attempt = 0
         part = self._every / GROUPS
         done = round(time.time() / part)
@@ -50,7 +52,7 @@ class Ticker:
                 await asyncio.to_thread(self._tick, groups(done, reached))
                 done, attempt = reached, 0
             except Unavailable as away:
-                log.warning("no ticks: %s", away)
+                log.warning("could not write ticks: %s", away)
                 await asyncio.sleep(backoff(attempt))
                 attempt += 1
 

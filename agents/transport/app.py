@@ -1,4 +1,4 @@
-"""Faust apps: one per stage, set up for batches, quick restarts and quiet logs."""
+"""Builds Faust apps: one per stage, set up for batches, quick restarts and quiet logs."""
 
 import ssl
 from typing import Any
@@ -12,24 +12,26 @@ from agents.transport.batch_consumer import BatchApp, PromptTables
 from agents.transport.decompression import install
 
 SESSION_TIMEOUT_S = 6.0
-"""The least that brokers allow by default: after it a worker that is dead for good is replaced."""
+"""The least that brokers allow by default. A worker that is dead for good is replaced after it."""
 HEARTBEAT_S = 1.0
 METADATA_AGE_MS = 5_000
-"""How soon it is seen that a broker, just started, has all of its topics."""
+"""Metadata is renewed this often, so that topics of a broker that just started are seen soon."""
 NO_LIMIT_S = 1e6
-"""How long one batch may take: as long as the store is away. Heartbeats go on meanwhile."""
+"""Most seconds for one batch: practically none, because a store may be away for long. Heartbeats continue."""
 
 
 def build_app(settings: Settings, group: str, instance: str) -> BatchApp:
-    """A Faust app for the consumer group `group`; `instance` is its static membership, so that a worker that
-    comes back within the session time-out gets its partitions without a rebalance."""
+    """Build a Faust app for the consumer group `group`.
+
+    `instance` is the id of its static membership: a worker that comes back within the session time-out gets its
+    partitions without a rebalance."""
     install()
     app = BatchApp(
         settings.topic_prefix + group,
         broker=[URL(f"kafka://{server.strip()}") for server in settings.kafka.split(",")],
         broker_credentials=_credentials(settings),
         store="memory://",
-        datadir=str(settings.data / "faust"),  # empty folders that Faust makes, else in the working directory
+        datadir=str(settings.data / "faust"),  # Faust creates empty folders here; by default in the working directory
         web_enabled=False,
         topic_allow_declare=False,
         topic_disable_leader=True,
@@ -51,7 +53,7 @@ def build_app(settings: Settings, group: str, instance: str) -> BatchApp:
 
 
 def _credentials(settings: Settings) -> Any:
-    """The security settings in Faust's terms; None for a plain connection."""
+    """Return the security settings in Faust's terms; None for a plain connection."""
     if settings.kafka_security_protocol == "PLAINTEXT":
         return None
     context: ssl.SSLContext | None = None

@@ -1,8 +1,8 @@
-"""A Faust transport that hands agents whole batches, from positions that the stage's own store knows.
+"""A Faust transport that hands agents whole batches, read from the positions in the stage's store.
 
-Faust spends about 87 µs on a message, so one message here carries all that was fetched, over all partitions. Group
-offsets are a hint for lag tools: where to read from is asked of the stage at every assignment, and only positions
-that the stage has committed are reported."""
+Faust spends about 87 µs on a message. So one message here carries everything that was fetched, over all partitions.
+Group offsets are a hint for lag tools: at every assignment the stage says where to read from, and only positions that
+the stage has committed are reported to the group."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,22 +22,24 @@ from agents.transport.start_offsets import Kept
 from streams.log import LogRecord, TopicPartition
 
 BESIDE_S = 0.1
-"""How long a fetch waits while a batch is at work or gathers: nothing is read again before, if that batch fails."""
+"""Most seconds that a fetch waits while a batch is processed or gathers. If that batch fails, records are read
+again only after the wait."""
 FIRST_RECORDS = 2_000
-"""Most records of the first batch after an assignment; of each next one twice as many. Whoever comes back to a backlog
-is heard again soon."""
+"""Most records of the first batch after an assignment; each next batch may have twice as many. A worker that comes
+back to a backlog thus produces its first outputs soon."""
 LITTLE = 500
-"""Records: a fetch in the midst of a log brings more, as a rule."""
+"""A fetch with fewer records usually means that the end of the log is near."""
 AGAIN_S = 0.2
-"""Before positions are asked for again."""
+"""Seconds before the stage is asked for its positions again."""
 GATHERED_BYTES = 4 << 20
-"""Of values, from which on a stage that lingers gathers no more: fetched records take six times as much memory."""
+"""Bytes of values at which a gathering stage stops gathering. Fetched records take six times as much memory."""
 
 
 @dataclass(slots=True)
 class Fetched:
-    """Records by partition, and the assignment (by number) that they belong to. made_room: the next ones may be
-    fetched. done: worked off."""
+    """Records by partition, and the number of the assignment that they belong to.
+
+    made_room: the next batch may be fetched. done: the batch is finished."""
 
     records: dict[TopicPartition, list[LogRecord]]
     assignment: int
@@ -46,18 +48,18 @@ class Fetched:
 
 
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]
-    """Yields one message per batch. The app's hooks say where each partition is read from (`assign`) and which are
-    read at all (`wants`).
+    """Yields one message per batch.
 
-    `assignment_number` grows whenever what was fetched so far becomes void: batches of another number must not be
-    worked on. Positions are set in one place only, `getmany`, which fetches nothing before that: Faust's own seeks
-    at a rebalance may be cancelled, time out, or come twice."""
+    The app's hooks say where each partition is read from (`assign`) and which partitions are read at all (`wants`).
+    `assignment_number` grows whenever the records fetched so far become void: batches of another number must not be
+    processed. Only `getmany` sets positions, and it fetches nothing before that, because Faust's own seeks at a
+    rebalance may be cancelled, time out, or come twice."""
 
     app: "BatchApp"
     _thread: Member
 
     def on_init(self) -> None:
-        """Counters of this consumer."""
+        """Set up the counters of this consumer."""
         self.assignment_number = 0
         self._placed = False
         self._not_before = 0.0
@@ -77,18 +79,18 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     # -- where to read
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Called by Faust at every assignment, before records flow: the stage is asked when they do."""
+        """Called by Faust at every assignment, before records flow. `getmany` asks the stage later."""
         self.void()
         return {}
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """What is at work is finished first; nothing is owned afterwards."""
+        """Wait until the batch in progress is finished; own nothing afterwards."""
         await super().on_partitions_revoked(revoked)
         self.void()
         self.app.revoked()
 
     def void(self, pause: float = 0.0) -> None:
-        """Whatever was fetched must not be worked on any more; positions are asked for again after `pause` seconds."""
+        """Make all fetched records void, and ask the stage for its positions again after `pause` seconds."""
         self.assignment_number += 1
         self._latest = None
         self._placed = False
@@ -98,7 +100,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self.passed.clear()
 
     async def _place(self) -> None:
-        """Ask the stage for its positions and go there."""
+        """Ask the stage for its positions and seek to them."""
         number = self.assignment_number
         await asyncio.sleep(max(0.0, self._not_before - self.loop.time()))
         places = {place: tp for tp in sorted(self.assignment()) if self.app.wants(place := self.app.place(tp))}
@@ -107,7 +109,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         try:
             self._thread.take(offsets)
         except IllegalStateError:
-            return  # Assigned otherwise meanwhile: Faust calls again.
+            return  # The assignment changed meanwhile: Faust calls again.
         for tp in places.values():
             self._read_offset[tp] = None
         for tp, offset in offsets.items():
@@ -115,24 +117,24 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             told = self._told.get(tp, 0)
             if offset == self._stored.get(tp) and offset >= told:
                 self.passed.done(tp, offset)
-                if offset > told:  # whoever owed the report was killed
+                if offset > told:  # the process that owed the report was killed
                     self._done[tp] = offset
         self._most = FIRST_RECORDS
         self._placed = number == self.assignment_number
 
     def reached(self) -> bool:
-        """Whether any broker is connected and speaks."""
+        """Whether any broker is connected and answers."""
         return self._thread.reached()
 
     async def kept(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, Kept]:
-        """What Kafka knows of these partitions. Raises KafkaError."""
+        """Return the bounds and group offsets of these partitions. Raises KafkaError."""
         tps = {self.app.tp(place): place for place in places}
         kept = {tp: Kept(*found) for tp, found in (await self._thread.kept(tps)).items()}
         self._told = {tp: found.group for tp, found in kept.items()}
         return {tps[tp]: found for tp, found in kept.items()}
 
     def stored(self, positions: Mapping[TopicPartition, int]) -> None:
-        """What the stage's store says of the partitions that are placed next; 0 or nothing where it has none."""
+        """Take the positions in the stage's store of the partitions that are placed next; none or 0 if not stored."""
         self._stored = {self.app.tp(place): offset for place, offset in positions.items() if offset}
 
     def _set_active_tps(self, tps: set[TP]) -> set[TP]:
@@ -140,13 +142,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         return active
 
     def resume_partitions(self, tps: Iterable[TP]) -> None:
-        """Faust resumes all after a rebalance; those that the stage does not read stay as they are."""
+        """Resume partitions after a rebalance, except those that the stage does not read. Faust would resume all."""
         super().resume_partitions({tp for tp in tps if self.app.wants(self.app.place(tp))})
 
     # -- batches
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
-        """What was fetched, in as many messages as batches of the allowed size are needed."""
+        """Yield the fetched records as messages, one per batch of the allowed size."""
         if not self.flow_active:
             await self.wait_first(self.can_resume_flow.wait(), timeout=timeout)
             return
@@ -154,7 +156,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             await self.wait_first(self._place(), self.suspend_flow.wait())
             return
         if not await self._has_room(timeout) or not self._placed:
-            return  # room may come from a failed batch: what follows it must not be read before it is read again
+            return  # a failed batch also makes room: its records must be read again before those that follow
         await self._pass_over()
         number = self.assignment_number
         if not self._placed:
@@ -169,14 +171,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                     return
             if not self._flows(number):
                 return
-            self._room.clear()  # one ahead, and only shortly: what is fetched early has grown old when its turn comes
+            self._room.clear()  # one batch ahead, and only just in time: records that are fetched early add latency
             place, found = next(iter(batch.items()))
             tp = self.app.tp(place)
             self._latest = Fetched(batch, number)
             yield tp, self._message(tp, found[-1], self._latest)
 
     async def _fetch(self, timeout: float) -> dict[TopicPartition, list[LogRecord]]:
-        """What there is, or else what comes first within so many seconds."""
+        """Return the records that are there, or else the first to arrive within `timeout` seconds."""
         records, active = await self._wait_next_records(timeout)
         jumps = {tp: found[0].offset for tp, found in (records or {}).items()}
         if await self._cut(jumps):
@@ -186,9 +188,11 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         return {self.app.place(tp): found for tp, found in (records or {}).items() if active is None or tp in active}
 
     async def _cut(self, found: Mapping[TP, int]) -> bool:
-        """Whether the log has lost what lies between what was given and what was found (an offset each): aiokafka then
-        goes on where the log begins, without a word. So does whoever is stopped for longer than records are kept.
-        Positions are asked for again, where the stage hears of it. (Markers of transactions leave gaps, too.)"""
+        """Whether the log has lost the records between two offsets, the last one given and the next one found.
+
+        aiokafka then silently continues at the log's new beginning, for instance after a pause that was longer than the
+        retention. The positions are then asked for again, and the stage raises an error. Markers of transactions leave
+        gaps too, which are no loss."""
         jumps = {tp: given for tp, to in found.items() if (given := self.passed.next(tp)) is not None and to > given}
         if not jumps:
             return False
@@ -196,7 +200,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         try:
             firsts = await self._thread.firsts(jumps)
         except KafkaError:
-            firsts = {}  # not known: as if it were so
+            firsts = {}  # unknown: treat it as a loss
         if all(firsts.get(tp, given + 1) <= given for tp, given in jumps.items()):
             return False
         if number == self.assignment_number:
@@ -204,8 +208,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         return True
 
     async def _gather(self, fetched: dict[TopicPartition, list[LogRecord]], number: int) -> None:
-        """More of it, for a stage that lingers: until its batches are that far apart, or this one is large. At the end
-        of the log it waits; else every few records would be a fetch."""
+        """Gather more records for a stage with a batch interval, until the interval is over or the batch is large.
+
+        It waits at the end of the log; otherwise there would be a fetch for every few records."""
         until = self._last_batch + self.app.linger_seconds
         came, more, count, size = fetched, self._has_more(fetched), _count(fetched), _size(fetched)
         while self._flows(number) and count < self.app.batch_records // 2 and size < GATHERED_BYTES:
@@ -222,17 +227,17 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._last_batch = self.loop.time()
 
     def _has_more(self, fetched: Mapping[TopicPartition, Sequence[LogRecord]]) -> bool:
-        """Whether these are not the last ones of their partitions. Markers of transactions count as more."""
+        """Whether the log holds more records after these. Markers of transactions count as more."""
         return any((self.app.end_offset(place) or 0) > found[-1].offset + 1 for place, found in fetched.items())
 
     def _growing(self) -> int:
-        """Most records of the next batch."""
+        """Return the most records of the next batch."""
         most = min(self._most, self.app.batch_records)
         self._most = 2 * most
         return most
 
     async def _pass_over(self) -> None:
-        """Nothing is fetched now: where all records that came are done, what was read since then holds none."""
+        """Note that nothing is fetched now. Where all records given are done, the log read since then holds none."""
         reads = {tp: read for tp in self.assignment() if (read := self._thread.read_to(tp)) is not None}
         if await self._cut({tp: read for tp, read in reads.items() if self.passed.is_further(tp, read)}):
             return
@@ -267,13 +272,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         )
 
     def make_room(self, batch: Fetched) -> None:
-        """The outputs of a batch, or of its first slice, are acked: fetch the next one beside what is left to do."""
+        """The outputs of a batch's first slice are acked: fetch the next batch beside the rest of the work."""
         if batch.assignment == self.assignment_number and not batch.made_room:
             batch.made_room = True
             self._room.set()
 
     def finished(self, batch: Fetched, positions: Mapping[TopicPartition, int]) -> None:
-        """A batch is done (or void): make room, and report these positions with the next group commit."""
+        """A batch is done or void: make room, and report these positions with the next group commit."""
         if batch.assignment != self.assignment_number:
             return
         batch.done = True
@@ -282,13 +287,13 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             self._done[self.app.tp(place)] = offset
             self.passed.done(self.app.tp(place), offset)
 
-    # -- Faust's own bookkeeping is by single messages; ours is by positions
+    # -- Faust's bookkeeping counts single messages; ours uses positions
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Gaps mean nothing: positions come from the stage."""
+        """Ignore gaps: positions come from the stage."""
 
     def ack(self, message: Any) -> bool:
-        """Mark a batch's message as worked off, so that a rebalance need not wait for it."""
+        """Mark a batch's message as done, so that a rebalance need not wait for it."""
         if message.acked:
             return False
         message.acked = True
@@ -305,7 +310,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         return {tp: self._done.pop(tp) for tp in tps if tp in self._done}
 
     def verify_event_path(self, now: float, tp: TP) -> None:
-        """Faust's watch over single messages does not apply; lag and health are ours."""
+        """Do nothing: Faust watches single messages. Lag and health are measured elsewhere."""
 
 
 def _count(fetched: Mapping[TopicPartition, Sequence[LogRecord]]) -> int:
@@ -319,7 +324,7 @@ def _size(fetched: Mapping[TopicPartition, Sequence[LogRecord]]) -> int:
 def sliced(
     fetched: Mapping[TopicPartition, Sequence[LogRecord]], most: Callable[[], int]
 ) -> Iterator[dict[TopicPartition, list[LogRecord]]]:
-    """Batches of at most about `most()` records, each with a fair share of every partition."""
+    """Split records into batches of at most about `most()` records, each with a fair share of every partition."""
     rest = {place: list(found) for place, found in fetched.items() if found}
     while rest:
         share = max(1, most() // len(rest))
@@ -328,27 +333,28 @@ def sliced(
 
 
 class BatchTransport(driver.Transport):  # type: ignore[misc]
-    """aiokafka's transport with batches."""
+    """aiokafka's transport, with batches."""
 
     Consumer = BatchConsumer
 
 
 class PromptTables(TableManager):  # type: ignore[misc]
-    """There are no tables; Faust would sleep a second for them at every start."""
+    """Faust's table manager without its sleep of a second at every start. There are no tables."""
 
     async def sleep(self, n: Any) -> None:
-        """Not here."""
+        """Skip the sleep."""
 
 
 class ConsumerOnly(BootStrategy):  # type: ignore[misc]
-    """Faust's own producer is never used, and would end the worker when Kafka is away at its start."""
+    """A producer that does not start. Faust's own is never used, and would end the worker if Kafka is away."""
 
     enable_kafka_producer = False
 
 
 class BatchApp(faust.App):  # type: ignore[misc]
-    """A Faust app for one stage. `prefix` is what this system puts before all topic names. `unreached` is called when
-    no broker answers at the start."""
+    """A Faust app for one stage.
+
+    prefix: the system's prefix of all topic names. unreached: called when no broker answers at the start."""
 
     BootStrategy = ConsumerOnly
     unreached: Callable[[], None]
@@ -365,15 +371,15 @@ class BatchApp(faust.App):  # type: ignore[misc]
         return BatchTransport(self.conf.broker_consumer, self)
 
     def place(self, tp: Any) -> TopicPartition:
-        """A partition by its topic's logical name."""
+        """Return the partition with its topic's logical name."""
         return TopicPartition(tp[0].removeprefix(self.prefix), tp[1])
 
     def tp(self, place: TopicPartition) -> TP:
-        """A partition by its topic's name on the broker."""
+        """Return the partition with its topic's name on the broker."""
         return TP(self.prefix + place.topic, place.partition)
 
     def end_offset(self, place: TopicPartition) -> int | None:
-        """Next offset to be written, as of the last fetch; None before one."""
+        """Return the next offset to be written, as of the last fetch; None before a fetch."""
         consumer: BatchConsumer = self.consumer
         try:
             end: int | None = consumer.highwater(self.tp(place))

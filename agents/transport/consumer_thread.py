@@ -1,4 +1,4 @@
-"""A group member that comes back to its partitions after a kill, and gives them up at once when it is stopped."""
+"""A group member that gets its partitions back after a kill, and releases them at once when it is stopped."""
 
 import asyncio
 import contextlib
@@ -20,17 +20,17 @@ from agents.transport.single_loop import OneLoop
 from sinks.failpoints import REPORTED, hit
 
 FETCH_WAIT_MS = 100
-"""How long the broker may hold a fetch that finds nothing; a record that arrives ends it at once."""
+"""Milliseconds that the broker may hold a fetch that finds nothing. A record that arrives ends it at once."""
 FETCH_BYTES, LEAST_FETCH_BYTES = 2 << 20, 1 << 18
-"""Of all partitions together, for each batch that the stage takes as one, and of one partition at least. Fetched
-records take six times as much memory, and a backlog fills all partitions: history, which reads some sixty, grew by
-1.2 GB with 1 MiB each."""
+"""Bytes of one fetch: over all partitions, per batch that the stage takes as one; and the least of one partition.
+Fetched records take six times as much memory, and a backlog fills all partitions: history, which reads some sixty,
+grew by 1.2 GB with 1 MiB each."""
 SILENT_S = 5.0
-"""A broker that has not said anything for so long is away: heartbeats are answered every second."""
+"""A broker that has been silent for so many seconds is away: it answers heartbeats every second."""
 FIRST_TRY_S, SLOWEST_TRY_S = 0.05, 2.0
-"""Between tries to reach a broker that does not answer, at first and in the end; full jitter above a tenth."""
+"""Seconds between tries to reach a broker that does not answer, at first and at most; full jitter above a tenth."""
 KNOWN_IN_S = 4.0
-"""For how long the leader of a group asks for partitions that must be there; less than a session."""
+"""Seconds for which a group's leader asks for partitions that must exist; less than a session."""
 LEAVE_PATIENCE_S = 2.0
 COMMIT_PATIENCE_S = 5.0
 ASK_PATIENCE_S = 10.0
@@ -64,7 +64,7 @@ class _LeaveStruct(RequestStruct):  # type: ignore[misc]
 
 
 class _Leave(Request[_LeaveStruct]):  # type: ignore[misc]
-    """LeaveGroup v3 (KIP-345): the version that names static members, whom aiokafka never lets leave."""
+    """LeaveGroup v3 (KIP-345), the version that names static members. aiokafka never lets them leave."""
 
     API_KEY = 13
 
@@ -76,8 +76,9 @@ class _Leave(Request[_LeaveStruct]):  # type: ignore[misc]
 
 
 def patient(connect: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """aiokafka's way to a node's connection (None when there is none), tried less and less often while that node does
-    not answer: its many loops would try hundreds of times a second for ever."""
+    """Wrap aiokafka's function for a node's connection (None when there is none) with backoff.
+
+    aiokafka's many loops would otherwise try hundreds of times a second while the node does not answer."""
     failures: Counter[Any] = Counter()
 
     async def get(node: Any, *args: Any, **named: Any) -> Any:
@@ -92,24 +93,24 @@ def patient(connect: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[A
 
 
 def fetch_bytes(partitions: int, batches: int) -> int:
-    """How much of each of so many partitions is fetched at once by a stage that takes so many batches as one."""
+    """Return the bytes to fetch of each partition, for a stage that takes `batches` batches as one."""
     return max(LEAST_FETCH_BYTES, batches * FETCH_BYTES // max(1, partitions))
 
 
 class Member(OneLoop, driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """What holds aiokafka's consumer."""
+    """The thread that holds aiokafka's consumer."""
 
     _taken: frozenset[aiokafka.TopicPartition] = frozenset()
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # Faust has no setting for its 1500
-        consumer._max_partition_fetch_bytes = LEAST_FETCH_BYTES  # until it is known how many there are
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # Faust has no setting for its value of 1500
+        consumer._max_partition_fetch_bytes = LEAST_FETCH_BYTES  # until the number of partitions is known
         consumer._isolation_level = "read_committed"  # nor for this without its own transactions
         return consumer
 
     async def on_start(self) -> None:
-        """Start the consumer; a static member leaves where aiokafka lets only others leave."""
+        """Start the consumer, and make a static member leave the group at its end. aiokafka would not."""
         await self._connect()
         coordinator = self._ensure_consumer()._coordinator
         client = self._ensure_consumer()._client
@@ -124,14 +125,16 @@ class Member(OneLoop, driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                     try:
                         await asyncio.wait_for(coordinator._send_req(request), LEAVE_PATIENCE_S)
                     except Exception as error:
-                        self.log.warning("The group was not told that we leave: %r", error)
+                        self.log.warning("could not leave the consumer group: %r", error)
                 coordinator.reset_generation()
 
             coordinator._maybe_leave_group = leave
 
     def _informed(self, assign: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        """The group's leader assigns when it knows the partitions: of a broker that is still starting it may hear of
-        none, and Faust would leave the topic out without a word until the metadata are renewed."""
+        """Let the group's leader assign only when it knows the partitions.
+
+        A broker that is still starting may report none. Faust would then silently leave the topic out until the
+        metadata is renewed."""
 
         async def informed(response: Any) -> Any:
             consumer = self._ensure_consumer()
@@ -144,7 +147,7 @@ class Member(OneLoop, driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return informed
 
     async def _connect(self) -> None:
-        """Start the consumer, as long as it takes: aiokafka gives up when no broker answers at the start."""
+        """Start the consumer, and retry for ever. aiokafka gives up when no broker answers at the start."""
         wait = FIRST_TRY_S
         while True:
             try:
@@ -152,26 +155,27 @@ class Member(OneLoop, driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                 return
             except KafkaConnectionError:
                 self.app.unreached()
-                # half-started, it may fail in any way at its end; all of it is made anew
+                # a half-started consumer may fail in any way when it is stopped; a new one is made
                 with contextlib.suppress(Exception):
                     await self._ensure_consumer().stop()
             wait = min(SLOWEST_TRY_S, 2 * wait)
             await asyncio.sleep(wait * random.uniform(0.1, 1.0))
 
     def reached(self) -> bool:
-        """Whether any broker is connected and has said something lately; aiokafka itself tries for ever, and says
-        nothing."""
+        """Whether any broker is connected and has answered lately. aiokafka retries for ever without reporting it."""
         since = time.monotonic() - SILENT_S
         connections = [*self._ensure_consumer()._client._conns.values()]
         return any(connection.connected() and connection._last_action > since for connection in connections)
 
     async def commit(self, tps: Mapping[TP, int]) -> bool:
-        """Report positions to the group. A failure is no harm: they are a hint, the truth is in the store."""
+        """Report positions to the group. A failure does no harm: they are a hint, the store decides."""
         try:
             await self._report(tps)
         except Exception as error:
             told = " ".join(str(error).split()) or type(error).__name__
-            self.log.warning("Kafka's group was not told the positions (only a hint, told again soon): %s", told)
+            self.log.warning(
+                "could not report positions to the consumer group (a hint only; reported again soon): %s", told
+            )
             return False
         return True
 
@@ -181,25 +185,25 @@ class Member(OneLoop, driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         offsets = {aiokafka.TopicPartition(*tp): offset for tp, offset in tps.items()}
         passed: Passed[TP] = self.consumer.passed
         mine = {tp: (at, metadata(at, passed.behind(TP(*tp), at))) for tp, at in offsets.items() if tp in ours}
-        if mine:  # without a limit it would be tried until Kafka is back, and a stop would wait for it
+        if mine:  # without a limit it would retry until Kafka is back, and a stop would wait for it
             await asyncio.wait_for(consumer.commit(mine), COMMIT_PATIENCE_S)
             hit(REPORTED, self.app.conf.id.removeprefix(f"{self.app.prefix}tidecast-"))
 
     async def kept(self, tps: Iterable[TP]) -> dict[TP, tuple[int, int, int]]:
-        """First offset kept, next offset to be written and group offset (0 for none) of each. Raises KafkaError."""
+        """Return first offset kept, next offset to be written and group offset (0: none) of each. Raises KafkaError."""
         try:
             return await asyncio.wait_for(self._kept(tps), ASK_PATIENCE_S)
         except TimeoutError:
-            raise KafkaTimeoutError("Kafka does not say what its partitions hold") from None
+            raise KafkaTimeoutError("Kafka did not report the offsets of its partitions") from None
 
     async def firsts(self, tps: Iterable[TP]) -> dict[TP, int]:
-        """First offset kept of each. Raises KafkaError."""
+        """Return the first offset kept of each. Raises KafkaError."""
         places = {tp: aiokafka.TopicPartition(*tp) for tp in tps}
         asked = self._ensure_consumer().beginning_offsets(list(places.values()))
         try:
             firsts = await asyncio.wait_for(asked, ASK_PATIENCE_S)
         except TimeoutError:
-            raise KafkaTimeoutError("Kafka does not say where its partitions begin") from None
+            raise KafkaTimeoutError("Kafka did not report the first offsets of its partitions") from None
         return {tp: firsts[place] for tp, place in places.items()}
 
     async def _kept(self, tps: Iterable[TP]) -> dict[TP, tuple[int, int, int]]:
@@ -214,7 +218,7 @@ class Member(OneLoop, driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return {tp: (firsts[place], ends[place], reported.get(place, 0)) for tp, place in places.items()}
 
     def read_to(self, tp: TP) -> int | None:
-        """The next offset to be fetched; None when that is not known."""
+        """Return the next offset to be fetched; None when it is unknown."""
         subscription = self._ensure_consumer()._subscription.subscription
         if subscription is None or subscription.assignment is None:  # just revoked
             return None
@@ -223,7 +227,7 @@ class Member(OneLoop, driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return position
 
     def take(self, offsets: Mapping[TP, int]) -> None:
-        """Read these partitions from these offsets, and nothing else. IllegalStateError when they are not its own."""
+        """Read these partitions, and no others, from these offsets. IllegalStateError when they are not assigned."""
         consumer = self._ensure_consumer()
         wanted = {aiokafka.TopicPartition(*tp): offset for tp, offset in offsets.items()}
         consumer.pause(*consumer.assignment())
@@ -233,8 +237,10 @@ class Member(OneLoop, driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer._fetcher._max_partition_fetch_bytes = fetch_bytes(len(wanted), self.app.batches)
 
     async def _fetch_records(self, consumer: aiokafka.AIOKafkaConsumer, *args: Any, **named: Any) -> Any:
-        """Fetches only while somebody waits for records. What aiokafka fetches ahead is old when it is wanted, and
-        while it lies there nothing newer is fetched from that broker."""
+        """Fetch only while somebody waits for records.
+
+        Records that aiokafka fetches ahead are old when they are wanted, and while they wait, nothing newer is fetched
+        from that broker."""
         consumer.resume(*(self._taken & consumer.assignment()))
         try:
             return await super()._fetch_records(consumer, *args, **named)

@@ -1,9 +1,9 @@
-"""Kafka's compressed batches, unpacked within bounds.
+"""Decompresses Kafka's batches within bounds.
 
-A broker's limit counts what producers have compressed: a megabyte may become 30 GB (zstd), and aiokafka unpacks it
-whole. Up to LARGEST_BATCH it is as before. Of a larger one, keys and values that nobody takes anyhow
-(streams.scoring.intake.MAX_RECORD_BYTES) are replaced by TOO_LARGE_MARK while it is unpacked, so that any reader
-comes to the same end: a dead letter. What is too large even so stops the worker with a sentence."""
+A broker's size limit applies to compressed bytes: a megabyte may become 30 GB (zstd), and aiokafka decompresses it
+whole. A batch of up to LARGEST_BATCH bytes is decompressed as it is. In a larger one, keys and values above
+streams.scoring.intake.MAX_RECORD_BYTES are replaced by TOO_LARGE_MARK, so that every reader makes a dead letter of
+them. A batch that is still too large stops the worker with an error."""
 
 import contextlib
 import zlib
@@ -19,13 +19,13 @@ from streams.scoring.intake import MAX_RECORD_BYTES, TOO_LARGE_MARK
 
 LARGEST_BATCH = 64 << 20
 PIECE = 1 << 20
-"""Most bytes unpacked at a time."""
+"""Most decompressed bytes of a batch that are kept as they are."""
 USUAL = 8 << 20
-"""Bytes for which zstd need not work piece by piece, which is slower."""
+"""Up to so many bytes zstd decompresses in one go, which is faster than in chunks."""
 ZSTD_PIECE = 256
-"""Bytes given to zstd at a time, of which it can make 8 MiB."""
+"""Compressed bytes given to zstd at a time; it can make 8 MiB of them."""
 MOST_BY_SNAPPY = 64
-"""Snappy's copies are at most so many times as long as their description."""
+"""Snappy decompresses to at most so many times the compressed length."""
 XERIAL = b"\x82SNAPPY\x00"
 XERIAL_HEAD = 16
 
@@ -33,7 +33,7 @@ Pieces = Callable[[bytes], Iterator[bytes]]
 
 
 def install() -> None:
-    """Let aiokafka unpack by this module; again changes nothing."""
+    """Make aiokafka decompress by this module. Calling it again changes nothing."""
     modules = [plain_records]
     try:
         import aiokafka.record._crecords.default_records as compiled
@@ -51,7 +51,7 @@ def _decoder(pieces: Pieces) -> Callable[[bytes], bytes]:
 
 
 def unpacked(pieces: Iterator[bytes]) -> bytes:
-    """A batch's records, whole if they are not too large."""
+    """Return a batch's records, unchanged if they are not too large."""
     found, size = [], 0
     for piece in pieces:
         found.append(piece)
@@ -87,7 +87,7 @@ def _lz4(data: bytes) -> Iterator[bytes]:
 
 def _zstd(data: bytes) -> Iterator[bytes]:
     room = bytearray(min(USUAL, 32 * len(data)))
-    with contextlib.suppress(cramjam.DecompressionError):  # it is larger, or cut: piece by piece
+    with contextlib.suppress(cramjam.DecompressionError):  # it is larger, or truncated: in chunks
         size = cramjam.zstd.decompress_into(data, room)
         yield bytes(memoryview(room)[:size])
         return
@@ -115,23 +115,23 @@ def _snappy(data: bytes) -> Iterator[bytes]:
 
 def _one_snappy(data: bytes) -> bytes:
     if cramjam.snappy.decompress_raw_len(data) > MOST_BY_SNAPPY * len(data):
-        raise ValueError("a snappy block says that it is larger than it can be")
+        raise ValueError("a snappy block claims to be larger than it can be")
     return bytes(cramjam.snappy.decompress_raw(data))
 
 
 CODECS: dict[str, Pieces] = {"gzip": _gzip, "lz4": _lz4, "zstd": _zstd, "snappy": _snappy}
-"""Per name of aiokafka's: what a batch becomes, piece by piece."""
+"""aiokafka's codec name → a function that decompresses a batch in chunks."""
 
 
 class _Source:
-    """Bytes that come in pieces."""
+    """Reads bytes that arrive in chunks."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
         self._held = bytearray()
 
     def more(self) -> bool:
-        """Whether there is another byte."""
+        """Return whether there is another byte."""
         while not self._held:
             piece = next(self._pieces, None)
             if piece is None:
@@ -140,7 +140,7 @@ class _Source:
         return True
 
     def take(self, size: int) -> bytes:
-        """The next so many bytes."""
+        """Return the next `count` bytes."""
         while len(self._held) < size:
             if (piece := next(self._pieces, None)) is None:
                 raise EOFError
@@ -150,7 +150,7 @@ class _Source:
         return taken
 
     def skip(self, size: int) -> None:
-        """Pass over so many bytes, without holding them."""
+        """Skip so many bytes without holding them."""
         while size > 0:
             if not self.more():
                 raise EOFError
@@ -159,7 +159,7 @@ class _Source:
             size -= step
 
     def number(self) -> tuple[int, bytes]:
-        """A zigzag number of Kafka's record format, and its bytes."""
+        """Return a zigzag number of Kafka's record format, and its bytes."""
         raw, found = b"", 0
         while not raw or raw[-1] & 0x80:
             raw += self.take(1)
@@ -168,7 +168,8 @@ class _Source:
 
 
 def _thinned(held: list[bytes], rest: Iterator[bytes]) -> bytes:
-    """Kafka's records (format v2: length, attributes, time, offset, key, value, headers) without what is too large."""
+    """Return Kafka's records (format v2: length, attributes, time, offset, key, value, headers) without oversized
+    keys and values."""
 
     def pieces() -> Iterator[bytes]:
         while held:
@@ -181,14 +182,14 @@ def _thinned(held: list[bytes], rest: Iterator[bytes]) -> bytes:
         out += raw + source.take(length) if length <= MAX_RECORD_BYTES else _small(source, length)
         if len(out) > LARGEST_BATCH:
             raise TidecastError(
-                f"A compressed batch in Kafka unpacks to more than {LARGEST_BATCH >> 20} MiB in small records: no "
-                "producer's client makes such; see what it is, then delete the topic's records up to it."
+                f"A compressed batch in Kafka decompresses to more than {LARGEST_BATCH >> 20} MiB of small records, "
+                "which no producer's client sends; look at it, then delete the topic's records up to it."
             )
     return bytes(out)
 
 
 def _small(source: _Source, length: int) -> bytes:
-    """One large record with small things in place of large ones, and without its headers, which nobody reads."""
+    """Return a record with marks in place of an oversized key or value, and without headers, which are not read."""
     body = source.take(1) + source.number()[1] + source.number()[1]
     read = len(body)
     for _ in ("key", "value"):

@@ -1,8 +1,8 @@
-"""A Faust consumer that lives in its app's own event loop.
+"""A Faust consumer that runs in its app's own event loop.
 
-Faust gives each consumer a thread with a second loop, because agents may hold up the first one and heartbeats must not
-wait. Stages work in threads of their own here, so nothing holds it up, and a batch would pay for two changes of thread,
-for each of which Python's lock changes hands."""
+Faust gives each consumer a thread with a second loop, because agents may block the first loop and heartbeats must not
+wait. Here stages work in threads of their own and block no loop. A second loop would cost each batch two changes of
+thread, and each change hands over Python's global lock."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ from mode.utils.futures import maybe_async
 
 
 class OneLoop(QueueServiceThread):  # type: ignore[misc]
-    """What mode calls a service thread, without the thread. To be named before the class that it changes."""
+    """Replaces mode's service thread by the app's loop. List it before the class that it changes."""
 
     _serving: "asyncio.Task[None]"
 
@@ -22,7 +22,7 @@ class OneLoop(QueueServiceThread):  # type: ignore[misc]
         super().__init__(*args, loop=loop, thread_loop=loop, **named)
 
     async def start(self) -> None:
-        """Returns when the service has started; raises what kept it from that."""
+        """Wait until the service has started; raise the error that prevented it."""
         self._thread_started.set()
         started = self._thread_running = self.parent_loop.create_future()
         self._serving = self.parent_loop.create_task(self._serve())
@@ -32,14 +32,14 @@ class OneLoop(QueueServiceThread):  # type: ignore[misc]
             self._thread_running = None
 
     async def stop(self) -> None:
-        """Returns when it has ended."""
+        """Wait until the service has ended."""
         if self._started.is_set():
             await Service.stop(self)
             await asyncio.wait([self._serving])
 
     async def _gather_remaining_tasks(self) -> None:
-        """The loop's other tasks are not this service's."""
+        """Do nothing: the loop's other tasks do not belong to this service."""
 
     async def call_thread(self, fun: Callable[..., Awaitable[Any]], *args: Any, **named: Any) -> Any:
-        """At once, instead of through a queue."""
+        """Call the method at once instead of through a queue."""
         return await maybe_async(fun(*args, **named))

@@ -1,4 +1,4 @@
-"""Where a partition may be read from: a position that the log no longer holds is an error, never a silent jump."""
+"""Decides where to read a partition from. A position that the log no longer holds is an error, never a silent jump."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What Kafka knows of a partition: first offset kept, next offset to be written, the group's offset (0: none)."""
+    """Kafka's offsets of a partition: first one kept, next one to be written, and the group's (0: none)."""
 
     first: int
     end: int
@@ -20,28 +20,29 @@ class Kept:
 
 
 def start_of(group: str, place: TopicPartition, position: int, kept: Kept, stateless: bool = False) -> int:
-    """The offset to read from, given the stored `position` (0: nothing stored).
+    """Return the offset to read from, given the stored `position` (0: nothing stored).
 
-    LogGap when records between the position and what is kept are gone, when the log ends before the position, or
-    when the group has been somewhere and the store knows of nothing (DESIGN: never a fresh start). A `stateless`
-    stage, whose outputs depend on nothing before them and may be written twice, does start afresh."""
+    Raises LogGap when records after the position are gone, when the log ends before the position, or when the group
+    has reported an offset and the store has no position: a stage never starts afresh by itself. A `stateless` stage
+    does, because its outputs depend on nothing before them and may be written twice."""
     name = f"{place.topic}[{place.partition}]"
     if position == 0:
         if kept.group > 0 and not stateless:
             raise LogGap(
-                f"the state of {group} has no position for {name}, but its group has been at {kept.group}: state was "
-                "lost, or this is another store; check its address, else stop the workers and run `tidecast rebuild`."
+                f"the state of {group} has no position for {name}, but its group has reported offset {kept.group}: "
+                "state was lost, or this is another store. Check the store's address; if it is right, stop the workers "
+                "and run `tidecast rebuild`."
             )
         return kept.first
     if position < kept.first:
         raise LogGap(
             f"{group} is at {position} in {name}, but the log begins at {kept.first}: records in between were deleted "
-            "before they were worked off; restore them, or deploy into new topics, with a longer retention."
+            "before they were processed; restore them, or deploy into new topics, with a longer retention."
         )
     if position > kept.end:
         raise LogGap(
             f"{group} is at {position} in {name}, but the log ends at {kept.end}: the log lost records that were "
-            "worked off already; restore it, or deploy into new topics."
+            "processed already; restore it, or deploy into new topics."
         )
     return position
 
@@ -53,8 +54,10 @@ def starts_of(
     kept: Mapping[TopicPartition, Kept],
     stateless: bool,
 ) -> dict[TopicPartition, int]:
-    """`start_of` each of these places, whose stored positions are `found`."""
+    """Return `start_of` for each partition; `found` holds the stored positions."""
     again = [place for place in places if stateless and not found.get(place) and kept[place].group]
     if again:
-        log.warning("%s has no positions in %d partitions: it works them off once more", group, len(again))
+        log.warning(
+            "%s has no positions in %d partitions: it processes them again from their beginning", group, len(again)
+        )
     return {place: start_of(group, place, found.get(place, 0), kept[place], stateless) for place in places}

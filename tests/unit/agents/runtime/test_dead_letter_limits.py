@@ -57,7 +57,7 @@ def test_a_healthy_partition_does_not_hide_a_broken_one() -> None:
 
 def test_the_example_is_of_the_partition_that_it_is_about() -> None:
     limits = DeadLetterLimits(3, 0)
-    with pytest.raises(TooManyDeadLetters, match=r"events\[2\] .* such as offset 2 of partition 2"):
+    with pytest.raises(TooManyDeadLetters, match=r"events\[2\] .* e.g. offset 2 of partition 2"):
         limits.add(aside("xxx", partition=2))
     limits = DeadLetterLimits(3, 0)
     limits.add(aside("xx", partition=2))
@@ -96,7 +96,7 @@ def test_the_error_says_what_was_seen_and_what_to_do() -> None:
         DeadLetterLimits(3, 0).add(piece)
     text = str(caught.value)
     assert "3 records in a row in customer-events[0]" in text
-    assert "2 of them undecodable, such as offset 3 of partition 0" in text
+    assert "2 of them undecodable, e.g. offset 3 of partition 0" in text
     for word in ("it is garbage.", "tidecast dead-letters list", "TIDECAST_DEAD_LETTER_RUN", "now 3"):
         assert word in text
     with pytest.raises(TooManyDeadLetters, match=r"20,000 of the last 20,000 .* TIDECAST_DEAD_LETTER_SHARE"):

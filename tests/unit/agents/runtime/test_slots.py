@@ -27,7 +27,7 @@ def test_what_is_done_alone_is_not_done_twice_at_once(tmp_path: Path) -> None:
     with alone(tmp_path / "run", "rebuild"):
         with alone(tmp_path / "run", "something else"):
             pass
-        with pytest.raises(TidecastError, match="Another rebuild is at work"), alone(tmp_path / "run", "rebuild"):
+        with pytest.raises(TidecastError, match="Another rebuild is running"), alone(tmp_path / "run", "rebuild"):
             pass
     with alone(tmp_path / "run", "rebuild"):
         pass
