@@ -1,1 +1,1 @@
-"""Load from outside: simulation, closed loop, benchmark; knows only topics and schemas."""
+"""Load on Tidecast from outside: simulations, benchmark, chaos. It knows only topics, schemas and the command line."""

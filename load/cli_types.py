@@ -1,4 +1,4 @@
-"""What is given on the command line, checked before anything is measured."""
+"""Types and checks of command-line options, applied before anything is measured."""
 
 import math
 import os
@@ -9,20 +9,20 @@ import click
 
 
 class Finite(click.FloatRange):
-    """A FloatRange that refuses NaN and infinity, which compare with everything."""
+    """A FloatRange that refuses NaN and infinity, which pass every comparison with a bound."""
 
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """As click asks."""
-        found = float(super().convert(value, param, ctx))
-        if not math.isfinite(found):
-            self.fail(f"{value} is no finite number", param, ctx)
-        return found
+        """The value as a finite number in range; fails as click requires."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
 
 
 def writable(_context: click.Context, _option: click.Parameter, file: Path | None) -> Path | None:
-    """Callback of an option that names a file: its folder must be there, and may be written."""
+    """Callback of an option that names a file: its folder must exist and be writable. BadParameter otherwise."""
     if file is not None and not os.access(file.absolute().parent, os.W_OK):
-        raise click.BadParameter(f"nothing can be written into {file.absolute().parent}")
+        raise click.BadParameter(f"the folder {file.absolute().parent} does not exist or is not writable")
     return file

@@ -1,6 +1,7 @@
-"""What very many customers, or one customer with very many events, do to a worker's memory and to Redis.
+"""Memory of a worker and of Redis under very many customers, or under one customer with very many events.
 
-The reference job on a stack of its own: events spread over so many customers, in turn, one second apart in all."""
+Runs the reference job on servers of its own. Events go to the customers in turn; a whole round takes one second of
+event time."""
 
 import json
 from dataclasses import asdict
@@ -15,13 +16,13 @@ from load.bench.system import BenchSystem, servers
 
 @click.command()
 @click.option("--customers", default=100_000, show_default=True, type=click.IntRange(1), help="Different customers.")
-@click.option("--events", default=None, type=click.IntRange(1), help="Default: one for each customer.")
-@click.option("--partitions", default=4, show_default=True, type=click.IntRange(1, 64))
-@click.option("--json", "file", type=click.Path(path_type=Path), help="Write the figures there too.")
+@click.option("--events", default=None, type=click.IntRange(1), help="Events in all.  [default: one per customer]")
+@click.option("--partitions", default=4, show_default=True, type=click.IntRange(1, 64), help="Partitions per topic.")
+@click.option("--json", "file", type=click.Path(path_type=Path), help="Also write the figures to this file.")
 def main(customers: int, events: int | None, partitions: int, file: Path | None) -> None:
-    """How much memory a worker and Redis need for that many customers, or for one with that many events.
+    """Measure the memory of a worker and of Redis for many customers, or for one customer with many events.
 
-    Starts its own servers. Prints a table, and JSON with the environment.
+    Starts servers of its own. Prints a table, then the figures and the environment as JSON.
 
     \b
     python -m load.hostile --customers 2000000
@@ -31,10 +32,10 @@ def main(customers: int, events: int | None, partitions: int, file: Path | None)
         figures = measure(BenchSystem(partitions), customers, events or customers)
     for name, value in asdict(figures).items():
         click.echo(f"{name.replace('_', ' '):26} {value:>14,}")
-    told = json.dumps({"figures": asdict(figures), "environment": environment()})
-    click.echo(told)
+    text = json.dumps({"figures": asdict(figures), "environment": environment()})
+    click.echo(text)
     if file is not None:
-        file.write_text(told + "\n")
+        file.write_text(text + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How far scoring is behind, by what its consumer group has committed: seen from outside."""
+"""The lag of the scoring stage, seen from outside: records that its consumer group has not committed."""
 
 import time
 
@@ -7,32 +7,32 @@ from confluent_kafka import Consumer, TopicPartition
 from load.wire import prefixed
 
 GROUP = "tidecast-scoring"
-ASK_EVERY = 0.25
-"""Seconds for which an answer holds."""
+REFRESH_S = 0.25
 
 
 class ScoringLag:
-    """Records of a topic that the group has not committed yet."""
+    """Whether scoring lags too far behind a topic. An answer holds for REFRESH_S seconds."""
 
-    def __init__(self, kafka: str, topic: str, partitions: int, most: int) -> None:
-        """`most`: records from which the lag is too large."""
-        group = prefixed(GROUP)
-        # Asking for a group's offsets is not joining it.
-        self._consumer = Consumer({"bootstrap.servers": kafka, "group.id": group, "enable.auto.commit": False})
-        self._places = [TopicPartition(topic, partition) for partition in range(partitions)]
-        self._most = most
+    def __init__(self, kafka: str, topic: str, partitions: int, max_records: int) -> None:
+        """`max_records`: the largest lag that is still acceptable."""
+        # A consumer that only reads a group's offsets does not join the group.
+        self._consumer = Consumer(
+            {"bootstrap.servers": kafka, "group.id": prefixed(GROUP), "enable.auto.commit": False}
+        )
+        self._partitions = [TopicPartition(topic, partition) for partition in range(partitions)]
+        self._max_records = max_records
         self._asked = 0.0
-        self._answer = False
+        self._too_large = False
 
     def is_too_large(self) -> bool:
-        """Whether to wait; asks Kafka now and then."""
-        if time.monotonic() - self._asked >= ASK_EVERY:
-            self._answer = self._records() > self._most
+        """Whether the lag exceeds `max_records`."""
+        if time.monotonic() - self._asked >= REFRESH_S:
+            self._too_large = self._records() > self._max_records
             self._asked = time.monotonic()
-        return self._answer
+        return self._too_large
 
     def _records(self) -> int:
-        committed = self._consumer.committed(self._places, timeout=10)
+        committed = self._consumer.committed(self._partitions, timeout=10)
         return sum(
-            self._consumer.get_watermark_offsets(place, timeout=10)[1] - max(place.offset, 0) for place in committed
+            self._consumer.get_watermark_offsets(each, timeout=10)[1] - max(each.offset, 0) for each in committed
         )

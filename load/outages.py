@@ -1,6 +1,6 @@
-"""Each server away for a while under load: what the workers do meanwhile, and how soon they have caught up.
+"""Each server away for a while under load: what the workers do meanwhile, and how soon they catch up.
 
-The chaos run's system without its faults; in the end the logs are replayed calmly and compared."""
+Uses the chaos run's system without its faults. At the end an undisturbed replay of the logs is compared."""
 
 import json
 import signal
@@ -20,77 +20,76 @@ import psutil
 
 from load.chaos.publisher import ChaosPublisher
 from load.chaos.reader import ChaosReader
-from load.chaos.run import ChaosOptions, ChaosReport, conclude, settle
+from load.chaos.run import ChaosReport, conclude, wait_until_caught_up
 from load.chaos.servers import PARTS
 from load.chaos.system import PARTITIONS, TARGETS, ChaosSystem
 from load.cli_types import Finite
 
-CALM_S = 12.0
-"""Load without an outage before the first one and after each."""
-CAUGHT_UP_S = 2.0
-"""Records of so long more than usual are no backlog: history gathers them for a second."""
+QUIET_S = 12.0
+"""Seconds of load without an outage, before the first one and after each."""
+USUAL_LAG_S = 2.0
+"""Records of so many seconds are the usual lag, no backlog: history gathers records for a second."""
 STAGES = 4
-"""That each record passes: scoring, judging or monitoring, and history for what it was and what it became."""
+"""Stages that each record passes: scoring, judging or monitoring, and history for the input and for the output."""
 DAY_SECONDS = 20.0
+"""Seconds per day of event time."""
 
 
 @dataclass
 class Outage:
-    """One server away for `seconds`. predictions_per_s: median before, and while it was away (first 5 s left out).
-    memory_mb: most of any worker, before and until caught up. red, green: seconds from the kill and from the restart
-    until /healthz said so (None: never). caught_up: seconds from the restart; backlog: records that no stage had worked
-    off when the server had started, all topics; speed: of working them off."""
+    """One server away for `seconds`.
+
+    predictions_*_per_s: before the outage, and during it without its first 5 s. memory_*_mb: largest worker
+    before the outage, and until it is caught up. red: seconds from the kill until /healthz was red. green,
+    started, caught_up: seconds from the restart until /healthz was green, the server answered, the backlog was
+    gone. None: never. backlog: lags of all stages when the server answered, in records. speed_records_per_s:
+    how fast it shrank. problems: what /healthz reported."""
 
     server: str
     seconds: float
     predictions_before_per_s: float = 0.0
     predictions_away_per_s: float = 0.0
     memory_before_mb: float = 0.0
-    memory_most_mb: float = 0.0
+    memory_max_mb: float = 0.0
     red: float | None = None
     green: float | None = None
     started: float = 0.0
     caught_up: float = 0.0
     backlog: int = 0
     speed_records_per_s: float = 0.0
-    said: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
 
 class SystemProbe:
-    """What can be seen of a running system from outside."""
+    """Observes a running system from outside."""
 
-    def __init__(self, system: ChaosSystem, reader: ChaosReader, publisher: ChaosPublisher) -> None:
+    def __init__(self, system: ChaosSystem, reader: ChaosReader) -> None:
         self._system = system
         self._reader = reader
-        self._publisher = publisher
 
     def memory_mb(self) -> float:
         """Resident memory of the largest worker."""
-        found = [w.process.pid for w in self._system.workers.all.values() if w.process and w.process.poll() is None]
-        return float(max(psutil.Process(pid).memory_info().rss for pid in found)) / 1e6
+        pids = [w.process.pid for w in self._system.workers.all.values() if w.process and w.process.poll() is None]
+        return float(max(psutil.Process(pid).memory_info().rss for pid in pids)) / 1e6
 
     def red(self) -> list[str]:
-        """Problems of the stages whose /healthz is not green; a worker that does not answer counts."""
+        """Problems of the stages whose /healthz is red. A worker that does not answer counts as one."""
         problems = []
         for file in (self._system.folder / "run").glob("*.health"):
             problems += _problems(file.read_text().strip() + "/healthz")
         return problems
 
-    def answered(self) -> int:
+    def predictions(self) -> int:
         """Predictions read so far."""
         return self._reader.predictions
 
-    def published(self) -> int:
-        """Messages acked so far."""
-        return self._publisher.published
-
     def backlog(self) -> int:
-        """Records that the workers have not worked off, asked until all servers answer."""
+        """Records that the workers have not processed. Asks until all servers answer."""
         while True:
             done = self._system.run("status", "--json", check=False)
             if done.returncode == 0:
-                places = json.loads(done.stdout)["places"]
-                return sum(place["lag"] for place in places if not place["stage"].startswith("learning"))
+                lags = json.loads(done.stdout)["places"]
+                return sum(each["lag"] for each in lags if not each["stage"].startswith("learning"))
             time.sleep(0.2)
 
 
@@ -104,29 +103,31 @@ def _problems(url: str) -> list[str]:
         return [f"{url}: {error}"]
 
 
-def away(system: ChaosSystem, probe: SystemProbe, server: str, seconds: float, rate: float) -> Outage:
-    """Take a server away for so long, then wait until all is caught up."""
+def take_away(system: ChaosSystem, probe: SystemProbe, server: str, seconds: float, rate: float) -> Outage:
+    """Kill a server, start it again after `seconds`, and wait until everything is caught up.
+
+    `rate`: messages per second that are published meanwhile."""
     outage = Outage(server, seconds, memory_before_mb=probe.memory_mb())
-    outage.predictions_before_per_s = _pace(probe, CALM_S)
+    outage.predictions_before_per_s = _rate(probe, QUIET_S)
     usual = probe.backlog()
     system.servers.kill(server)
     killed = time.monotonic()
-    answered = 0
+    at_five_seconds = 0
     while (now := time.monotonic() - killed) < seconds:
         _note(outage, probe, now)
-        answered = answered or (probe.answered() if now > 5 else 0)
+        at_five_seconds = at_five_seconds or (probe.predictions() if now > 5 else 0)
         time.sleep(0.5)
-    outage.predictions_away_per_s = round((probe.answered() - answered) / (seconds - 5), 1)
+    outage.predictions_away_per_s = round((probe.predictions() - at_five_seconds) / (seconds - 5), 1)
     begun = time.monotonic()
     system.servers.up()
     outage.started = round(time.monotonic() - begun, 1)
-    outage.backlog = behind = probe.backlog()
-    while outage.green is None or behind > usual + rate * CAUGHT_UP_S * STAGES:
-        outage.memory_most_mb = max(outage.memory_most_mb, probe.memory_mb())
+    outage.backlog = lag = probe.backlog()
+    while outage.green is None or lag > usual + rate * USUAL_LAG_S * STAGES:
+        outage.memory_max_mb = max(outage.memory_max_mb, probe.memory_mb())
         if outage.green is None and not probe.red():
             outage.green = round(time.monotonic() - begun, 1)
         else:
-            behind = probe.backlog()
+            lag = probe.backlog()
         time.sleep(0.2)
     outage.caught_up = round(time.monotonic() - begun, 1)
     outage.speed_records_per_s = round(outage.backlog / max(outage.caught_up - outage.started, 0.1))
@@ -134,17 +135,17 @@ def away(system: ChaosSystem, probe: SystemProbe, server: str, seconds: float, r
 
 
 def _note(outage: Outage, probe: SystemProbe, now: float) -> None:
-    outage.memory_most_mb = max(outage.memory_most_mb, probe.memory_mb())
+    outage.memory_max_mb = max(outage.memory_max_mb, probe.memory_mb())
     problems = probe.red()
     if problems and outage.red is None:
         outage.red = round(now, 1)
-    outage.said = list(dict.fromkeys([*outage.said, *problems]))[:8]
+    outage.problems = list(dict.fromkeys([*outage.problems, *problems]))[:8]
 
 
-def _pace(probe: SystemProbe, seconds: float) -> float:
-    before = probe.answered()
+def _rate(probe: SystemProbe, seconds: float) -> float:
+    before = probe.predictions()
     time.sleep(seconds)
-    return round((probe.answered() - before) / seconds, 1)
+    return round((probe.predictions() - before) / seconds, 1)
 
 
 @contextmanager
@@ -159,45 +160,45 @@ def _system() -> Iterator[ChaosSystem]:
 
 
 def measure(servers: list[str], seconds: float, rate: float) -> dict[str, Any]:
-    """All outages in turn, then the comparison with a calm replay."""
-    total = len(servers) * (seconds + 4 * CALM_S) + 3 * CALM_S
-    options = ChaosOptions(0, total, rate)
+    """All outages in turn, then the comparison with an undisturbed replay."""
+    total = len(servers) * (seconds + 4 * QUIET_S) + 3 * QUIET_S
     report = ChaosReport(0)
     with _system() as system:
-        place = system.servers.place
-        reader = ChaosReader(place, system.models, PARTITIONS, len(TARGETS))
-        publisher = ChaosPublisher(place, PARTITIONS, 0, rate, options.seconds, DAY_SECONDS)
-        probe = SystemProbe(system, reader, publisher)
+        stack = system.servers.stack
+        reader = ChaosReader(stack, system.models, PARTITIONS, len(TARGETS))
+        publisher = ChaosPublisher(stack, PARTITIONS, 0, rate, total, DAY_SECONDS)
+        probe = SystemProbe(system, reader)
         reader.start()
         publisher.start()
-        while not probe.answered() or probe.red():
+        while not probe.predictions() or probe.red():
             time.sleep(0.2)
         outages = []
         for server in servers:
-            outages.append(away(system, probe, server, seconds, rate))
+            outages.append(take_away(system, probe, server, seconds, rate))
             click.echo(json.dumps(asdict(outages[-1])), err=True)
         publisher.join()
-        report.catch_up = settle(system, reader, report)
+        report.catch_up = wait_until_caught_up(system, reader, report)
         conclude(system, publisher, reader, report)
     return {"outages": [asdict(outage) for outage in outages], "run": asdict(report)}
 
 
 @click.command()
 @click.argument("servers", nargs=-1, type=click.Choice(PARTS))
-@click.option("--seconds", type=Finite(10, 100_000), default=60.0, show_default=True, help="How long each is away.")
+@click.option("--seconds", type=Finite(10, 100_000), default=60.0, show_default=True, help="Length of each outage.")
 @click.option("--rate", type=Finite(1, 100_000), default=200.0, show_default=True, help="Messages per second.")
 def main(servers: tuple[str, ...], seconds: float, rate: float) -> None:
-    """Take SERVERS (all by default) away under load, one after the other, each with kill -9; print what was seen.
+    """Take SERVERS (default: all) away under load, one after the other, each by kill -9. Print what was
+    observed.
 
     \b
     python -m load.outages
     python -m load.outages clickhouse --seconds 600
     """
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)  # end the servers on the way out
-    found = measure(list(servers or PARTS), seconds, rate)
-    click.echo(json.dumps(found, indent=1))
-    sys.exit(1 if found["run"]["differences"] else 0)
+        signal.signal(number, signal.default_int_handler)  # so that the servers are ended
+    results = measure(list(servers or PARTS), seconds, rate)
+    click.echo(json.dumps(results, indent=1))
+    sys.exit(1 if results["run"]["differences"] else 0)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Reading a topic as a consumer does, from its beginning, while others write."""
+"""A consumer thread that reads a topic from its beginning while others write to it."""
 
 import threading
 import time
@@ -6,37 +6,38 @@ from abc import abstractmethod
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
-MOST = 5000
-"""Messages at a time."""
+BATCH = 5000
+"""Most messages taken from the client at once."""
 
 
 class TopicReader(threading.Thread):
-    """Hands every message to `take`, with the moment (perf_counter) at which it could be read."""
+    """Passes every message to `take`, with the time (perf_counter) when it became readable."""
 
     def __init__(self, kafka: str, group: str, topic: str, partitions: int) -> None:
-        """`group` commits nothing."""
+        """`group`: the client needs a name; nothing is committed."""
         super().__init__(daemon=True)
         self._consumer = Consumer({"bootstrap.servers": kafka, "group.id": group, "enable.auto.commit": False})
         self._consumer.assign([TopicPartition(topic, partition, 0) for partition in range(partitions)])
         self._ended = False
 
     def run(self) -> None:
-        """Until `end`."""
+        """Read until `end` is called."""
         while not self._ended:
+            # consume() alone would wait until the batch is full or the time-out is over
             first = self._consumer.poll(0.05)
             if first is None:
                 continue
-            now = time.perf_counter()  # to consume several is to wait until they are many, or for the whole time-out
-            for message in (first, *self._consumer.consume(MOST, 0)):
+            now = time.perf_counter()
+            for message in (first, *self._consumer.consume(BATCH, 0)):
                 if message.error() is None:
                     self.take(message, now)
         self._consumer.close()
 
     def end(self) -> None:
-        """Stop reading."""
+        """Stop reading; returns when the thread has ended."""
         self._ended = True
         self.join()
 
     @abstractmethod
     def take(self, message: Message, now: float) -> None:
-        """The next message of a partition."""
+        """Process the next message of a partition."""

@@ -1,4 +1,7 @@
-"""Ticks of an external clock, signed as streams/control documents it: written here once more, from outside."""
+"""Signed ticks of an external clock.
+
+The signature is implemented here again, from the description in streams/control, because load imports nothing of
+Tidecast."""
 
 import hashlib
 import hmac
@@ -9,7 +12,7 @@ NAME = "tidecast.Tick"
 
 
 def signed_tick(time_ms: int, writer: str, key: str, partition: int) -> dict[str, Any]:
-    """The record tidecast.Tick for a partition of customer-events; `key` is the system's signing key or empty."""
+    """A record tidecast.Tick for a partition of customer-events. `key`: the system's signing key; "" signs nothing."""
     fields = {"time": time_ms, "writer": writer}
     if not key:
         return {**fields, "signature": None}

@@ -1,4 +1,4 @@
-"""Speaking with Tidecast from outside: Confluent's wire format and the registry's HTTP API, nothing of ours."""
+"""Access to Tidecast from outside: Confluent's wire format and the HTTP API of the schema registry."""
 
 import json
 import os
@@ -14,25 +14,28 @@ import click
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
 
 HEADER = struct.Struct(">bI")
+"""Zero byte and schema id, before the Avro bytes of every record."""
 
 
-def addresses() -> dict[str, Any]:
-    """What `tidecast stack up` wrote into the data folder (TIDECAST_DATA or ./.tidecast)."""
+def stack_addresses() -> dict[str, Any]:
+    """The addresses that `tidecast stack up` wrote to the data folder (TIDECAST_DATA or ./.tidecast).
+
+    ClickException when no stack was started there."""
     folder = Path(os.environ.get("TIDECAST_DATA", ".tidecast"))
     try:
         found: dict[str, Any] = json.loads((folder / "stack.json").read_text())
     except FileNotFoundError:
-        raise click.ClickException(f"no stack has been started in {folder}: run `tidecast stack up`") from None
+        raise click.ClickException(f"no stack was started in {folder}: run `tidecast stack up`") from None
     return found
 
 
-def prefixed(topic: str) -> str:
-    """A topic or group as it is named here (TIDECAST_TOPIC_PREFIX)."""
-    return os.environ.get("TIDECAST_TOPIC_PREFIX", "") + topic
+def prefixed(name: str) -> str:
+    """The name of a topic or group with the deployment's prefix (TIDECAST_TOPIC_PREFIX)."""
+    return os.environ.get("TIDECAST_TOPIC_PREFIX", "") + name
 
 
 class Wire:
-    """Encodes and decodes records by the schemas that the registry has; timestamps stay ints in ms."""
+    """Encodes and decodes records with the schemas of the registry. Timestamps stay integers in ms."""
 
     def __init__(self, registry: str) -> None:
         """`registry`: base URL of the Confluent API."""
@@ -41,7 +44,7 @@ class Wire:
         self._readers: dict[int, tuple[str, Any]] = {}
 
     def encode(self, name: str, record: Mapping[str, Any]) -> bytes:
-        """A record by the latest schema of the subject `name`."""
+        """Encode a record with the latest schema of the subject `name`."""
         if name not in self._writers:
             found = self._get(f"/subjects/{name}/versions/latest")
             self._writers[name] = (HEADER.pack(0, found["id"]), parse_schema(plain(json.loads(found["schema"]))))
@@ -52,14 +55,14 @@ class Wire:
         return out.getvalue()
 
     def decode(self, value: bytes) -> tuple[str, dict[str, Any]]:
-        """(full name, record)."""
-        _, number = HEADER.unpack_from(value)
-        if number not in self._readers:
-            schema = json.loads(self._get(f"/schemas/ids/{number}")["schema"])
+        """Full name of the schema, and the record."""
+        _, schema_id = HEADER.unpack_from(value)
+        if schema_id not in self._readers:
+            schema = json.loads(self._get(f"/schemas/ids/{schema_id}")["schema"])
             name = f"{schema['namespace']}.{schema['name']}"
-            self._readers[number] = (name, parse_schema(plain(schema)))
-        name, parsed = self._readers[number]
-        return name, schemaless_reader(BytesIO(value[5:]), parsed, None)
+            self._readers[schema_id] = (name, parse_schema(plain(schema)))
+        name, parsed = self._readers[schema_id]
+        return name, schemaless_reader(BytesIO(value[HEADER.size :]), parsed, None)
 
     def _get(self, path: str) -> dict[str, Any]:
         try:
@@ -75,8 +78,9 @@ class Wire:
 
 
 def leading_text(value: bytes) -> bytes:
-    """The first field of a framed record whose first field is a string shorter than 64 bytes: a fiftieth of the work
-    of decoding it all."""
+    """The first field of a framed record, if it is a string shorter than 64 bytes.
+
+    A fiftieth of the work of decoding the whole record."""
     start = HEADER.size + 1
     return value[start : start + value[HEADER.size] // 2]
 

@@ -1,1 +1,1 @@
-"""Baselines: the reference job as others would build it, measured beside Tidecast in one run of the benchmark."""
+"""Baselines: the reference job on other systems, measured beside Tidecast in one run of the benchmark."""

@@ -1,9 +1,9 @@
 """The job as a plain faust-streaming app: an agent, a table of customers with its changelog topic, topics of bytes.
 
-As the documentation advises for throughput: a larger stream buffer, and a producer that lingers. All acks, since the
-changelog is the only durable copy of the state. The table's store is memory:// (rebuilt from the changelog at the
-start); the documentation prefers rocksdb:// in production, but neither rocksdb nor uvloop is a dependency of this
-project. On this job memory is the faster of the two: each event would read and write the store."""
+Configured for throughput as Faust's documentation advises: a larger stream buffer, and a producer that lingers. All
+acks are required, since the changelog is the only durable copy of the state. The table's store is memory://, which
+is rebuilt from the changelog at the start. The documentation prefers rocksdb:// in production, but neither rocksdb
+nor uvloop is a dependency of this project. On this job memory is the faster store: each event reads and writes it."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from load.baselines.run_settings import RunSettings
 
 
 class MessagePackCodec(codecs.Codec):  # type: ignore[misc]
-    """MessagePack: Faust's own JSON would make text of the slots, and is several times slower."""
+    """MessagePack. Faust's JSON would turn slots into strings, and is several times slower."""
 
     def _dumps(self, value: Any) -> Any:
         return msgpack.packb(value)
@@ -39,12 +39,12 @@ class TableCustomer(faust.Record, serializer="baseline-msgpack", include_metadat
 
 
 def newcomer() -> TableCustomer:
-    """Someone of whom nothing is known."""
+    """A customer without history."""
     return TableCustomer(hours={}, days={}, seen={}, clock=0)
 
 
 def build(settings: RunSettings) -> faust.App:
-    """The app; nothing is connected before it starts."""
+    """The app. It connects to nothing before it starts."""
     job = BaselineJob(settings.events_topic, settings.prediction_id)
 
     class ActivityCodec(codecs.Codec):  # type: ignore[misc]
@@ -74,21 +74,21 @@ def build(settings: RunSettings) -> faust.App:
     async def score(stream: Any) -> None:
         async for event in stream.events():
             customer = customers[event.key]
-            place = event.message
-            answers = job.answer(customer, event.value, place.partition, place.offset)
-            customers[event.key] = customer  # tells the changelog
+            message = event.message
+            answers = job.answer(customer, event.value, message.partition, message.offset)
+            customers[event.key] = customer  # writes to the changelog
             for answer in answers:
                 await predictions.send(key=event.key, value=answer)
 
     @app.on_worker_init.connect  # type: ignore[untyped-decorator]
-    def settled(_app: faust.App, **_: Any) -> None:
+    def started(_app: faust.App, **_: Any) -> None:
         tune_garbage_collector()
 
     return app
 
 
 def run(settings: RunSettings) -> None:
-    """Until it is told to end."""
+    """Run until SIGTERM."""
     worker = faust.Worker(build(settings), loglevel="WARNING")
-    worker.spinner = None  # it sets the root logger to DEBUG: two records made for each message sent
+    worker.spinner = None  # it sets the root logger to DEBUG: two log records per message
     worker.execute_from_commandline()

@@ -1,4 +1,5 @@
-"""The 20 features of the reference job in plain dicts: tiles of an hour and of a day per type, last times seen."""
+"""The 20 features of the reference job in plain dicts: hourly and daily tiles per event type, and the last time of
+each."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -7,21 +8,21 @@ from load.reference.events import DAY_MS, TYPES
 
 HOUR_MS = 3_600_000
 HOURS, DAYS = 24, 7
-"""Tiles in a window: the one that holds the customer's clock and those before it."""
+"""Tiles per window: the one that holds the customer's clock, and those before it."""
 
 Tiles = dict[str, dict[int, list[float]]]
-"""type → slot (time // width) → [count, sum]."""
+"""Event type → slot (time // width) → [count, sum]."""
 
 
 class CustomerTiles(Protocol):
-    """What is kept of a customer, wherever it is kept."""
+    """The state of a customer, whatever stores it."""
 
     hours: Tiles
     days: Tiles
     seen: dict[str, int]
-    """When each type happened last."""
+    """When each event type occurred last, ms."""
     clock: int
-    """The latest event time seen, ms; 0: nobody yet."""
+    """The latest event time, ms; 0 for a new customer."""
 
 
 @dataclass(slots=True)
@@ -38,7 +39,7 @@ NAMES = (
     *(f"{kind}_{what}_{over}" for over in ("24h", "7d") for what in ("count", "sum") for kind in TYPES),
     *(f"days_since_{kind}" for kind in TYPES),
 )
-"""The order of the vector."""
+"""The features in the order of the vector."""
 WINDOWS = tuple(
     (kind, f"{kind}_count_{over}", f"{kind}_sum_{over}", over == "24h") for over in ("24h", "7d") for kind in TYPES
 )
@@ -56,7 +57,7 @@ def update(customer: CustomerTiles, kind: str, moment: int, amount: float | None
 def _count(tiles: dict[int, list[float]], slot: int, amount: float, keep: int) -> None:
     tile = tiles.get(slot)
     if tile is None:
-        # with each new tile, so that what has left the window costs nothing in the logs and stores
+        # removed with each new tile: what left the window costs nothing in changelogs and stores
         for old in [other for other in tiles if other <= slot - keep]:
             del tiles[old]
         tile = tiles[slot] = [0, 0.0]
@@ -65,7 +66,7 @@ def _count(tiles: dict[int, list[float]], slot: int, amount: float, keep: int) -
 
 
 def features(customer: CustomerTiles) -> dict[str, float]:
-    """As of the customer's clock; what is unknown is left out."""
+    """The features at the customer's clock. Unknown ones are left out."""
     found: dict[str, float] = {}
     hours, days, clock = customer.hours, customer.days, customer.clock
     before_hours, before_days = clock // HOUR_MS - HOURS, clock // DAY_MS - DAYS

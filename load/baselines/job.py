@@ -1,13 +1,13 @@
-"""What happens to an event in every baseline, without I/O: decode, update, ask both models, learn, encode.
+"""The work on an event in every baseline, without I/O: decode, update, ask both models, learn, encode.
 
-Learning: the 10th event of a partition, the 20th and so on teach both models. The example is the question that the
-customer's event before it asked: the vector of then, and what this event tells of the day after it. "silence": it came
-more than a day later. "top_up": it is a top-up and came within a day; a top-up behind another event is missed, which
-makes the label a cheap stand-in for Tidecast's (no open questions to keep, no timers), as one would write it in a small
-loop. Someone new has an empty vector and was silent. So as many examples are learnt as a tenth of the events.
+Every tenth event of a partition is an example for both models. It labels the question of the customer's event before
+it: the vector is that of the earlier event, the label is what this event shows about the day after it. "silence" is
+true if this event came more than a day later, "top_up" if it is a top-up within a day. A top-up behind another event
+is missed, which makes the label a cheap substitute for Tidecast's: no open questions, no timers, as in a small loop.
+A new customer has an empty vector and was silent. So a tenth of the events are learnt.
 
-Left out, in the baselines' favour: checks, duplicates, lateness, snapshots of the models (they die with the process).
-"""
+The baselines do less than Tidecast: no checks, no duplicates, no late events, no snapshots of the models, which are
+lost with the process."""
 
 import gc
 import json
@@ -33,13 +33,13 @@ LEARN_EVERY = 10
 
 
 class BaselineJob:
-    """The job of one process; the customers are kept by others."""
+    """The job of one process. Others store the customers."""
 
     def __init__(self, topic: str, prediction_id: int) -> None:
-        """`topic`: of the events. `prediction_id`: of the prediction's schema in the registry."""
+        """`topic`: the topic of the events. `prediction_id`: schema id of predictions in the registry."""
         self._topic = topic
         self._header = HEADER.pack(0, prediction_id)
-        # without logical types: a datetime per event costs more than it tells
+        # without logical types: nothing here needs a datetime per event
         self._event = parse_schema(plain(EVENT_SCHEMA))
         self._prediction = parse_schema(plain(PREDICTION_SCHEMA))
         self._models = {
@@ -49,12 +49,12 @@ class BaselineJob:
         """Examples learnt by each model."""
 
     def decode(self, value: bytes) -> dict[str, Any]:
-        """An event from registry-framed Avro."""
+        """Decode an event from registry-framed Avro."""
         event: dict[str, Any] = schemaless_reader(BytesIO(value[HEADER.size :]), self._event, None)
         return event
 
     def answer(self, customer: CustomerTiles, event: dict[str, Any], partition: int, offset: int) -> list[bytes]:
-        """Update the customer; the predictions for the event at this place, encoded."""
+        """Update the customer; returns the encoded predictions for the event at this position."""
         if offset % LEARN_EVERY == LEARN_EVERY - 1:
             self._learn(features(customer), labels(customer, event))
         update(customer, event["type"], event["occurred_at"], event["amount"])
@@ -83,14 +83,15 @@ class BaselineJob:
 
 
 def labels(customer: CustomerTiles, event: dict[str, Any]) -> dict[str, bool]:
-    """What an event tells of the question that the customer's event before it asked."""
+    """The labels that an event gives to the question of the customer's event before it."""
     silent = event["occurred_at"] - customer.clock > DAY_MS
     return {"top_up": event["type"] == "topup" and not silent, "silence": silent}
 
 
 def tune_garbage_collector() -> None:
-    """Ask it less often, and never about what was made at the start: it would walk through all customers again and
-    again. No documentation says so, but whoever profiles finds it; without it all baselines would be slower."""
+    """Collect less often, and never the objects made at the start: each collection would walk through all customers.
+
+    No documentation advises this, but a profile shows it. Without it all baselines would be slower."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 1000)

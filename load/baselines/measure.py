@@ -1,4 +1,4 @@
-"""Measures one system on the reference job: a backlog, drained by one worker process."""
+"""Measures one system on the reference job: one worker process drains a backlog."""
 
 import json
 import platform
@@ -20,10 +20,10 @@ from load.baselines.job import EVENT_SCHEMA, PREDICTION_SCHEMA, TARGETS
 from load.baselines.publishing import create_topics, delete_topics, publish_backlog, register
 from load.baselines.reader import BaselineReader
 from load.baselines.run_settings import RunSettings
-from load.wire import addresses
+from load.wire import stack_addresses
 
-PATIENCE_S = 120.0
-"""How long no prediction may come before a run is given up."""
+SILENCE_S = 120.0
+"""Seconds without a prediction after which a run is given up."""
 LIBRARIES = {
     "bare": ("river", "fastavro"),
     "faust": ("river", "fastavro", "faust-streaming", "aiokafka", "msgpack"),
@@ -33,9 +33,10 @@ LIBRARIES = {
 
 @dataclass(frozen=True, slots=True)
 class BaselineFigures:
-    """What was measured. drain: events per second from the first to the last prediction (by Kafka's timestamps);
-    cpu: of the worker process from then on; first_prediction: from the start of the process until it was read, None
-    where nothing is started or read (bare)."""
+    """The figures of a run.
+
+    drain: events per second from the first to the last prediction, by Kafka's timestamps. cpu: of the worker process
+    in that time. first_prediction: from the start of the process until it was read; None for `bare`."""
 
     system: str
     events: int
@@ -46,19 +47,19 @@ class BaselineFigures:
 
 
 def measure(kind: str, events: int, partitions: int = 4, prefix: str = "") -> BaselineFigures:
-    """Measure "bare", "faust" or "confluent" on the running local stack (bare needs none).
+    """Measure "bare", "faust" or "confluent" on the running local stack; `bare` needs none.
 
-    Its topics and keys are removed afterwards; two subjects in the registry and its groups stay."""
+    Removes its topics and keys afterwards. Two subjects in the registry and the consumer groups stay."""
     prefix = prefix or f"baseline-{kind}-{secrets.token_hex(3)}-"
     if kind == "bare":
         return _bare(RunSettings("", "", prefix, 1, events))
-    place = addresses()
-    settings = RunSettings(place["kafka"], place["redis"], prefix, partitions, events)
+    stack = stack_addresses()
+    settings = RunSettings(stack["kafka"], stack["redis"], prefix, partitions, events)
     create_topics(settings)
     try:
-        event_id = register(place["registry"], settings.events_topic, EVENT_SCHEMA)
-        prediction_id = register(place["registry"], settings.predictions_topic, PREDICTION_SCHEMA)
-        settings = RunSettings(place["kafka"], place["redis"], prefix, partitions, events, prediction_id)
+        event_id = register(stack["registry"], settings.events_topic, EVENT_SCHEMA)
+        prediction_id = register(stack["registry"], settings.predictions_topic, PREDICTION_SCHEMA)
+        settings = RunSettings(stack["kafka"], stack["redis"], prefix, partitions, events, prediction_id)
         publish_backlog(settings, event_id)
         return _drain(kind, settings)
     finally:
@@ -70,7 +71,7 @@ def _bare(settings: RunSettings) -> BaselineFigures:
     done = subprocess.run(_command("bare", settings), check=True, stdout=subprocess.PIPE)
     found = json.loads(done.stdout)
     if found["predictions"] != len(TARGETS) * settings.events:
-        raise ValueError(f"{found['predictions']} predictions of {settings.events} events")
+        raise ValueError(f"{found['predictions']} predictions for {settings.events} events")
     return _figures("bare", settings.events, found["seconds"], found["cpu_s"], None)
 
 
@@ -107,7 +108,7 @@ def _command(kind: str, settings: RunSettings) -> list[str]:
 
 @contextmanager
 def _worker(kind: str, settings: RunSettings) -> Iterator[psutil.Popen]:
-    """The system's process, ended afterwards; what it says goes to stderr."""
+    """The system's process, ended afterwards. Its output goes to stderr."""
     process = psutil.Popen(_command(kind, settings), stdout=sys.stderr)
     try:
         yield process
@@ -126,15 +127,15 @@ def _cpu(process: psutil.Popen) -> float:
 
 
 def _wait_for(count: int, reader: BaselineReader, process: psutil.Popen) -> None:
-    """Until so many predictions were read."""
+    """Wait until `count` predictions were read."""
     seen, moved = 0, time.monotonic()
     while (now := len(reader.values)) < count:
         if now > seen:
             seen, moved = now, time.monotonic()
         if process.poll() is not None:
             raise RuntimeError(f"the worker ended with {process.returncode} after {now} of {count} predictions")
-        if time.monotonic() > moved + PATIENCE_S:
-            raise TimeoutError(f"{now} of {count} predictions, and none for {PATIENCE_S:.0f} s")
+        if time.monotonic() > moved + SILENCE_S:
+            raise TimeoutError(f"{now} of {count} predictions, and none for {SILENCE_S:.0f} s")
         time.sleep(0.02)
 
 

@@ -1,4 +1,4 @@
-"""A run's topics, subjects and backlog."""
+"""The topics, schemas and backlog of a run."""
 
 import json
 import urllib.parse
@@ -18,7 +18,7 @@ from load.wire import HEADER, plain
 
 BACKLOG_DAYS = 30.0
 SEED = 1
-"""As the benchmark's backlog."""
+"""The seed of the benchmark's backlog."""
 
 
 def backlog(count: int) -> Iterator[dict[str, Any]]:
@@ -27,7 +27,7 @@ def backlog(count: int) -> Iterator[dict[str, Any]]:
 
 
 def encoded_events(count: int, schema_id: int) -> Iterator[tuple[bytes, bytes]]:
-    """(key, registry-framed value) of each event."""
+    """Key and registry-framed value of each event."""
     header, schema = HEADER.pack(0, schema_id), parse_schema(plain(EVENT_SCHEMA))
     for record in backlog(count):
         out = BytesIO()
@@ -37,17 +37,16 @@ def encoded_events(count: int, schema_id: int) -> Iterator[tuple[bytes, bytes]]:
 
 
 def create_topics(settings: RunSettings) -> None:
-    """The input and the output, with as many partitions each."""
+    """Create the input and output topics."""
     topics = [NewTopic(name, settings.partitions, 1) for name in (settings.events_topic, settings.predictions_topic)]
-    admin = AdminClient(
-        {"bootstrap.servers": settings.kafka, "log_level": 0}
-    )  # by a name: without one it would end before its answers
+    # the client must outlive its futures, so it has a name
+    admin = AdminClient({"bootstrap.servers": settings.kafka, "log_level": 0})
     for future in admin.create_topics(topics).values():
         future.result(30)
 
 
 def delete_topics(settings: RunSettings) -> None:
-    """All that begin with the run's prefix: Faust makes more of them."""
+    """Delete all topics with the run's prefix, also those that Faust created."""
     admin = AdminClient({"bootstrap.servers": settings.kafka, "log_level": 0})
     names = [name for name in admin.list_topics(timeout=30).topics if name.startswith(settings.prefix)]
     for future in (admin.delete_topics(names) if names else {}).values():
@@ -59,7 +58,7 @@ def delete_topics(settings: RunSettings) -> None:
 
 
 def register(registry: str, topic: str, schema: dict[str, Any]) -> int:
-    """A schema under the topic's own subject, Confluent's default; its id."""
+    """Register a schema under the topic's subject (Confluent's default name); returns its id."""
     subject = urllib.parse.quote(f"{topic}-value", safe="")
     request = urllib.request.Request(
         f"{registry.rstrip('/')}/subjects/{subject}/versions",
@@ -71,7 +70,7 @@ def register(registry: str, topic: str, schema: dict[str, Any]) -> int:
 
 
 def publish_backlog(settings: RunSettings, schema_id: int) -> None:
-    """All events at once; returns when the broker has them."""
+    """Publish all events at once; returns when the broker has acked them."""
     failed: list[KafkaError] = []
 
     def delivered(error: KafkaError | None, _message: object) -> None:

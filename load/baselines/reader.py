@@ -1,4 +1,4 @@
-"""Reads a run's predictions from Kafka while they come, and looks into them only afterwards."""
+"""Reads the predictions of a run from Kafka as they come. They are decoded only afterwards."""
 
 from confluent_kafka import Message
 
@@ -7,7 +7,7 @@ from load.reading import TopicReader
 
 
 class BaselineReader(TopicReader):
-    """Keeps the bytes and the timestamps."""
+    """Keeps the bytes and timestamps of all predictions."""
 
     def __init__(self, settings: RunSettings) -> None:
         super().__init__(settings.kafka, f"{settings.prefix}reader", settings.predictions_topic, settings.partitions)

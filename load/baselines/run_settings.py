@@ -1,4 +1,4 @@
-"""What a worker is told when it starts."""
+"""The settings of a run, passed to the worker process on its command line."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """Where everything is. prefix: before the names of all topics, groups, subjects and keys of a run."""
+    """Addresses and names. `prefix` starts the names of all topics, groups, subjects and keys of the run."""
 
     kafka: str
     redis: str
@@ -17,24 +17,24 @@ class RunSettings:
 
     @property
     def events_topic(self) -> str:
-        """What is read."""
+        """The input topic."""
         return f"{self.prefix}events"
 
     @property
     def predictions_topic(self) -> str:
-        """What is written."""
+        """The output topic."""
         return f"{self.prefix}predictions"
 
     @property
     def group(self) -> str:
-        """Consumer group, or Faust's app id."""
+        """Consumer group; Faust's app id."""
         return f"{self.prefix}scoring"
 
     def to_json(self) -> str:
-        """For a command line."""
+        """The settings as JSON, for a command line."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "RunSettings":
-        """From the command line."""
+        """The settings from a command line."""
         return cls(**json.loads(text))

@@ -226,7 +226,7 @@ def _warn_if_busy() -> None:
 
 
 def _tell(bench: Bench, options: dict[str, Any], file: Path | None) -> None:
-    if not bench.figures.spreads():
+    if not bench.figures.all():
         return  # an older file of figures is worth more than an empty one
     for line in bench.figures.table():
         click.echo(line)

@@ -31,7 +31,7 @@ class Figure:
         numbers = [f"{value:>12,.5g}" for value in (min(self.values), self.median, max(self.values))]
         return f"{self.name:{width}}{''.join(numbers)}  {self.unit}"
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """For JSON."""
         middle = {"min": min(self.values), "median": self.median, "max": max(self.values)}
         return {"name": self.name, "unit": self.unit, **middle, "runs": list(self.values)}
@@ -50,13 +50,13 @@ class Figures:
         """One run's value."""
         self._values.setdefault((name, unit), []).append(round(value, 4))
 
-    def spreads(self) -> list[Figure]:
+    def all(self) -> list[Figure]:
         """All figures, in the order in which they came."""
         return [Figure(name, unit, tuple(values)) for (name, unit), values in self._values.items()]
 
     def table(self) -> Iterable[str]:
         """Lines for people."""
-        spreads = self.spreads()
+        spreads = self.all()
         width = max((len(spread.name) for spread in spreads), default=0)
         yield f"{'':{width}}{'min':>12}{'median':>12}{'max':>12}"
         for spread in spreads:
@@ -67,7 +67,7 @@ class Figures:
         told = {
             "environment": self.environment,
             "options": dict(options),
-            "figures": [spread.told() for spread in self.spreads()],
+            "figures": [figure.to_json() for figure in self.all()],
             **self.extras,
         }
         return json.dumps(told, indent=1)

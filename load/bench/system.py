@@ -24,7 +24,7 @@ from load.bench.job import BenchJob
 from load.bench.pacing import Pacer, PacerSettings
 from load.bench.publishing import BacklogPublisher
 from load.bench.reading import PredictionReader
-from load.wire import Wire, addresses
+from load.wire import Wire, stack_addresses
 
 USE_CASE = Path(__file__).parent.parent / "reference" / "use_case"
 EXPLICIT_OUTCOMES = USE_CASE / "explicit_outcomes.py"
@@ -76,12 +76,12 @@ def cpu_s(process: psutil.Process) -> float:
 
 def server_versions() -> dict[str, str]:
     """Of the running stack."""
-    place = addresses()
-    java = " ".join(psutil.Process(place["pids"]["kafka"]["pid"]).cmdline())
+    stack = stack_addresses()
+    java = " ".join(psutil.Process(stack["pids"]["kafka"]["pid"]).cmdline())
     kafka = re.search(r"/kafka[^/:]*?-(\d[\d.]*)", java)
     with urllib.request.urlopen(f"{place['clickhouse']}/?query=SELECT+version()", timeout=10) as answer:
         clickhouse = answer.read().decode().strip()
-    found = redis.Redis.from_url(place["redis"]).info("server")["redis_version"]
+    found = redis.Redis.from_url(stack["redis"]).info("server")["redis_version"]
     return {"kafka": kafka[1] if kafka else "", "redis": str(found), "clickhouse": clickhouse}
 
 
@@ -94,14 +94,14 @@ class BenchSystem:
         self.prefix, self.database = f"bench-{name}.", f"bench_{name}"
         own = {"TIDECAST_TOPIC_PREFIX": self.prefix, "TIDECAST_CLICKHOUSE_DATABASE": self.database}
         self.env = {**os.environ, **own, **(settings or {})}
-        self.place: dict[str, Any] = addresses()
+        self.stack: dict[str, Any] = stack_addresses()
         self.data = Path(os.environ["TIDECAST_DATA"])
         self.partitions = partitions
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._use_case = str(use_case)
         self.run("deploy", self._use_case, "--partitions", str(partitions))
-        self.job = BenchJob(Wire(self.place["registry"]), self.place["signing_key"], partitions)
-        self.publisher = BacklogPublisher(self.place["kafka"], self.prefix + "customer-events")
+        self.job = BenchJob(Wire(self.stack["registry"]), self.stack["signing_key"], partitions)
+        self.publisher = BacklogPublisher(self.stack["kafka"], self.prefix + "customer-events")
 
     def run(self, *arguments: str, may_fail: bool = False) -> str:
         """A command to its end; what it printed."""
@@ -113,7 +113,7 @@ class BenchSystem:
     def reader(self) -> Iterator[PredictionReader]:
         """Reads predictions meanwhile."""
         topic = self.prefix + "predictions"
-        reader = PredictionReader(self.place["kafka"], self.place["registry"], topic, self.partitions, self.check)
+        reader = PredictionReader(self.stack["kafka"], self.stack["registry"], topic, self.partitions, self.check)
         try:
             yield reader
         finally:
@@ -124,7 +124,7 @@ class BenchSystem:
         """Publishes at a pace meanwhile."""
         place = self.place
         topic = self.prefix + "customer-events"
-        pacer = Pacer(PacerSettings(place["kafka"], place["registry"], place["signing_key"], topic, self.partitions))
+        pacer = Pacer(PacerSettings(stack["kafka"], stack["registry"], stack["signing_key"], topic, self.partitions))
         try:
             yield pacer
         finally:
@@ -140,7 +140,7 @@ class BenchSystem:
 
     def _servers(self) -> dict[str, int]:
         """Process ids."""
-        return {part: self.place["pids"][part]["pid"] for part in ("kafka", "redis", "clickhouse")}
+        return {part: self.stack["pids"][part]["pid"] for part in ("kafka", "redis", "clickhouse")}
 
     @contextmanager
     def workers(self, *verbs: str, processes: int = 1) -> Iterator["BenchWorkers"]:
@@ -169,8 +169,8 @@ def lags_by_stage(places: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Of what `tidecast status` says."""
     lags: dict[str, int] = {}
     for place in places:
-        if not place["stage"].startswith("learning"):
-            lags[place["stage"]] = lags.get(place["stage"], 0) + place["lag"]
+        if not stack["stage"].startswith("learning"):
+            lags[stack["stage"]] = lags.get(stack["stage"], 0) + stack["lag"]
     return lags
 
 

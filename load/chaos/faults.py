@@ -98,7 +98,7 @@ def _redis(system: ChaosSystem, fault: Fault) -> str:
     servers = system.servers
     if fault.how == "wipe":
         with servers.lock:
-            redis.Redis(port=servers.place["ports"]["redis"]).flushall()
+            redis.Redis(port=servers.stack["ports"]["redis"]).flushall()
         return "wiped"
     if fault.how == "backup":
         servers.back_up()

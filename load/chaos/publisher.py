@@ -22,12 +22,12 @@ class ChaosPublisher(threading.Thread):
     """`published` counts events and outcomes that Kafka has acked, `lost` what it gave up on."""
 
     def __init__(
-        self, place: dict[str, Any], partitions: int, seed: int, rate: float, seconds: float, day_seconds: float = 2.0
+        self, stack: dict[str, Any], partitions: int, seed: int, rate: float, seconds: float, day_seconds: float = 2.0
     ) -> None:
         """`rate`: messages per second; `day_seconds`: how long a day of event time takes."""
         super().__init__(daemon=True, name="publisher")
-        self._wire = Wire(place["registry"])
-        self._key: str = place["signing_key"]
+        self._wire = Wire(stack["registry"])
+        self._key: str = stack["signing_key"]
         self._partitions = partitions
         self._days = seconds / day_seconds
         self._messages = list(messages(seed, self._days, int(rate * seconds)))
@@ -37,7 +37,7 @@ class ChaosPublisher(threading.Thread):
             self._value(message)
         self._producer = Producer(
             {
-                "bootstrap.servers": place["kafka"],
+                "bootstrap.servers": stack["kafka"],
                 "partitioner": "murmur2_random",
                 "enable.idempotence": True,
                 "linger.ms": 5,

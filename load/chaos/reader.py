@@ -18,14 +18,14 @@ class ChaosReader(threading.Thread):
     """`predictions`: new by their marks; `repeated`: dropped by them; `twice`: taken twice in spite of them;
     `examples`: labelled examples per target; `unsaved`: switches that came before their snapshots were there."""
 
-    def __init__(self, place: dict[str, Any], models: Path, partitions: int, targets: int, marks: bool = True) -> None:
+    def __init__(self, stack: dict[str, Any], models: Path, partitions: int, targets: int, marks: bool = True) -> None:
         """`models`: folder of the model store; `marks` False: a reader that keeps none, for which every prediction
         must come once (transactions)."""
         super().__init__(daemon=True, name="reader")
-        self._wire = Wire(place["registry"])
+        self._wire = Wire(stack["registry"])
         self._consumer = Consumer(
             {
-                "bootstrap.servers": place["kafka"],
+                "bootstrap.servers": stack["kafka"],
                 "group.id": "chaos-reader",
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",

@@ -118,7 +118,7 @@ def abandon() -> None:
 
 
 def _flow(system: ChaosSystem, options: ChaosOptions, report: ChaosReport, say: Say) -> None:
-    place = system.servers.place
+    stack = system.servers.stack
     marks = not options.transactions and "reader-marks" not in options.without
     reader = ChaosReader(place, system.models, PARTITIONS, len(TARGETS), marks)
     publisher = ChaosPublisher(place, PARTITIONS, options.seed, options.rate, options.seconds)
@@ -213,7 +213,7 @@ def _history_left(system: ChaosSystem) -> list[str]:
     end = time.monotonic() + SETTLE_S
     while time.monotonic() < end:
         places = system.status()["places"]
-        if not any(place["lag"] for place in places if place["stage"] == "history"):
+        if not any(stack["lag"] for place in places if stack["stage"] == "history"):
             return []
         time.sleep(ASK_AGAIN_S)
     return [f"history was not done {SETTLE_S:.0f} s after all others had ended"]
@@ -230,7 +230,7 @@ def _behind(system: ChaosSystem) -> str:
         for p in places
         if p["lag"] and not p["stage"].startswith("learning")
     ]
-    stages = {place["stage"].partition(" ")[0] for place in places}
+    stages = {stack["stage"].partition(" ")[0] for place in places}
     behind += [
         f"{stage} has no position" for stage in ("scoring", "judging", "monitoring", "history") if stage not in stages
     ]

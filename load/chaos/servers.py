@@ -91,7 +91,7 @@ class Servers:
     def kill(self, part: str) -> None:
         """kill -9; returns when it is gone."""
         try:
-            process = psutil.Process(self.place["pids"][part]["pid"])
+            process = psutil.Process(self.stack["pids"][part]["pid"])
             process.send_signal(signal.SIGKILL)
             process.wait(10)
         except psutil.NoSuchProcess:

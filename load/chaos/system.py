@@ -50,7 +50,7 @@ class ChaosSystem:
             self.mount_models(name)
         self._proxies.__enter__()
         self._servers_up()
-        known = self.servers.place["ports"]
+        known = self.servers.stack["ports"]
         for name in KINDS:
             for part in PARTS[1:]:
                 self.links[name, part] = self._proxies.link(f"{name}>{part}", HOST, known[part])

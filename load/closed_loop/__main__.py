@@ -19,7 +19,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from rich.progress import track
 from river import datasets, linear_model, metrics, preprocessing, stream
 
-from load.wire import Wire, addresses
+from load.wire import Wire, stack_addresses
 
 Row = tuple[dict[str, float], bool]
 NAMES = {"phishing": ("phishing.Site", None), "elec2": ("elec2.HalfHour", 5000)}
@@ -52,13 +52,13 @@ class ClosedLoop:
     """Publishes a row, waits for the switch that its label causes, publishes the next."""
 
     def __init__(self, event: str) -> None:
-        place = addresses()
+        stack = stack_addresses()
         self._event = event
-        self._wire = Wire(place["registry"])
-        self._producer = Producer({"bootstrap.servers": place["kafka"], "enable.idempotence": True, "linger.ms": 0})
+        self._wire = Wire(stack["registry"])
+        self._producer = Producer({"bootstrap.servers": stack["kafka"], "enable.idempotence": True, "linger.ms": 0})
         self._consumer = Consumer(
             {
-                "bootstrap.servers": place["kafka"],
+                "bootstrap.servers": stack["kafka"],
                 "group.id": "closed-loop",
                 "enable.auto.commit": False,
                 "fetch.wait.max.ms": 5,
@@ -98,9 +98,9 @@ class ClosedLoop:
 
 def accuracy(rows: list[Row]) -> float:
     """Prequential accuracy of the predictions on the topic, in the rows' order."""
-    place = addresses()
-    wire = Wire(place["registry"])
-    consumer = Consumer({"bootstrap.servers": place["kafka"], "group.id": "closed-loop", "enable.auto.commit": False})
+    stack = stack_addresses()
+    wire = Wire(stack["registry"])
+    consumer = Consumer({"bootstrap.servers": stack["kafka"], "group.id": "closed-loop", "enable.auto.commit": False})
     consumer.assign([TopicPartition("predictions", 0, 0)])
     answers: dict[str, float] = {}
     deadline = time.monotonic() + PATIENCE

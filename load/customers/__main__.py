@@ -19,7 +19,7 @@ from load.customers.schema import layouts
 from load.customers.stream import EventStream
 from load.ticks import NAME as TICK
 from load.ticks import signed_tick
-from load.wire import Wire, addresses, prefixed
+from load.wire import Wire, stack_addresses, prefixed
 
 MOST_A_DAY = 50_000_000
 """Events of one day of event time, which are drawn at once: about 50 bytes each."""
@@ -60,12 +60,12 @@ def main(
             made += len(chunk.keys)
         told: dict[str, Any] = {"records": made, "per_cpu_second": round(made / (time.process_time() - began))}
     else:
-        place = addresses()
+        stack = stack_addresses()
         stream = EventStream(
-            behaviour, chosen, schedule.events, seed, layouts(place["registry"], chosen.new_schema_at is not None)
+            behaviour, chosen, schedule.events, seed, layouts(stack["registry"], chosen.new_schema_at is not None)
         )
         told = asdict(
-            PacedPublisher(place["kafka"], prefixed("customer-events"), _ticks(place, partitions)).run(stream, schedule)
+            PacedPublisher(stack["kafka"], prefixed("customer-events"), _ticks(place, partitions)).run(stream, schedule)
         )
     click.echo(
         json.dumps(
@@ -75,8 +75,8 @@ def main(
     sys.exit(1 if told.get("lost") else 0)
 
 
-def _ticks(place: dict[str, Any], partitions: int) -> Any:
-    wire, key = Wire(place["registry"]), place["signing_key"]
+def _ticks(stack: dict[str, Any], partitions: int) -> Any:
+    wire, key = Wire(stack["registry"]), stack["signing_key"]
 
     def tick(moment: int) -> list[tuple[int, bytes]]:
         ticks = [signed_tick(moment, "load.customers", key, partition) for partition in range(partitions)]

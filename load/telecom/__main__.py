@@ -13,7 +13,7 @@ from load.lag import ScoringLag
 from load.telecom.customers import DAY_MS, Telecom, TelecomEvent
 from load.ticks import NAME as TICK
 from load.ticks import signed_tick
-from load.wire import Wire, addresses, prefixed
+from load.wire import Wire, stack_addresses, prefixed
 
 START_MS = 1_704_067_200_000
 """2024-01-01 UTC: day 0."""
@@ -25,13 +25,13 @@ class TelecomPublisher:
     """Puts events and ticks on customer-events, at its pace."""
 
     def __init__(self, day_seconds: float, max_lag: int | None) -> None:
-        place = addresses()
-        self._wire = Wire(place["registry"])
-        self._key: str = place["signing_key"]
+        stack = stack_addresses()
+        self._wire = Wire(stack["registry"])
+        self._key: str = stack["signing_key"]
         self._topic = prefixed(TOPIC)
         self._producer = Producer(
             {
-                "bootstrap.servers": place["kafka"],
+                "bootstrap.servers": stack["kafka"],
                 "partitioner": "murmur2_random",
                 "enable.idempotence": True,
                 "linger.ms": 10,
@@ -39,7 +39,7 @@ class TelecomPublisher:
             }
         )
         self._partitions = len(self._producer.list_topics(self._topic, 10).topics[self._topic].partitions)
-        self._lag = None if max_lag is None else ScoringLag(place["kafka"], self._topic, self._partitions, max_lag)
+        self._lag = None if max_lag is None else ScoringLag(stack["kafka"], self._topic, self._partitions, max_lag)
         self._day_seconds = day_seconds
         self._began = time.monotonic()
         self.events = 0

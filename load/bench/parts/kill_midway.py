@@ -31,7 +31,7 @@ def measure(system: BenchSystem, events: int, figures: Figures) -> None:
     """So many events, rounded to whole versions; `system` has explicit_outcomes.py deployed."""
     events = max(WHOLE, events // WHOLE * WHOLE)
     epoch = json.loads(system.run("status", "--json"))["epoch"]
-    publish(system.job, events, epoch, producer(system.place["kafka"]), system.prefix + "customer-events")
+    publish(system.job, events, epoch, producer(system.stack["kafka"]), system.prefix + "customer-events")
     with system.reader() as reader, system.workers("scoring", "learning") as workers:
         reader.keep()
         reader.wait_for(TARGETS * events // 2)
@@ -112,8 +112,8 @@ class MarkedReader:
 
 def taken(system: BenchSystem, topic: str, wanted: str) -> MarkedReader:
     """What a reader takes of a topic, of the records with this name."""
-    wire, found = Wire(system.place["registry"]), MarkedReader()
-    consumer = Consumer({"bootstrap.servers": system.place["kafka"], "group.id": "bench", "enable.auto.commit": False})
+    wire, found = Wire(system.stack["registry"]), MarkedReader()
+    consumer = Consumer({"bootstrap.servers": system.stack["kafka"], "group.id": "bench", "enable.auto.commit": False})
     for partition in consumer.list_topics(system.prefix + topic).topics[system.prefix + topic].partitions:
         place = TopicPartition(system.prefix + topic, partition, 0)
         _, end = consumer.get_watermark_offsets(place)

@@ -53,7 +53,7 @@ class MemorySampler(threading.Thread):
 
 def measure(system: BenchSystem, customers: int, events: int) -> MemoryFigures:
     """So many events spread over so many customers, scored by one process."""
-    client = redis.Redis.from_url(system.place["redis"])
+    client = redis.Redis.from_url(system.stack["redis"])
     before = int(client.info("memory")["used_memory"])
     system.publisher.all(system.job.spread(events, customers))
     with system.reader() as reader, system.workers("scoring") as workers:

@@ -19,7 +19,7 @@ def measure(system: BenchSystem, backlog: list[EncodedRecord], figures: Figures)
     """Kafka's log, Redis' memory and ClickHouse's parts, per event of the backlog."""
     events = sum(one.partition is None for one in backlog)
     customers = len({one.key for one in backlog if one.key})
-    client = redis.Redis.from_url(system.place["redis"])
+    client = redis.Redis.from_url(system.stack["redis"])
     before = int(client.info("memory")["used_memory"])
     system.publisher.all(backlog)
     with system.reader() as reader, system.workers(*VERBS) as workers:

@@ -23,5 +23,5 @@ def test_a_file_s_folder_must_be_there(tmp_path: Path) -> None:
     context = click.Context(click.Command("any"))
     assert writable(context, option, None) is None
     assert writable(context, option, tmp_path / "figures.json") == tmp_path / "figures.json"
-    with pytest.raises(click.BadParameter, match="nothing can be written"):
+    with pytest.raises(click.BadParameter, match="not writable"):
         writable(context, option, tmp_path / "nowhere" / "figures.json")
