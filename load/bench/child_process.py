@@ -1,7 +1,7 @@
-"""A process beside the benchmark's own, asked through a pipe: what is measured in it waits for no other thread of
-Python and for no garbage collection.
+"""A process beside the benchmark's own, called through a pipe.
 
-Moments are `time.perf_counter`, which on Linux is CLOCK_MONOTONIC, the same clock in all processes of a machine."""
+What is measured there waits for no other Python thread and for no garbage collection. Times are `time.perf_counter`,
+which on Linux is CLOCK_MONOTONIC, the same clock in all processes of a machine."""
 
 import gc
 import multiprocessing
@@ -12,12 +12,12 @@ from typing import Any
 import click
 
 START = multiprocessing.get_context("spawn")
-"""Not a fork: librdkafka's threads do not survive one."""
-ENDED = "a process of the benchmark itself has ended: see above"
+"""Not fork: librdkafka's threads do not survive one."""
+ENDED = "a process of the benchmark ended unexpectedly: see its output above"
 
 
 class ChildProcess:
-    """Calls `work(connection, *args)` in a process of its own; ended with this one at the latest."""
+    """Runs `work(connection, *args)` in its own process, which ends with this one at the latest."""
 
     def __init__(self, work: Callable[..., None], *args: Any) -> None:
         self._ours, theirs = START.Pipe()
@@ -25,46 +25,46 @@ class ChildProcess:
         self._process.start()
         theirs.close()
 
-    def ask(self, *question: Any) -> Any:
-        """Its answer."""
-        self.tell(*question)
-        return self.answer()
+    def call(self, *command: Any) -> Any:
+        """Send a command and return its answer."""
+        self.send(*command)
+        return self.receive()
 
-    def tell(self, *question: Any) -> None:
-        """Ask now and take the answer later."""
-        self._ours.send(question)
+    def send(self, *command: Any) -> None:
+        """Send a command; `receive` takes its answer later."""
+        self._ours.send(command)
 
-    def answer(self) -> Any:
-        """The answer to the oldest question."""
+    def receive(self) -> Any:
+        """The answer to the oldest command. ClickException when the process has ended."""
         try:
             return self._ours.recv()
         except EOFError as error:
             raise click.ClickException(ENDED) from error
 
     def check_alive(self) -> None:
-        """ClickException when it has ended by itself."""
+        """ClickException when the process has ended."""
         if not self._process.is_alive():
             raise click.ClickException(ENDED)
 
-    def has_answered(self, patience_s: float) -> bool:
-        """Whether `answer` returns at once, if need be after so long."""
-        return self._ours.poll(patience_s)
+    def has_answer(self, timeout_s: float) -> bool:
+        """Whether `receive` would return at once; waits up to `timeout_s` for it."""
+        return self._ours.poll(timeout_s)
 
     @property
     def process_id(self) -> int:
-        """Of the operating system."""
+        """The process id in the operating system."""
         return self._process.pid or 0
 
     def end(self) -> None:
-        """Close the pipe, which ends it."""
+        """Close the pipe, which ends the process."""
         self._ours.close()
         self._process.join(10)
         self._process.kill()
 
 
 def _begin(work: Callable[..., None], connection: Connection, *args: Any) -> None:
-    gc.disable()  # hundreds of thousands of records live here, and nothing that only the collector could free
+    gc.disable()  # hundreds of thousands of records are alive, and no reference cycles
     try:
         work(connection, *args)
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
-        return  # told to end
+        return  # the pipe was closed: end

@@ -1,4 +1,4 @@
-"""Figures of several runs: least, median and greatest, as a table and as JSON."""
+"""The figures of several runs: minimum, median and maximum, as a table and as JSON."""
 
 import json
 import os
@@ -15,7 +15,7 @@ LIBRARIES = ("tidecast", "river", "faust-streaming", "aiokafka", "confluent-kafk
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure over all runs; `unit` is written behind it."""
+    """One figure over all runs."""
 
     name: str
     unit: str
@@ -23,39 +23,39 @@ class Figure:
 
     @property
     def median(self) -> float:
-        """The middle run."""
+        """The median of all runs."""
         return statistics.median(self.values)
 
     def line(self, width: int) -> str:
-        """As a line of the table, the name that wide: least, median, greatest."""
+        """A line of the table: the name in `width` columns, minimum, median, maximum, unit."""
         numbers = [f"{value:>12,.5g}" for value in (min(self.values), self.median, max(self.values))]
         return f"{self.name:{width}}{''.join(numbers)}  {self.unit}"
 
     def to_json(self) -> dict[str, Any]:
-        """For JSON."""
+        """The figure as a JSON object."""
         middle = {"min": min(self.values), "median": self.median, "max": max(self.values)}
         return {"name": self.name, "unit": self.unit, **middle, "runs": list(self.values)}
 
 
 @dataclass(slots=True)
 class Figures:
-    """Gathers figures by name; the same name again is another run."""
+    """Gathers figures by name. Adding a name again adds a run."""
 
     _values: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=lambda: environment())
     extras: dict[str, Any] = field(default_factory=dict)
-    """What belongs to the figures and is no number, such as histograms."""
+    """What belongs to the figures but is not a number, such as histograms."""
 
     def add(self, name: str, unit: str, value: float) -> None:
-        """One run's value."""
+        """Add the value of one run."""
         self._values.setdefault((name, unit), []).append(round(value, 4))
 
     def all(self) -> list[Figure]:
-        """All figures, in the order in which they came."""
+        """All figures in the order in which they were added."""
         return [Figure(name, unit, tuple(values)) for (name, unit), values in self._values.items()]
 
     def table(self) -> Iterable[str]:
-        """Lines for people."""
+        """The table for people, line by line."""
         spreads = self.all()
         width = max((len(spread.name) for spread in spreads), default=0)
         yield f"{'':{width}}{'min':>12}{'median':>12}{'max':>12}"
@@ -63,18 +63,18 @@ class Figures:
             yield spread.line(width)
 
     def json(self, options: Mapping[str, Any]) -> str:
-        """All of it, with what it depends on."""
-        told = {
+        """Figures, environment and options as JSON."""
+        report = {
             "environment": self.environment,
             "options": dict(options),
             "figures": [figure.to_json() for figure in self.all()],
             **self.extras,
         }
-        return json.dumps(told, indent=1)
+        return json.dumps(report, indent=1)
 
 
 def environment() -> dict[str, Any]:
-    """What the figures depend on."""
+    """What the figures depend on: machine, Python, versions of packages."""
     return {
         "machine": platform.machine(),
         "processor": _processor(),
@@ -88,7 +88,7 @@ def environment() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """Its name, as Linux tells it."""
+    """The name of the processor, as Linux reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""The reference job's events as bytes, made before the clock starts."""
+"""The records of the reference job as bytes, encoded before the clock starts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ HOUR_MS = 3_600_000
 PACED_MS = START_MS + DAYS * DAY_MS
 """Event time at which paced streams begin."""
 EVERY_MS = DAYS * DAY_MS // EVENTS
-"""Event time from one event of the job to the next."""
-TICKS = 4
-"""Of a partition each second, as a use case has by default on a wall clock."""
+"""Event time between two events of the job."""
+TICKS_PER_S = 4
+"""Ticks per second in each partition: the default of a use case with a wall clock."""
 TARGETS = 2
 """Predictions per event."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedRecord:
-    """An event ready to be sent; or, where `partition` is not None, a tick for that partition."""
+    """An event ready to be sent; a tick for `partition` if that is set."""
 
     value: bytes
     key: bytes | None
@@ -30,7 +30,7 @@ class EncodedRecord:
 
 
 class BenchJob:
-    """Makes what is published. Everything is the same for the same seed."""
+    """Encodes the records to publish. The same arguments give the same records."""
 
     def __init__(self, wire: Wire, signing_key: str, partitions: int) -> None:
         self._wire = wire
@@ -38,33 +38,33 @@ class BenchJob:
         self.partitions = partitions
 
     def backlog(self, count: int) -> list[EncodedRecord]:
-        """So many events over 30 days with a tick after each day."""
-        made: list[EncodedRecord] = []
-        for tick, records in _between_ticks(count, DAY_MS):
-            made += map(self._event, records)
-            made += self.tick(tick)
-        return made
+        """`count` events over 30 days, with a tick after each day."""
+        records: list[EncodedRecord] = []
+        for tick, events in _between_ticks(count, DAY_MS):
+            records += map(self._event, events)
+            records += self.tick(tick)
+        return records
 
     def hours(self, count: int) -> Iterator[tuple[int, list[EncodedRecord]]]:
-        """The events of a backlog, those of an hour at a time, and the time of the tick that is due behind them."""
-        for tick, records in _between_ticks(count, HOUR_MS):
-            yield tick, list(map(self._event, records))
+        """The events of a backlog hour by hour, each with the time of the tick that follows."""
+        for tick, events in _between_ticks(count, HOUR_MS):
+            yield tick, list(map(self._event, events))
 
-    def outcome(self, target: str, customer: bytes, prediction: str, told_at: int, value: float) -> EncodedRecord:
-        """The truth about one prediction."""
+    def outcome(self, target: str, customer: bytes, prediction: str, time_ms: int, value: float) -> EncodedRecord:
+        """The outcome of one prediction, published at event time `time_ms`."""
         record = {
             "outcome_id": f"of-{prediction}",
             "customer_id": customer.decode(),
             "target": target,
             "prediction_id": prediction,
-            "occurred_at": told_at,
+            "occurred_at": time_ms,
             "value": value,
             "source": "",
         }
         return EncodedRecord(self._wire.encode("tidecast.Outcome", record), customer)
 
     def spread(self, events: int, customers: int) -> Iterator[EncodedRecord]:
-        """Events over so many customers in turn, a second of event time apart from first to last customer."""
+        """Events of all customers in turn; each round takes one second of event time."""
         for number in range(events):
             yield self._event(
                 {
@@ -79,21 +79,22 @@ class BenchJob:
             )
 
     def paced(self, rate: int, seconds: float, begun: int) -> Iterator[EncodedRecord]:
-        """Events at an even rate, as close to each other in event time as the job's, and TICKS each second in every
-        partition, in one after the other, as the wall clock's come to up to four. `begun`: events of such streams
-        before these."""
+        """Events at an even rate, as dense in event time as the job's, with TICKS_PER_S ticks in every partition.
+
+        The partitions get their ticks one after the other, as from a wall clock. `begun`: events of earlier paced
+        streams."""
         start = PACED_MS + begun * EVERY_MS
         count = int(rate * seconds)
         ticks = 0
-        for number, record in enumerate(activities(count, count * EVERY_MS / DAY_MS, seed=2 + begun, start_ms=start)):
-            while ticks * rate <= number * TICKS * self.partitions:
-                at = ticks * rate / (TICKS * self.partitions)
+        for number, event in enumerate(activities(count, count * EVERY_MS / DAY_MS, seed=2 + begun, start_ms=start)):
+            while ticks * rate <= number * TICKS_PER_S * self.partitions:
+                at = ticks * rate / (TICKS_PER_S * self.partitions)
                 yield self._tick(start + int(at * EVERY_MS), ticks % self.partitions)
                 ticks += 1
-            yield self._event(record)
+            yield self._event(event)
 
     def tick(self, time_ms: int) -> Iterator[EncodedRecord]:
-        """Let time pass in all partitions."""
+        """A tick for every partition."""
         for partition in range(self.partitions):
             yield self._tick(time_ms, partition)
 
@@ -101,16 +102,16 @@ class BenchJob:
         value = self._wire.encode(TICK, signed_tick(time_ms, "load.bench", self._key, partition))
         return EncodedRecord(value, None, partition)
 
-    def _event(self, record: dict[str, object]) -> EncodedRecord:
-        return EncodedRecord(self._wire.encode(NAME, record), str(record["customer_id"]).encode())
+    def _event(self, event: dict[str, object]) -> EncodedRecord:
+        return EncodedRecord(self._wire.encode(NAME, event), str(event["customer_id"]).encode())
 
 
 def _between_ticks(count: int, every_ms: int) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    """A backlog's events up to each tick, and its time; ticks are even in event time."""
-    tick, records = START_MS + every_ms, list[dict[str, Any]]()
-    for record in activities(count, DAYS, seed=1):
-        while record["occurred_at"] >= tick:
-            yield tick, records
-            tick, records = tick + every_ms, []
-        records.append(record)
-    yield tick, records
+    """Time of each tick, and the events of a backlog before it. Ticks are `every_ms` of event time apart."""
+    tick, events = START_MS + every_ms, list[dict[str, Any]]()
+    for event in activities(count, DAYS, seed=1):
+        while event["occurred_at"] >= tick:
+            yield tick, events
+            tick, events = tick + every_ms, []
+        events.append(event)
+    yield tick, events

@@ -1,5 +1,6 @@
-"""An open loop in a process of its own: every event has its moment beforehand, whatever the system does. What waits
-because something before it was slow has waited since that moment (Tene, "How NOT to Measure Latency")."""
+"""A publisher in its own process that keeps an open loop: every event has a due time, whatever the system does.
+
+An event that waits behind a slow one has waited since its due time (Tene, "How NOT to Measure Latency")."""
 
 import time
 from array import array
@@ -17,10 +18,10 @@ from load.bench.publishing import producer
 from load.wire import Wire, leading_text
 
 STEP_S = 0.001
-"""The publisher sleeps so long at least: to wake for each event would take a core from what is measured. So an event
-goes up to so much later than it was meant to, which counts as latency."""
+"""Shortest sleep of the publisher: to wake for each event would take a core from the system under test. An event may
+go so much later than it is due, which counts as latency."""
 AHEAD_S = 0.05
-"""From the order to go until the first event's moment."""
+"""Seconds from the start command until the first event is due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,100 +37,104 @@ class PacerSettings:
 
 @dataclass(frozen=True, slots=True)
 class PacedRun:
-    """began, ended: moments (perf_counter) of the first event and when the last one had gone. behind: by how much the
-    publisher was too late at worst, s. cpu: share of a core that it used meanwhile."""
+    """One paced stream.
+
+    began, ended: times (perf_counter) at which the first event was due and the last one was sent. max_delay_s: by how
+    much an event was sent too late at worst. cores: used by the publisher in that time."""
 
     began: float
     ended: float
-    behind: float
-    cpu: float
+    max_delay_s: float
+    cores: float
 
 
 @dataclass(slots=True)
-class EventPlaces:
-    """Where events lie, and the moments (perf_counter) they were meant for."""
+class EventPositions:
+    """The positions of published events, and the times (perf_counter) at which they were due."""
 
     partitions: Any = field(default_factory=lambda: array("i"))
     offsets: Any = field(default_factory=lambda: array("q"))
     due: Any = field(default_factory=lambda: array("d"))
 
-    def by_place(self) -> dict[tuple[int, int], float]:
-        """(partition, offset) → moment."""
+    def by_position(self) -> dict[tuple[int, int], float]:
+        """(partition, offset) → due time."""
         return dict(zip(zip(self.partitions, self.offsets, strict=True), self.due, strict=True))
 
 
 class Pacer(ChildProcess):
-    """The handle of the publisher's process: `make`, `go`, `done`, `places`."""
+    """The handle of the publisher's process: `prepare` or `prepare_stream`, `start`, `wait`, `positions`."""
 
-    def __init__(self, order: PacerSettings) -> None:
-        super().__init__(_serve, order)
+    def __init__(self, settings: PacerSettings) -> None:
+        super().__init__(_serve, settings)
 
-    def make(self, rate: int, seconds: float, begun: int) -> None:
-        """BenchJob.paced's events, encoded before anything is measured."""
-        self.ask("make", rate, seconds, begun)
+    def prepare(self, rate: int, seconds: float, begun: int) -> None:
+        """Encode the events of BenchJob.paced before anything is measured."""
+        self.call("prepare", rate, seconds, begun)
 
-    def stream(self, rate: int, seconds: float) -> None:
-        """As `make`, but each event is encoded just before it goes: for many of them at a modest rate."""
-        self.ask("stream", rate, seconds)
+    def prepare_stream(self, rate: int, seconds: float) -> None:
+        """Like `prepare`, but encode each event just before it is sent: for many events at a moderate rate."""
+        self.call("prepare_stream", rate, seconds)
 
-    def go(self) -> None:
-        """Publish what was made; returns at once."""
-        self.tell("go")
+    def start(self) -> None:
+        """Start to publish; returns at once."""
+        self.send("start")
 
-    def done(self) -> PacedRun:
-        """Waits until Kafka has acked all of it."""
-        paced: PacedRun = self.answer()
-        return paced
+    def wait(self) -> PacedRun:
+        """Wait until Kafka has acked everything."""
+        run: PacedRun = self.receive()
+        return run
 
-    def places(self) -> EventPlaces:
-        """Of the events published last, as the log itself tells: to ask while nothing is measured."""
-        places: EventPlaces = self.ask("places")
-        return places
+    def positions(self) -> EventPositions:
+        """Positions of the last stream's events. Reads the log, so call it while nothing is measured."""
+        positions: EventPositions = self.call("positions")
+        return positions
 
 
-def _serve(commands: Connection, order: PacerSettings) -> None:
-    work = _PacerProcess(order)
+def _serve(commands: Connection, settings: PacerSettings) -> None:
+    process = _PacerProcess(settings)
     while True:
         name, *arguments = commands.recv()
-        commands.send(getattr(work, name)(*arguments))
+        commands.send(getattr(process, name)(*arguments))
 
 
 class _PacerProcess:
-    """What a pacer's process does."""
+    """The child's side of Pacer."""
 
-    def __init__(self, order: PacerSettings) -> None:
-        self._order = order
-        self._job = BenchJob(Wire(order.registry), order.key, order.partitions)
-        self._producer = producer(order.kafka)
-        self._consumer = Consumer({"bootstrap.servers": order.kafka, "group.id": "bench", "enable.auto.commit": False})
-        self._made: Iterable[EncodedRecord] = ()
+    def __init__(self, settings: PacerSettings) -> None:
+        self._settings = settings
+        self._job = BenchJob(Wire(settings.registry), settings.key, settings.partitions)
+        self._producer = producer(settings.kafka)
+        self._consumer = Consumer(
+            {"bootstrap.servers": settings.kafka, "group.id": "bench", "enable.auto.commit": False}
+        )
+        self._records: Iterable[EncodedRecord] = ()
         self._rate = 1
         self._began = 0.0
         self._starts: list[int] = []
 
-    def make(self, rate: int, seconds: float, begun: int) -> None:
+    def prepare(self, rate: int, seconds: float, begun: int) -> None:
         """See Pacer."""
-        self._made, self._rate = list(self._job.paced(rate, seconds, begun)), rate
+        self._records, self._rate = list(self._job.paced(rate, seconds, begun)), rate
 
-    def stream(self, rate: int, seconds: float) -> None:
+    def prepare_stream(self, rate: int, seconds: float) -> None:
         """See Pacer."""
-        made = self._job.paced(rate, seconds, 0)
-        self._made, self._rate = chain([next(made)], made), rate  # to get the first one draws all the customers
+        records = self._job.paced(rate, seconds, 0)
+        self._records, self._rate = chain([next(records)], records), rate  # the first one draws all customers
 
-    def go(self) -> PacedRun:
+    def start(self) -> PacedRun:
         """See Pacer."""
         self._starts = [end for _, end in self._bounds()]
         self._began, cpu = time.perf_counter() + AHEAD_S, time.process_time()
-        behind = pace(self._producer, self._order.topic, self._made, self._began, self._rate)
+        max_delay_s = pace(self._producer, self._settings.topic, self._records, self._began, self._rate)
         ended = time.perf_counter()
         self._producer.flush()
-        return PacedRun(self._began, ended, behind, (time.process_time() - cpu) / (ended - self._began))
+        return PacedRun(self._began, ended, max_delay_s, (time.process_time() - cpu) / (ended - self._began))
 
-    def places(self) -> EventPlaces:
+    def positions(self) -> EventPositions:
         """See Pacer."""
-        found = EventPlaces()
+        found = EventPositions()
         for partition, (start, (_, end)) in enumerate(zip(self._starts, self._bounds(), strict=True)):
-            self._consumer.assign([TopicPartition(self._order.topic, partition, start)])
+            self._consumer.assign([TopicPartition(self._settings.topic, partition, start)])
             while start < end:
                 for message in self._consumer.consume(10_000, 0.2):
                     start = message.offset() + 1
@@ -142,24 +147,24 @@ class _PacerProcess:
         return found
 
     def _bounds(self) -> list[tuple[int, int]]:
-        places = [TopicPartition(self._order.topic, partition) for partition in range(self._order.partitions)]
-        return [self._consumer.get_watermark_offsets(place, timeout=30) for place in places]
+        partitions = [TopicPartition(self._settings.topic, number) for number in range(self._settings.partitions)]
+        return [self._consumer.get_watermark_offsets(partition, timeout=30) for partition in partitions]
 
 
-def pace(target: Producer, topic: str, made: Iterable[EncodedRecord], began: float, rate: int) -> float:
-    """Event number n at began + n / rate; the longest time by which one went too late, s."""
-    behind, number = 0.0, 0
-    for one in made:
+def pace(target: Producer, topic: str, records: Iterable[EncodedRecord], began: float, rate: int) -> float:
+    """Send event number n at began + n / rate. Returns the longest delay behind that, in s."""
+    max_delay_s, number = 0.0, 0
+    for record in records:
         due = began + number / rate
         now = time.perf_counter()
         while now < due:
             target.poll(0)
             time.sleep(max(due - now, STEP_S))
             now = time.perf_counter()
-        behind = max(behind, now - due)
-        if one.partition is None:
-            target.produce(topic, one.value, one.key)
+        max_delay_s = max(max_delay_s, now - due)
+        if record.partition is None:
+            target.produce(topic, record.value, record.key)
             number += 1
         else:
-            target.produce(topic, one.value, partition=one.partition)
-    return behind
+            target.produce(topic, record.value, partition=record.partition)
+    return max_delay_s

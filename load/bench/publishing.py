@@ -1,4 +1,4 @@
-"""Publishing a backlog as fast as it goes."""
+"""Publishes a backlog as fast as Kafka takes it."""
 
 from collections.abc import Iterable
 
@@ -8,8 +8,9 @@ from load.bench.job import EncodedRecord
 
 
 def producer(kafka: str) -> Producer:
-    """As customers' events are published, lingering as long as librdkafka does by default (5 ms). No delivery reports:
-    they would cost a call of Python each, and every loss shows in the predictions that are missing."""
+    """A producer as customers would use it; it lingers for librdkafka's default of 5 ms.
+
+    It has no delivery reports, which cost a Python call each. A lost event shows as a missing prediction."""
     return Producer(
         {
             "bootstrap.servers": kafka,
@@ -22,25 +23,25 @@ def producer(kafka: str) -> Producer:
 
 
 class BacklogPublisher:
-    """Sends what was made."""
+    """Publishes encoded records to one topic."""
 
     def __init__(self, kafka: str, topic: str) -> None:
         self._topic = topic
         self._producer = producer(kafka)
 
-    def all(self, made: Iterable[EncodedRecord]) -> None:
-        """As fast as it goes."""
-        for one in made:
-            self._send(one)
+    def all(self, records: Iterable[EncodedRecord]) -> None:
+        """Publish as fast as possible; returns when Kafka has acked all."""
+        for record in records:
+            self._send(record)
         self._producer.flush()
 
-    def _send(self, one: EncodedRecord) -> None:
+    def _send(self, record: EncodedRecord) -> None:
         while True:
             try:
-                if one.partition is None:
-                    self._producer.produce(self._topic, one.value, one.key)
+                if record.partition is None:
+                    self._producer.produce(self._topic, record.value, record.key)
                 else:
-                    self._producer.produce(self._topic, one.value, partition=one.partition)
+                    self._producer.produce(self._topic, record.value, partition=record.partition)
                 return
             except BufferError:
                 self._producer.poll(0.1)

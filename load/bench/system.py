@@ -1,4 +1,4 @@
-"""The servers, a deployed system with topics and tables of its own on them, and its workers."""
+"""The servers of a benchmark, a system that is deployed on them with its own topics and tables, and its workers."""
 
 import json
 import os
@@ -28,21 +28,21 @@ from load.wire import Wire, stack_addresses
 
 USE_CASE = Path(__file__).parent.parent / "reference" / "use_case"
 EXPLICIT_OUTCOMES = USE_CASE / "explicit_outcomes.py"
-"""The reference job with outcomes that are told."""
+"""The reference job with explicit outcomes."""
 PATIENCE_S = 300.0
 IDLE_S = 2.0
-"""A stage that has done nothing for so long has nothing to do: the history gathers records for a second."""
+"""A stage that has processed nothing for so long is idle. History gathers records for a second."""
 VERBS = ("scoring", "learning", "judging", "monitoring", "history")
 
 
 def tidecast(*arguments: str) -> list[str]:
-    """The command line of tidecast in this environment."""
+    """The command line `tidecast ARGUMENTS` in this environment."""
     return [sys.executable, "-c", "from agents.cli import main; main()", *arguments]
 
 
 @contextmanager
 def servers() -> Iterator[Path]:
-    """A stack of its own in a folder that is deleted afterwards."""
+    """A local stack in a folder of its own, which is deleted afterwards."""
     with tempfile.TemporaryDirectory(prefix="tidecast-bench-") as folder:
         os.environ["TIDECAST_DATA"] = folder
         try:
@@ -50,7 +50,7 @@ def servers() -> Iterator[Path]:
             subprocess.run(tidecast("stack", "up"), check=True, stdout=sys.stderr)
             yield Path(folder)
         finally:
-            with undisturbed():
+            with ignoring_signals():
                 click.echo("ending the servers …", err=True)
                 down = tidecast("stack", "down", "--wipe")
                 subprocess.run(down, check=False, stdout=sys.stderr, start_new_session=True)
@@ -58,38 +58,38 @@ def servers() -> Iterator[Path]:
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """A second ^C meanwhile changes nothing: what was started would be left."""
-    kept = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+def ignoring_signals() -> Iterator[None]:
+    """Ignore ^C and SIGTERM, so that a second one does not leave servers or workers behind."""
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        for number, handler in kept.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
 def cpu_s(process: psutil.Process) -> float:
-    """CPU time so far."""
+    """CPU time of a process so far."""
     times = process.cpu_times()
     return float(times.user + times.system)
 
 
 def server_versions() -> dict[str, str]:
-    """Of the running stack."""
+    """Versions of the servers of the running stack."""
     stack = stack_addresses()
     java = " ".join(psutil.Process(stack["pids"]["kafka"]["pid"]).cmdline())
     kafka = re.search(r"/kafka[^/:]*?-(\d[\d.]*)", java)
-    with urllib.request.urlopen(f"{place['clickhouse']}/?query=SELECT+version()", timeout=10) as answer:
+    with urllib.request.urlopen(f"{stack['clickhouse']}/?query=SELECT+version()", timeout=10) as answer:
         clickhouse = answer.read().decode().strip()
-    found = redis.Redis.from_url(stack["redis"]).info("server")["redis_version"]
-    return {"kafka": kafka[1] if kafka else "", "redis": str(found), "clickhouse": clickhouse}
+    redis_version = redis.Redis.from_url(stack["redis"]).info("server")["redis_version"]
+    return {"kafka": kafka[1] if kafka else "", "redis": str(redis_version), "clickhouse": clickhouse}
 
 
 class BenchSystem:
-    """The reference job, deployed anew: an empty log, empty state."""
+    """A new deployment of the reference job: an empty log, empty state."""
 
     def __init__(self, partitions: int, settings: Mapping[str, str] | None = None, use_case: Path = USE_CASE) -> None:
-        """`settings`: TIDECAST_* variables besides."""
+        """`settings`: additional TIDECAST_* variables of the workers."""
         name = uuid.uuid4().hex[:8]
         self.prefix, self.database = f"bench-{name}.", f"bench_{name}"
         own = {"TIDECAST_TOPIC_PREFIX": self.prefix, "TIDECAST_CLICKHOUSE_DATABASE": self.database}
@@ -104,14 +104,14 @@ class BenchSystem:
         self.publisher = BacklogPublisher(self.stack["kafka"], self.prefix + "customer-events")
 
     def run(self, *arguments: str, may_fail: bool = False) -> str:
-        """A command to its end; what it printed."""
+        """Run a command of tidecast and return its output. CalledProcessError when it fails, unless `may_fail`."""
         command = tidecast(*arguments)
         done = subprocess.run(command, env=self.env, check=not may_fail, stdout=subprocess.PIPE, text=True)
         return done.stdout
 
     @contextmanager
     def reader(self) -> Iterator[PredictionReader]:
-        """Reads predictions meanwhile."""
+        """A process that reads predictions."""
         topic = self.prefix + "predictions"
         reader = PredictionReader(self.stack["kafka"], self.stack["registry"], topic, self.partitions, self.check)
         try:
@@ -121,8 +121,8 @@ class BenchSystem:
 
     @contextmanager
     def pacer(self) -> Iterator[Pacer]:
-        """Publishes at a pace meanwhile."""
-        place = self.place
+        """A process that publishes at a pace."""
+        stack = self.stack
         topic = self.prefix + "customer-events"
         pacer = Pacer(PacerSettings(stack["kafka"], stack["registry"], stack["signing_key"], topic, self.partitions))
         try:
@@ -131,15 +131,15 @@ class BenchSystem:
             pacer.end()
 
     def servers_cpu_s(self) -> dict[str, float]:
-        """CPU time so far."""
+        """CPU time of each server so far."""
         return {part: cpu_s(psutil.Process(pid)) for part, pid in self._servers().items()}
 
     def servers_rss_mib(self) -> dict[str, float]:
-        """Resident memory."""
+        """Resident memory of each server."""
         return {part: psutil.Process(pid).memory_info().rss / 2**20 for part, pid in self._servers().items()}
 
     def _servers(self) -> dict[str, int]:
-        """Process ids."""
+        """Server → process id."""
         return {part: self.stack["pids"][part]["pid"] for part in ("kafka", "redis", "clickhouse")}
 
     @contextmanager
@@ -151,40 +151,42 @@ class BenchSystem:
             yield BenchWorkers(psutil.Process(process.pid), self.data, self.check)
         finally:
             self._supervisor = None
-            with undisturbed():
+            with ignoring_signals():
                 process.terminate()
                 process.wait(60)
 
     def lags(self) -> dict[str, int]:
-        """Records that each stage has before it; learners say where they stand by snapshots only, and are left out."""
+        """The lag of each stage in records. Learners are left out: they report their position in snapshots only."""
         return lags_by_stage(json.loads(self.run("status", "--json"))["places"])
 
     def check(self) -> None:
-        """ClickException when the workers have ended by themselves: what is waited for will not come."""
+        """ClickException when the workers have ended."""
         if self._supervisor is not None and self._supervisor.poll() is not None:
-            raise click.ClickException(f"the workers have ended with exit code {self._supervisor.returncode}")
+            raise click.ClickException(
+                f"the workers ended with exit code {self._supervisor.returncode}: see their output above"
+            )
 
 
-def lags_by_stage(places: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Of what `tidecast status` says."""
+def lags_by_stage(positions: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Sum the lags that `tidecast status` reports, by stage."""
     lags: dict[str, int] = {}
-    for place in places:
-        if not stack["stage"].startswith("learning"):
-            lags[stack["stage"]] = lags.get(stack["stage"], 0) + stack["lag"]
+    for position in positions:
+        if not position["stage"].startswith("learning"):
+            lags[position["stage"]] = lags.get(position["stage"], 0) + position["lag"]
     return lags
 
 
 class BenchWorkers:
-    """What the worker processes use and say of themselves."""
+    """The worker processes: what they use, and what they report."""
 
     def __init__(self, supervisor: psutil.Process, data: Path, check: Callable[[], None]) -> None:
-        """`check` raises when they have ended by themselves."""
+        """`check` raises when the workers have ended."""
         self._supervisor = supervisor
         self._check = check
         self._data = data
 
     def processes(self, verb: str) -> list[psutil.Process]:
-        """Those that work on this verb."""
+        """The processes that run this verb."""
         found = []
         for child in self._supervisor.children():
             try:
@@ -195,26 +197,26 @@ class BenchWorkers:
         return found
 
     def cpu_s(self, verb: str) -> float:
-        """CPU time so far of the processes that work on this verb."""
+        """CPU time so far of the processes that run this verb."""
         return sum(cpu_s(process) for process in self.processes(verb))
 
     def kill(self, verb: str) -> float:
-        """kill -9 of the only process that works on this verb; the moment (perf_counter)."""
+        """kill -9 of the only process that runs this verb; returns the time (perf_counter)."""
         (process,) = self.processes(verb)
         killed = time.perf_counter()
         process.kill()
         return killed
 
     def rss_mib(self, verb: str) -> float:
-        """Resident memory of them."""
+        """Resident memory of the processes that run this verb."""
         return sum(float(process.memory_info().rss) for process in self.processes(verb)) / 2**20
 
     def identities(self) -> set[int]:
-        """Process ids of all of them."""
+        """Process ids of all workers."""
         return {process.pid for verb in VERBS for process in self.processes(verb)}
 
     def wait_ready(self) -> None:
-        """Until all of them say that they are."""
+        """Wait until all workers report that they are ready."""
         end = time.monotonic() + PATIENCE_S
         while not self._are_ready():
             if time.monotonic() > end:
@@ -223,10 +225,10 @@ class BenchWorkers:
             time.sleep(0.2)
 
     def _are_ready(self) -> bool:
-        return len(self._asked("/readyz")) == len(self.identities()) > 0
+        return len(self._get_all("/readyz")) == len(self.identities()) > 0
 
-    def _asked(self, path: str) -> list[str]:
-        """What each of them answers, of those that answer well."""
+    def _get_all(self, path: str) -> list[str]:
+        """The answers of all workers that answer without an error."""
         answers = []
         for file in (self._data / "run").glob("*.health"):
             try:
@@ -237,21 +239,21 @@ class BenchWorkers:
         return answers
 
     def records(self, verb: str) -> int:
-        """Records that a verb's stages have worked off since they were started, by /metrics."""
+        """Records that the stages of a verb have processed since they started, by /metrics."""
         start = f'tidecast_records_total{{stage="{verb}'
-        lines = "\n".join(self._asked("/metrics")).splitlines()
+        lines = "\n".join(self._get_all("/metrics")).splitlines()
         return int(sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(start)))
 
-    def drained(self, verb: str, most_s: float = PATIENCE_S) -> "DrainResult":
-        """Waits until a verb has nothing more to do, or has worked for so long; what it did since its first batch."""
+    def drained(self, verb: str, max_s: float = PATIENCE_S) -> "DrainResult":
+        """Wait until a verb is idle, or has worked for `max_s`; returns what it did after its first batch."""
         end = time.monotonic() + PATIENCE_S
         while not (begun := self.records(verb)):
             if time.monotonic() > end:
-                raise click.ClickException(f"{verb} has worked off nothing after {PATIENCE_S:.0f} s")
+                raise click.ClickException(f"{verb} has processed nothing after {PATIENCE_S:.0f} s")
             self._check()
             time.sleep(0.05)
         began, cpu = time.perf_counter(), self.cpu_s(verb)
-        done, at, used, end = begun, began, cpu, time.monotonic() + most_s
+        done, at, used, end = begun, began, cpu, time.monotonic() + max_s
         while time.perf_counter() - at < IDLE_S and time.monotonic() < end:
             time.sleep(0.05)
             now = self.records(verb)

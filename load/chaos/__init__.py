@@ -1,1 +1,1 @@
-"""Chaos: the whole system under a seeded schedule of faults, and a calm replay that must give the same."""
+"""Chaos: the whole system under a seeded schedule of faults, compared with an undisturbed replay of its logs."""

@@ -1,4 +1,4 @@
-"""`python -m load.chaos`, also `tidecast chaos`: break the system on purpose and see that nothing came of it."""
+"""`python -m load.chaos`, also `tidecast chaos`: inject faults and check that they leave no trace."""
 
 import json
 import os
@@ -12,36 +12,38 @@ from pathlib import Path
 import click
 
 from load.chaos.guards.sabotage import GUARDS
-from load.chaos.run import ChaosOptions, ChaosReport, abandon, run
+from load.chaos.run import ChaosOptions, ChaosReport, abort, run
 from load.cli_types import Finite, writable
 
-WITHOUT = f"Switch guards off: the run should then fail. One or more of {', '.join(GUARDS)}."
+WITHOUT = f"Switch guards off, so that the run must fail. Guards: {', '.join(GUARDS)}."
 
 
 def _guards(_context: click.Context, _option: click.Parameter, value: str) -> tuple[str, ...]:
     names = tuple(filter(None, value.split(",")))
     for name in names:
         if name not in GUARDS:
-            raise click.BadParameter(f"there is no guard {name!r}; there are {', '.join(GUARDS)}")
+            raise click.BadParameter(f"there is no guard {name!r}; choose from {', '.join(GUARDS)}")
     return names
 
 
 @click.command()
-@click.option("--minutes", type=Finite(0.3, 600), default=2.0, show_default=True, help="Of events, per run.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The first run's seed.")
+@click.option(
+    "--minutes", type=Finite(0.3, 600), default=2.0, show_default=True, help="Length of the event stream of each run."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the first run.")
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Runs, each with the next seed.")
 @click.option("--jobs", type=click.IntRange(1, 32), default=1, show_default=True, help="Runs at the same time.")
 @click.option("--rate", type=Finite(1, 100_000), default=50.0, show_default=True, help="Messages per second.")
-@click.option("--transactions", is_flag=True, help="With transactions, and a reader that keeps no marks.")
+@click.option("--transactions", is_flag=True, help="Use transactions, and a reader without marks.")
 @click.option("--without", default="", metavar="GUARD[,GUARD]", callback=_guards, help=WITHOUT)
-@click.option("--keep", is_flag=True, help="Keep the folder of a run that went well, too.")
-@click.option("--quiet", is_flag=True, help="One line per run only.")
+@click.option("--keep", is_flag=True, help="Keep the folder of every run.")
+@click.option("--quiet", is_flag=True, help="Print one line per run only.")
 @click.option(
     "--json",
     "file",
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
     callback=writable,
-    help="Append each run's report there, a line each.",
+    help="Append the report of each run to this file, one line each.",
 )
 def main(
     minutes: float,
@@ -55,12 +57,12 @@ def main(
     quiet: bool,
     file: Path | None,
 ) -> None:
-    """Run the whole system with real processes on real servers under a seeded schedule of faults while events flow;
-    then replay the logs calmly and compare: features, predictions, examples, models, metrics, rows.
+    """Run the whole system, with real processes on real servers, under a seeded schedule of faults while events
+    flow. Then replay the logs undisturbed and compare features, predictions, examples, models, metrics and rows.
 
-    Each run has servers and a folder of its own; it takes about two minutes more than --minutes. The folder of a run
-    that differs is kept. Exit code 0 when all are identical, 1 when one
-    differs, 3 when servers did not start (whether or not another run differs).
+    Each run has its own servers and folder, and takes about two minutes more than --minutes. The folder of a run
+    with differences is kept. Exit code: 0 when all runs are identical, 1 when one differs, 3 when servers did not
+    start (whether or not another run differs).
 
     \b
     tidecast chaos --minutes 2 --seed 7
@@ -73,7 +75,7 @@ def main(
         if not quiet:
             click.echo(text, err=True)
 
-    def one(number: int) -> ChaosReport:
+    def run_one(number: int) -> ChaosReport:
         report = run(ChaosOptions(number, 60 * minutes, rate, without, transactions, keep), say)
         with lock:
             click.echo(report.line)
@@ -86,15 +88,15 @@ def main(
                     out.write(json.dumps(asdict(report)) + "\n")
         return report
 
-    def told(*_: object) -> None:
-        click.echo("told to stop: ending what runs", err=True)
-        abandon()
+    def stop(*_: object) -> None:
+        click.echo("stopping: ending workers and servers", err=True)
+        abort()
         os._exit(130)
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, told)
+        signal.signal(number, stop)
     with ThreadPoolExecutor(jobs) as pool:
-        reports = list(pool.map(one, range(seed, seed + seeds)))
+        reports = list(pool.map(run_one, range(seed, seed + seeds)))
     different = sum(bool(report.differences) for report in reports)
     failed = sum(report.failed for report in reports)
     if seeds > 1:

@@ -1,4 +1,4 @@
-"""A disk for the model store alone, so that it can be full while all else goes on."""
+"""A disk of its own for the model store, so that it can be full while everything else works."""
 
 import errno
 import os
@@ -11,14 +11,14 @@ _FILLER = "filler"
 
 
 def mount(folder: Path) -> None:
-    """A small file system at `folder`, in memory; only the folder where this machine does not let us mount."""
+    """Mount a small file system in memory at `folder`. Where mounting is not allowed, only create the folder."""
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m", "tmpfs", str(folder)]
     subprocess.run(command, capture_output=True, check=False)
 
 
 def unmount(folder: Path) -> None:
-    """Leave what it holds in an ordinary folder of the same name."""
+    """Unmount it, and keep its files in an ordinary folder of the same name."""
     if not os.path.ismount(folder):
         return
     kept = folder.with_name(folder.name + ".kept")
@@ -29,7 +29,7 @@ def unmount(folder: Path) -> None:
 
 
 def fill(folder: Path) -> bool:
-    """Until there is no room left; False when it is no disk of its own."""
+    """Fill the disk. False when `folder` is not a disk of its own."""
     if not os.path.ismount(folder):
         return False
     with (folder / _FILLER).open("wb", buffering=0) as file:
@@ -43,5 +43,5 @@ def fill(folder: Path) -> bool:
 
 
 def clear(folder: Path) -> None:
-    """Room again."""
+    """Free the space that `fill` took."""
     (folder / _FILLER).unlink(missing_ok=True)

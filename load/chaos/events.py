@@ -1,4 +1,4 @@
-"""What the customers of a chaos run do, and what goes wrong with it on its way: the same for the same seed."""
+"""The events of a chaos run, valid and broken. The same seed gives the same events."""
 
 import math
 import random
@@ -13,8 +13,10 @@ VISIT, ORDER, OUTCOME = "chaos.Visit", "chaos.ChaosOptions", "tidecast.Outcome"
 
 
 class ChaosMessage(NamedTuple):
-    """One record for customer-events. time: event time in ms at which it is published; name: schema, "" for
-    raw bytes; record: its fields, or the bytes; key: None takes the record's customer."""
+    """A record for customer-events.
+
+    time: event time in ms at which it is published. name: its schema; "" for raw bytes. record: its fields, or the
+    bytes. key: None means the record's customer."""
 
     time: int
     name: str
@@ -23,7 +25,8 @@ class ChaosMessage(NamedTuple):
 
 
 def messages(seed: int, days: float, count: int) -> Iterator[ChaosMessage]:
-    """About `count` messages in the order of `time`: mostly good, some twice, late, out of order or broken."""
+    """About `count` messages in the order of `time`. Most are valid, some are duplicates, late, out of order or
+    broken."""
     r = random.Random(seed)
     leaves = [r.uniform(0.3, 3.0) * days for _ in range(CUSTOMERS)]
     likes = [r.random() for _ in range(CUSTOMERS)]
@@ -33,7 +36,7 @@ def messages(seed: int, days: float, count: int) -> Iterator[ChaosMessage]:
         customer = int(CUSTOMERS * r.random() ** 2)
         if (time - START_MS) / DAY_MS > leaves[customer]:
             customer = r.randrange(CUSTOMERS)
-        for message in _one(r, f"{seed}-{number}", time, customer, likes[customer]):
+        for message in _events(r, f"{seed}-{number}", time, customer, likes[customer]):
             yield message
             before.append(message)
         if len(before) > 500:
@@ -44,10 +47,10 @@ def messages(seed: int, days: float, count: int) -> Iterator[ChaosMessage]:
             yield broken(r, time)
 
 
-def _one(r: random.Random, id: str, time: int, customer: int, likes: float) -> Iterator[ChaosMessage]:
-    """A visit, or an order and sometimes what the customer says of it."""
+def _events(r: random.Random, id: str, time: int, customer: int, likes: float) -> Iterator[ChaosMessage]:
+    """A visit; or an order, sometimes with an outcome from the customer."""
     name = f"customer-{customer:04d}"
-    moment = time - _behind(r)
+    moment = time - _delay(r)
     event = {"event_id": id, "customer_id": name, "occurred_at": max(START_MS, moment), "source": "chaos"}
     if r.random() < 0.7:
         seconds = None if r.random() < 0.1 else round(r.expovariate(0.02), 3)
@@ -61,8 +64,8 @@ def _one(r: random.Random, id: str, time: int, customer: int, likes: float) -> I
         yield ChaosMessage(time, OUTCOME, {**outcome, "occurred_at": when, "value": value, "source": "chaos"})
 
 
-def _behind(r: random.Random) -> int:
-    """Milliseconds by which an event trails its publication: mostly none, at times some minutes, rarely days."""
+def _delay(r: random.Random) -> int:
+    """Milliseconds by which an event is published late: mostly none, sometimes minutes, rarely days."""
     share = r.random()
     if share < 0.9:
         return 0
@@ -70,7 +73,7 @@ def _behind(r: random.Random) -> int:
 
 
 def broken(r: random.Random, time: int) -> ChaosMessage:
-    """What can't be an event: random bytes, nothing, an unknown schema, a key that is not the customer's."""
+    """A record that is no valid event: random bytes, no bytes, an unknown schema, or a key of another customer."""
     key = f"customer-{r.randrange(CUSTOMERS):04d}".encode()
     kind = r.randrange(5)
     if kind == 0:

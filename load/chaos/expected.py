@@ -1,4 +1,4 @@
-"""Which faults show that a guard is needed: the schedule of a run with `--without GUARD`."""
+"""The faults that are expected to expose a missing guard: the schedule of a run with `--without GUARD`."""
 
 from itertools import cycle
 
@@ -9,7 +9,7 @@ STOP, KILL = "stop", "kill"
 
 
 def point(name: str, how: str) -> Fault:
-    """A fail point, STAGE.POINT."""
+    """A fail point, STAGE.POINT, that kills or stops its process."""
     return Fault(0.0, "point", name, how, LONG_S)
 
 
@@ -19,7 +19,8 @@ def join(worker: str) -> Fault:
 
 
 STILL_S = 4.5
-"""Shorter than the group's session: who is still so long goes on as if nothing had happened."""
+"""Shorter than the group's session time-out: a worker that is frozen for so long continues as if nothing had
+happened."""
 BACK = (Fault(0.0, "redis", "redis", "second"), Fault(0.0, "redis", "redis", "backup"))
 CUT = tuple(Fault(0.0, "link", f"{worker}>redis", "cut", 2.0) for worker in ("scoring-a", "scoring-b", "watching"))
 MISDIRECTED = tuple(Fault(0.0, "link", f"scoring-{which}>kafka", "misdirect", 5.0) for which in "ab")
@@ -58,12 +59,12 @@ EXPECTED: dict[str, tuple[Fault, ...]] = {
     ),
     "history-order": (point("history.rows.partly", KILL), Fault(0.0, "link", "history>clickhouse", "cut", 1.0)),
 }
-"""Guard → faults, again and again, SPACING_S apart but for what their `at` adds; none where the events themselves show
-it."""
+"""Guard → faults, repeated until the end of the run. Faults are SPACING_S apart, plus their own `at`. A guard
+without faults is exposed by the events themselves."""
 
 
 def plan_without(guard: str, seconds: float) -> list[Fault]:
-    """The schedule. A guard that no run can show has the ordinary events only."""
+    """The schedule of a run without `guard`. A guard that no fault exposes gets an empty one."""
     faults, at = [], FIRST_S
     for fault in cycle(EXPECTED.get(guard, ())):
         if at > seconds - LAST_S:

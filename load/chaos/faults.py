@@ -1,4 +1,6 @@
-"""Doing a fault to a running system. Each returns what happened, in a few words; it ends when the fault is over."""
+"""Injects faults into a running system.
+
+Each function returns when the fault is over, with a short text that says what happened."""
 
 import os
 import signal
@@ -12,10 +14,10 @@ from load.chaos import disk
 from load.chaos.plan import Fault
 from load.chaos.system import ChaosSystem
 
-ARMED_S = 20.0
-"""How long a fail point waits for somebody to come by."""
+ARM_TIMEOUT_S = 20.0
+"""How long a fail point stays armed."""
 
-JOINING_S = 40.0
+JOIN_TIMEOUT_S = 40.0
 """How long an extra member may take until it owns partitions."""
 
 
@@ -36,7 +38,7 @@ def _freeze(system: ChaosSystem, fault: Fault) -> str:
     system.pause(fault.seconds)
     if process is not None and process.poll() is None:
         process.send_signal(signal.SIGCONT)
-    return f"stood still for {fault.seconds:.1f} s"
+    return f"frozen for {fault.seconds:.1f} s"
 
 
 def _link(system: ChaosSystem, fault: Fault) -> str:
@@ -58,20 +60,20 @@ def _link(system: ChaosSystem, fault: Fault) -> str:
 
 
 def _point(system: ChaosSystem, fault: Fault) -> str:
-    """Arm it, wait until it was hit; a stopped process goes on when its session is over."""
+    """Arm a fail point and wait until a process reaches it. A stopped process continues when its session is over."""
     armed, hits = system.points / fault.on, system.points / "hits"
     before = set(hits.glob(f"{fault.on}.*"))
     scratch = system.points / f".{fault.on}.new"
     scratch.write_text(fault.how)
     scratch.rename(armed)
-    until = time.monotonic() + ARMED_S
+    until = time.monotonic() + ARM_TIMEOUT_S
     while time.monotonic() < until and not system.healed.is_set():
         found = set(hits.glob(f"{fault.on}.*")) - before
         if found:
             return _after_hit(system, fault, found.pop())
         time.sleep(0.02)
     armed.unlink(missing_ok=True)
-    return "nobody came by"
+    return "not reached"
 
 
 def _after_hit(system: ChaosSystem, fault: Fault, hit: Path) -> str:
@@ -81,7 +83,7 @@ def _after_hit(system: ChaosSystem, fault: Fault, hit: Path) -> str:
         try:
             os.kill(int(hit.name.rpartition(".")[2]), signal.SIGCONT)
         except ProcessLookupError:
-            return "stopped there, killed meanwhile"
+            return "stopped there, then killed by another fault"
     return "killed there" if fault.how == "kill" else f"stopped there for {fault.seconds:.1f} s"
 
 
@@ -110,12 +112,12 @@ def _redis(system: ChaosSystem, fault: Fault) -> str:
         elif fault.how == "backup":
             servers.restore()
         servers.up()
-    told = {"restart": "as it was", "second": "without its last second", "backup": "from a backup 6 s old"}
-    return f"killed and started again {told[fault.how]}"
+    how = {"restart": "as it was", "second": "without its last second", "backup": "from a backup 6 s old"}
+    return f"killed and started again {how[fault.how]}"
 
 
 def _full_disk(system: ChaosSystem, fault: Fault) -> str:
-    """The model store's disk; where it has none of its own, the worker may write no files."""
+    """Fill the model store's disk. Where it has no disk of its own, forbid the worker to write files."""
     if disk.fill(system.models):
         system.pause(fault.seconds)
         disk.clear(system.models)
@@ -130,7 +132,7 @@ def _full_disk(system: ChaosSystem, fault: Fault) -> str:
 
 
 def _models(system: ChaosSystem, fault: Fault) -> str:
-    """The worker's way to the model store is gone for a while."""
+    """Hide the model store from a worker for a while."""
     system.model_mount(fault.on).unlink(missing_ok=True)
     system.pause(fault.seconds)
     system.mount_models(fault.on)
@@ -140,7 +142,7 @@ def _models(system: ChaosSystem, fault: Fault) -> str:
 def _extra_member(system: ChaosSystem, fault: Fault) -> str:
     before = system.ready()
     system.workers.want(fault.on, True)
-    until = time.monotonic() + JOINING_S
+    until = time.monotonic() + JOIN_TIMEOUT_S
     while not system.ready() - before and time.monotonic() < until and not system.healed.is_set():
         system.pause(0.3)
     system.pause(fault.seconds)

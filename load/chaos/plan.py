@@ -1,4 +1,4 @@
-"""The seeded schedule of a run: which fault comes when, decided before anything starts."""
+"""The seeded schedule of a run: which fault comes when. It is decided before anything starts."""
 
 import random
 from collections.abc import Sequence
@@ -7,10 +7,10 @@ from typing import NamedTuple
 from load.chaos.workers import ALWAYS, EXTRA_MEMBERS
 
 FIRST_S, LAST_S = 8.0, 12.0
-"""Seconds without faults at the start, and at the end before all is healed."""
+"""Seconds without faults at the start, and at the end before all faults are healed."""
 SPACING_S = 6.0
 LONG_S = 8.0
-"""Longer than the group's session time-out of 6 s: who is silent so long is fenced."""
+"""Longer than the group's session time-out of 6 s: a member that is silent for so long is fenced."""
 NEEDS = {
     "scoring-a": ("kafka", "redis", "registry"),
     "scoring-b": ("kafka", "redis", "registry"),
@@ -18,7 +18,7 @@ NEEDS = {
     "watching": ("kafka", "redis", "registry"),
     "history": ("kafka", "clickhouse", "registry"),
 }
-"""Which servers a worker speaks to."""
+"""The servers that a worker connects to."""
 ROUND = (
     "kill",
     "point",
@@ -37,13 +37,15 @@ ROUND = (
     "models",
     "point",
 )
-"""Kinds of faults in a run of two minutes; a longer one goes round again."""
+"""The kinds of faults in a run of two minutes. A longer run repeats them."""
 REDIS = ("restart", "second", "backup", "wipe", "second", "backup")
 LINKS = ("cut", "stall", "delay", "throttle")
 
 
 class Fault(NamedTuple):
-    """at: seconds from the start of the events. kind: of ROUND; on: worker, server or STAGE.POINT; how: variant;
+    """One fault.
+
+    at: seconds from the start of the events. kind: one of ROUND. on: worker, server or STAGE.POINT. how: variant.
     seconds: how long it lasts."""
 
     at: float
@@ -53,15 +55,15 @@ class Fault(NamedTuple):
     seconds: float = 0.0
 
 
-def plan(seed: int, seconds: float, stops: Sequence[str]) -> list[Fault]:
-    """All faults of a run, in order of time. `stops`: the fail points, STAGE.POINT, taken in turn from seed to
+def plan(seed: int, seconds: float, points: Sequence[str]) -> list[Fault]:
+    """All faults of a run in order of time. `points`: the fail points as STAGE.POINT, taken in turn from seed to
     seed."""
     r = random.Random(f"chaos {seed}")
     count = max(1, int((seconds - FIRST_S - LAST_S) / SPACING_S))
     kinds = [ROUND[number % len(ROUND)] for number in range(count)]
     r.shuffle(kinds)
-    points = sum(kind == "point" for kind in kinds)
-    turn = iter(stops[(seed * points + number) % len(stops)] for number in range(points))
+    count_here = sum(kind == "point" for kind in kinds)
+    turn = iter(points[(seed * count_here + number) % len(points)] for number in range(count_here))
     faults = []
     for number, kind in enumerate(kinds):
         at = FIRST_S + (number + r.random()) * SPACING_S

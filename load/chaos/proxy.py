@@ -10,34 +10,38 @@ from threading import Thread
 from typing import Any
 
 HOST = "127.0.0.1"
-CHUNK = 16_384  # bytes read at once
-HELD = 256  # chunks a connection may hold back each way; when they are reached, the sender is not read any more
-ANSWER_TIMEOUT = 10.0  # seconds a command to the proxies' loop may take
-SLICES = 20  # a throttled link passes its bytes in this many pieces a second
+CHUNK = 16_384
+"""Bytes read at once."""
+HELD = 256
+"""Chunks that a connection holds back each way. When they are reached, the sender is not read any more."""
+ANSWER_TIMEOUT = 10.0
+"""Seconds that a command to the proxies' loop may take."""
+SLICES = 20
+"""Parts per second in which a throttled link passes its bytes."""
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Chunks = asyncio.Queue[tuple[float, bytes | None]]
-"""Arrival (the loop's seconds) and bytes; no bytes is the end of the stream, None its reset."""
+"""Time of arrival (in the loop's seconds) and bytes. Empty bytes are the end of the stream, None is its reset."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What a link has seen since it was made."""
+    """What a link has counted since it was created.
+
+    connections: accepted, also those that the upstream refused. refused: reset at once, because the link was cut.
+    bytes_up: passed from clients to the upstream; bytes_down: the other way."""
 
     connections: int
-    """accepted, also those the upstream then refused"""
     refused: int
-    """reset at once, because the link was cut"""
     open: int
     bytes_up: int
-    """passed from clients to the upstream"""
     bytes_down: int
 
 
 @dataclass
 class _Direction:
-    """One direction of a link: bytes passed, and when a throttled link may pass the next."""
+    """One direction of a link: bytes passed, and when a throttled link may pass the next ones."""
 
     passed: int = 0
     free_at: float = 0.0
@@ -45,7 +49,7 @@ class _Direction:
 
 @dataclass
 class _LinkFaults:
-    """What is wrong with a link now; `over` is set when that changes."""
+    """The current faults of a link. `over` is set when they change."""
 
     cut: bool = False
     stalled: bool = False
@@ -56,10 +60,10 @@ class _LinkFaults:
 
 
 class Link:
-    """A port of 127.0.0.1 that leads to one upstream. Commands may come from any thread and hold when they return.
+    """A port of 127.0.0.1 that leads to one upstream.
 
-    Faults add up (a delayed link can be stalled) until `heal`; only `cut` and `stall` replace each other.
-    """
+    Commands may come from any thread and are in force when they return. Faults add up (a delayed link can be
+    stalled) until `heal`; only `cut` and `stall` replace each other."""
 
     def __init__(self, name: str, host: str, port: int, loop: asyncio.AbstractEventLoop) -> None:
         self.name = name
@@ -79,37 +83,38 @@ class Link:
 
     @property
     def counts(self) -> Counts:
-        """The counters of now."""
+        """The current counters."""
         return Counts(self._connections, self._refused, len(self._serving), self._up.passed, self._down.passed)
 
     def cut(self) -> None:
-        """Reset (RST) all connections; new ones are reset at once."""
+        """Reset (RST) all connections, and new ones at once."""
         self._call(self._cut())
 
     def stall(self) -> None:
-        """Black hole: connections stay open and nothing passes, not even their end; new ones are accepted and silent.
+        """Drop into a black hole: connections stay open, but nothing passes, not even their end. New ones are
+        accepted.
 
-        What was held back passes after `heal`, as TCP would send it again.
-        """
+        After `heal` everything passes that was held back, as TCP would send it again."""
         self._call(self._change(cut=False, stalled=True))
 
     def delay(self, seconds: float) -> None:
-        """Pass every chunk this much later, each way, in order."""
+        """Pass every chunk `seconds` later, each way, in order."""
         self._call(self._change(delay=seconds))
 
     def throttle(self, bytes_per_second: float) -> None:
-        """Pass at most this much each way, all connections together."""
+        """Pass at most `bytes_per_second` each way, for all connections together."""
         if bytes_per_second <= 0:
             raise ValueError("bytes_per_second must be above 0; use stall() for nothing at all")
         self._call(self._change(rate=bytes_per_second))
 
     def misdirect(self, name: bytes) -> None:
-        """In every other chunk that clients send, the first mention of a topic reads otherwise: the broker refuses that
-        request as it refuses one for a partition whose leader has moved, and takes those behind it."""
+        """Change the first mention of the topic `name` in every other chunk that clients send.
+
+        The broker refuses that request, as one for a partition whose leader has moved, and accepts those behind it."""
         self._call(self._change(misdirected=name))
 
     def heal(self) -> None:
-        """No fault any more: what was held back passes at once."""
+        """End all faults. What was held back passes at once."""
         self._call(self._change(cut=False, stalled=False, delay=0.0, rate=None, misdirected=None))
 
     def _call(self, command: Coroutine[Any, Any, None]) -> None:
@@ -121,7 +126,7 @@ class Link:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
-        """Stop listening and reset what is open; for `Proxies`."""
+        """Stop listening and reset open connections; for `Proxies`."""
         if self._server:
             self._server.close()
         await self._reset_all()
@@ -141,8 +146,8 @@ class Link:
             task.cancel()
         await asyncio.gather(*serving, return_exceptions=True)
         for writer in serving.values():
-            _reset(writer)  # a task that had not begun could not
-        await asyncio.sleep(0)  # an aborted socket is closed in the loop's next round
+            _reset(writer)  # a task that never ran could not do it
+        await asyncio.sleep(0)  # the loop closes aborted sockets in its next round
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._faults.cut:
@@ -150,7 +155,7 @@ class Link:
             _reset(writer)
             return
         self._connections += 1
-        # a task of our own: asyncio's streams would tell of every one that is ended on purpose as of an error
+        # a task of our own: asyncio's streams would log each one that is cancelled as an error
         task = self._loop.create_task(self._serve((reader, writer)))
         self._serving[task] = writer
         task.add_done_callback(self._serving.pop)
@@ -167,7 +172,7 @@ class Link:
                 self._join(group, upstream[0], client[1], self._down)
             ended = True
         except* OSError:
-            pass  # the upstream is down, or one side reset the connection: so is the other's
+            pass  # the upstream is down or one side reset the connection: reset the other side too
         finally:
             for _, writer in ends:
                 if ended:
@@ -182,11 +187,15 @@ class Link:
         return await asyncio.open_connection(host, port, limit=CHUNK)
 
     def _join(
-        self, group: asyncio.TaskGroup, source: asyncio.StreamReader, target: asyncio.StreamWriter, way: _Direction
+        self,
+        group: asyncio.TaskGroup,
+        source: asyncio.StreamReader,
+        target: asyncio.StreamWriter,
+        direction: _Direction,
     ) -> None:
         chunks: Chunks = asyncio.Queue(HELD)
         group.create_task(self._fetch(source, chunks))
-        group.create_task(self._deliver(chunks, target, way))
+        group.create_task(self._deliver(chunks, target, direction))
 
     async def _fetch(self, source: asyncio.StreamReader, chunks: Chunks) -> None:
         chunk: bytes | None = b"-"
@@ -194,46 +203,46 @@ class Link:
             try:
                 chunk = await source.read(CHUNK)
             except OSError:
-                chunk = None  # not raised here: on a stalled link the other side must not hear of it yet
+                chunk = None  # not raised here: a stalled link must not show it to the other side yet
             await chunks.put((self._loop.time(), chunk))
 
-    async def _deliver(self, chunks: Chunks, target: asyncio.StreamWriter, way: _Direction) -> None:
+    async def _deliver(self, chunks: Chunks, target: asyncio.StreamWriter, direction: _Direction) -> None:
         chunk: bytes | None = b"-"
         while chunk:
             arrived, chunk = await chunks.get()
-            await self._may_pass(way, arrived)
+            await self._may_pass(direction, arrived)
             if chunk:
-                await self._send(self._misdirected(chunk, way), target, way)
+                await self._send(self._misdirected(chunk, direction), target, direction)
         if chunk is None:
             raise ConnectionResetError
         with contextlib.suppress(OSError):
             target.write_eof()
 
-    def _misdirected(self, chunk: bytes, way: _Direction) -> bytes:
+    def _misdirected(self, chunk: bytes, direction: _Direction) -> bytes:
         name = self._faults.misdirected
-        if name is None or way is not self._up or name not in chunk:
+        if name is None or direction is not self._up or name not in chunk:
             return chunk
         self._mentions += 1
         return chunk.replace(name, name[:-1] + b"_", 1) if self._mentions % 2 else chunk
 
-    async def _send(self, chunk: bytes, target: asyncio.StreamWriter, way: _Direction) -> None:
+    async def _send(self, chunk: bytes, target: asyncio.StreamWriter, direction: _Direction) -> None:
         while chunk:
             rate = self._faults.rate
-            piece = chunk[: max(1, int(rate / SLICES))] if rate else chunk
-            chunk = chunk[len(piece) :]
+            part = chunk[: max(1, int(rate / SLICES))] if rate else chunk
+            chunk = chunk[len(part) :]
             if rate:
-                way.free_at = max(way.free_at, self._loop.time()) + len(piece) / rate
-            target.write(piece)
-            way.passed += len(piece)
+                direction.free_at = max(direction.free_at, self._loop.time()) + len(part) / rate
+            target.write(part)
+            direction.passed += len(part)
             await target.drain()
             if chunk:
-                await self._may_pass(way, 0.0)
+                await self._may_pass(direction, 0.0)
 
-    async def _may_pass(self, way: _Direction, arrived: float) -> None:
-        """Until what arrived then may go on, whatever becomes of the faults meanwhile."""
+    async def _may_pass(self, direction: _Direction, arrived: float) -> None:
+        """Wait until what arrived at that time may pass, under the current faults."""
         while True:
             faults = self._faults
-            due = max(arrived + faults.delay, way.free_at if faults.rate else 0.0)
+            due = max(arrived + faults.delay, direction.free_at if faults.rate else 0.0)
             wait = None if faults.stalled else due - self._loop.time()
             if wait is not None and wait <= 0:
                 return
@@ -276,13 +285,12 @@ class Proxies:
         self._loop.close()
 
     def link(self, name: str, upstream_host: str, upstream_port: int = 0, listen_port: int = 0) -> Link:
-        """Listen on `listen_port` (0 takes a free one) for an upstream, which need not run yet.
+        """Listen on `listen_port` (0: a free one) for an upstream, which need not run yet.
 
-        An `upstream_host` that begins with a slash is a unix socket. Raises OSError when the port is in use and
-        ValueError when the name is.
-        """
+        An `upstream_host` that begins with a slash is a Unix socket. Raises OSError when the port is in use, and
+        ValueError when the name is."""
         if name in self.links:
-            raise ValueError(f"there is a link {name} already")
+            raise ValueError(f"there is already a link named {name}")
         link = Link(name, upstream_host, upstream_port, self._loop)
         asyncio.run_coroutine_threadsafe(link.open(listen_port), self._loop).result(ANSWER_TIMEOUT)
         self.links[name] = link

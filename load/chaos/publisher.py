@@ -1,11 +1,10 @@
-"""Publishes the messages and ticks of a chaos run at an even pace; waits for Kafka as long as it takes."""
+"""Publishes the messages and ticks of a chaos run at an even pace. It waits for Kafka without a time limit."""
 
 import threading
 import time
 from typing import Any
 
-from confluent_kafka import KafkaError, Producer
-from confluent_kafka import Message as Delivered
+from confluent_kafka import KafkaError, Message, Producer
 
 from load.chaos.events import DAY_MS, START_MS, ChaosMessage, messages
 from load.ticks import NAME as TICK
@@ -14,17 +13,18 @@ from load.wire import Wire
 
 TOPIC = "customer-events"
 TICKS_PER_DAY = 4
-SETTLED_DAYS = 6
-"""Event time after the last event: every question closes in it."""
+CLOSING_DAYS = 6
+"""Event time after the last event, in which every question closes."""
 
 
 class ChaosPublisher(threading.Thread):
-    """`published` counts events and outcomes that Kafka has acked, `lost` what it gave up on."""
+    """The publisher's thread. `published` counts messages that Kafka has acked, `lost` those that the client
+    dropped."""
 
     def __init__(
         self, stack: dict[str, Any], partitions: int, seed: int, rate: float, seconds: float, day_seconds: float = 2.0
     ) -> None:
-        """`rate`: messages per second; `day_seconds`: how long a day of event time takes."""
+        """`rate`: messages per second. `day_seconds`: seconds per day of event time."""
         super().__init__(daemon=True, name="publisher")
         self._wire = Wire(stack["registry"])
         self._key: str = stack["signing_key"]
@@ -32,7 +32,7 @@ class ChaosPublisher(threading.Thread):
         self._days = seconds / day_seconds
         self._messages = list(messages(seed, self._days, int(rate * seconds)))
         self._day_seconds = day_seconds
-        self._ticks(START_MS)  # every schema is fetched now: the registry may be away later
+        self._ticks(START_MS)  # encode everything now: the registry may be away later
         for message in self._messages:
             self._value(message)
         self._producer = Producer(
@@ -50,7 +50,7 @@ class ChaosPublisher(threading.Thread):
         self.lost = 0
 
     def run(self) -> None:
-        """All of it, then the ticks behind which nothing is open; returns when all is acked."""
+        """Publish all messages, then the ticks that close all questions; returns when Kafka has acked everything."""
         began, ticked = time.monotonic(), 0
         step = DAY_MS // TICKS_PER_DAY
         for message in self._messages:
@@ -59,7 +59,7 @@ class ChaosPublisher(threading.Thread):
                 self._tick(START_MS + ticked * step)
             self._wait(began + (message.time - START_MS) / DAY_MS * self._day_seconds)
             self._publish(message)
-        for day in range(SETTLED_DAYS):
+        for day in range(CLOSING_DAYS):
             self._tick(START_MS + int((self._days + 1 + day) * DAY_MS))
         while self._producer.flush(1.0):
             pass
@@ -85,7 +85,7 @@ class ChaosPublisher(threading.Thread):
         ticks = [signed_tick(moment, "load.chaos", self._key, partition) for partition in range(self._partitions)]
         return [self._wire.encode(TICK, tick) for tick in ticks]
 
-    def _delivered(self, error: KafkaError | None, _: Delivered) -> None:
+    def _delivered(self, error: KafkaError | None, _: Message) -> None:
         if error is None:
             self.published += 1
         else:

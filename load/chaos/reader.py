@@ -1,4 +1,4 @@
-"""A downstream reader: takes predictions as they come, keeps one mark per source partition, and times silences."""
+"""A downstream reader: reads predictions as they come, keeps one mark per source partition, and times silences."""
 
 import threading
 import time
@@ -15,12 +15,14 @@ PREDICTIONS, EXAMPLES, CONTROLS = "predictions", "labelled-examples", "customer-
 
 
 class ChaosReader(threading.Thread):
-    """`predictions`: new by their marks; `repeated`: dropped by them; `twice`: taken twice in spite of them;
-    `examples`: labelled examples per target; `unsaved`: switches that came before their snapshots were there."""
+    """The reader's thread, and what it has counted.
+
+    predictions: new ones, by their marks. repeated: dropped by the marks. twice: repetitions that the marks missed.
+    examples: labelled examples per target. unsaved: switches that came before their snapshots were stored."""
 
     def __init__(self, stack: dict[str, Any], models: Path, partitions: int, targets: int, marks: bool = True) -> None:
-        """`models`: folder of the model store; `marks` False: a reader that keeps none, for which every prediction
-        must come once (transactions)."""
+        """`models`: folder of the model store. `marks`: False for a reader without marks, which relies on
+        transactions."""
         super().__init__(daemon=True, name="reader")
         self._wire = Wire(stack["registry"])
         self._consumer = Consumer(
@@ -32,10 +34,10 @@ class ChaosReader(threading.Thread):
                 "log_level": 0,
             }
         )
-        places = [(PREDICTIONS, partition) for partition in range(partitions)]
-        places += [(EXAMPLES, partition) for partition in range(targets)]
-        places += [(CONTROLS, partition) for partition in range(partitions)]
-        self._consumer.assign([TopicPartition(*place, OFFSET_BEGINNING) for place in places])
+        sources = [(PREDICTIONS, partition) for partition in range(partitions)]
+        sources += [(EXAMPLES, partition) for partition in range(targets)]
+        sources += [(CONTROLS, partition) for partition in range(partitions)]
+        self._consumer.assign([TopicPartition(*source, OFFSET_BEGINNING) for source in sources])
         self._models = models
         self._keeps_marks = marks
         self._marks: dict[tuple[str, int, int], tuple[int, int]] = {}
@@ -49,7 +51,7 @@ class ChaosReader(threading.Thread):
         self._ended = threading.Event()
 
     def run(self) -> None:
-        """Until `end`."""
+        """Read until `end` is called."""
         while not self._ended.is_set():
             for message in self._consumer.consume(2000, 0.1):
                 if message.error() is None:
@@ -57,41 +59,43 @@ class ChaosReader(threading.Thread):
         self._consumer.close()
 
     def end(self) -> None:
-        """Stop reading."""
+        """Stop reading; returns when the thread has ended."""
         self._ended.set()
         self.join()
 
     def silence(self, until: float) -> float:
-        """Longest time between two predictions by the broker's clock, or from the last one to `until` (seconds since
-        1970) if that is longer; in seconds."""
+        """The longest time between two predictions, or from the last one to `until` (seconds since 1970), in
+        seconds.
+
+        Times are the broker's."""
         stamps = sorted(stamp for stamp in self._stamps if stamp <= until)
         return max((later - stamp for stamp, later in pairwise([*stamps, until])), default=0.0)
 
     def _take(self, message: Message) -> None:
         topic, partition = message.topic(), message.partition()
         if topic == CONTROLS and message.key() is not None:
-            return  # an event, or what pretends to be one
+            return  # an event, valid or not
         name, record = self._decoded(message.value())
         if name == "tidecast.Switch":
             self.unsaved += not list(self._models.glob(f"*/{record['snapshot']}"))
         if name not in ("tidecast.Prediction", "tidecast.LabelledExample"):
             return
         source = record["source"]
-        place = (topic, partition, source["partition"])
+        key = (topic, partition, source["partition"])
         mark = (source["offset"], source["ordinal"])
-        known = mark <= self._marks.get(place, (-1, -1))
+        known = mark <= self._marks.get(key, (-1, -1))
         if name == "tidecast.LabelledExample":
             self.examples[record["target"]] += not known
         else:
             self._stamps.append(message.timestamp()[1] / 1000)
             self._prediction((source["partition"], *mark), known)
-        self._marks[place] = max(mark, self._marks.get(place, (-1, -1)))
+        self._marks[key] = max(mark, self._marks.get(key, (-1, -1)))
 
     def _decoded(self, value: bytes) -> tuple[str, dict[str, Any]]:
         while True:
             try:
                 return self._wire.decode(value)
-            except OSError:  # a schema not seen yet, and the registry is away
+            except OSError:  # a new schema while the registry is away
                 time.sleep(0.2)
 
     def _prediction(self, id: tuple[int, int, int], known: bool) -> None:

@@ -1,4 +1,4 @@
-"""One run: start, let events flow under faults, settle, compare."""
+"""One run: start the system, let events flow under faults, wait until it is caught up, compare."""
 
 import json
 import shutil
@@ -18,20 +18,22 @@ from load.chaos.publisher import ChaosPublisher
 from load.chaos.reader import ChaosReader
 from load.chaos.system import PARTITIONS, SERVE_EVERY, TARGETS, ChaosSystem
 
-LANES = 3
-"""Faults that may last at the same time."""
-SETTLE_S = 240.0
-ASK_AGAIN_S = 2.0
+MAX_FAULTS = 3
+"""Faults at the same time."""
+CATCH_UP_S = 240.0
+CHECK_EVERY_S = 2.0
 Say = Callable[[str], None]
 _running: list[ChaosSystem] = []
-_told_to_stop = threading.Event()
+_aborted = threading.Event()
 
 
 @dataclass
 class ChaosReport:
-    """What a run was and came to. `differences`: empty when a calm replay gives the same and all is accounted for.
-    silence: longest time without a prediction while events flowed, s; catch_up: from the end of all faults until
-    nothing was left to do, s."""
+    """The result of a run.
+
+    differences: empty when an undisturbed replay gives the same and all events are accounted for. silence: longest
+    time without a prediction while events flowed, s. catch_up: from the end of all faults until the system was idle,
+    s. failed: the servers did not start, so the run shows nothing."""
 
     seed: int
     without: str = ""
@@ -50,7 +52,6 @@ class ChaosReport:
     differences: list[str] = field(default_factory=list)
     folder: str = ""
     failed: bool = False
-    """Whether the servers did not start: the run says nothing of what it was to show."""
 
     @property
     def line(self) -> str:
@@ -67,8 +68,10 @@ class ChaosReport:
 
 @dataclass(frozen=True)
 class ChaosOptions:
-    """What to run. seconds: of events under faults; rate: messages per second; without: guards to switch off; the
-    first one's faults are done."""
+    """The options of a run.
+
+    seconds: length of the event stream. rate: messages per second. without: guards to switch off; the first one
+    decides which faults are injected."""
 
     seed: int
     seconds: float = 120.0
@@ -79,9 +82,9 @@ class ChaosOptions:
 
 
 def run(options: ChaosOptions, say: Say) -> ChaosReport:
-    """The whole run in a folder of its own, which is kept when something differs. Odd seeds have no cache."""
-    if _told_to_stop.is_set():  # the next one in turn, while those before it are being ended
-        return ChaosReport(options.seed, differences=["told to stop"], failed=True)
+    """The whole run in a folder of its own, which is kept when something differs. Odd seeds run without a cache."""
+    if _aborted.is_set():  # another run, while the first ones are being ended
+        return ChaosReport(options.seed, differences=["the run was aborted"], failed=True)
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix=f"tidecast-chaos-{options.seed}-"))
     report = ChaosReport(options.seed, ",".join(options.without), options.transactions, folder=str(folder))
@@ -109,21 +112,21 @@ def run(options: ChaosOptions, say: Say) -> ChaosReport:
     return report
 
 
-def abandon() -> None:
-    """End all that runs now at once, and remove its folders: told to stop half-way."""
-    _told_to_stop.set()
+def abort() -> None:
+    """End all current runs at once and remove their folders."""
+    _aborted.set()
     for system in _running.copy():
-        system.abandon()
+        system.abort()
         shutil.rmtree(system.folder, ignore_errors=True)
 
 
 def _flow(system: ChaosSystem, options: ChaosOptions, report: ChaosReport, say: Say) -> None:
     stack = system.servers.stack
     marks = not options.transactions and "reader-marks" not in options.without
-    reader = ChaosReader(place, system.models, PARTITIONS, len(TARGETS), marks)
-    publisher = ChaosPublisher(place, PARTITIONS, options.seed, options.rate, options.seconds)
+    reader = ChaosReader(stack, system.models, PARTITIONS, len(TARGETS), marks)
+    publisher = ChaosPublisher(stack, PARTITIONS, options.seed, options.rate, options.seconds)
     faults = plan_without(options.without[0], options.seconds) if options.without else None
-    faults = plan(options.seed, options.seconds, system.stops()) if faults is None else faults
+    faults = plan(options.seed, options.seconds, system.fail_points()) if faults is None else faults
     reader.start()
     system.wait_ready()
     say(f"seed {options.seed}: {len(faults)} faults in {options.seconds:.0f} s")
@@ -133,7 +136,7 @@ def _flow(system: ChaosSystem, options: ChaosOptions, report: ChaosReport, say: 
     published = time.time()
     system.heal()
     report.hits = system.hits
-    report.catch_up = settle(system, reader, report)
+    report.catch_up = wait_until_caught_up(system, reader, report)
     if report.differences or system.workers.failures:
         report.differences += system.workers.failures
         return
@@ -142,9 +145,10 @@ def _flow(system: ChaosSystem, options: ChaosOptions, report: ChaosReport, say: 
 
 
 def conclude(system: ChaosSystem, publisher: ChaosPublisher, reader: ChaosReader, report: ChaosReport) -> None:
-    """End the workers; compare what was published, read and stored with each other and with a calm replay."""
-    told = system.status()
-    # a learner that ends leaves its partitions to the other one, which then sends its last switches again
+    """End the workers, and compare what was published, read and stored with each other and with an undisturbed
+    replay."""
+    status = system.status()
+    # when a learner ends, the other one takes over its partitions and sends the last switches again
     system.workers.end(but="history")
     report.differences += _history_left(system)
     system.workers.end()
@@ -152,102 +156,102 @@ def conclude(system: ChaosSystem, publisher: ChaosPublisher, reader: ChaosReader
     report.recoveries, report.rebuilds = system.workers.recoveries(), system.workers.rebuilds
     report.differences += system.workers.failures
     report.events, report.predictions, report.repeated = publisher.published, reader.predictions, reader.repeated
-    _account(report, publisher, reader, told)
+    _account(report, publisher, reader, status)
     _verify(system, report)
 
 
 def _inject_all(system: ChaosSystem, faults: list[Fault], report: ChaosReport, say: Say, seconds: float) -> None:
-    """Each fault at its time, up to LANES at once; returns when the last is over."""
+    """Inject each fault at its time, at most MAX_FAULTS at once; returns when the last one is over."""
     began = time.monotonic()
     lock = threading.Lock()
 
-    def one(fault: Fault) -> None:
+    def inject_one(fault: Fault) -> None:
         at = time.monotonic() - began
         try:
             result = inject(system, fault)
         except Exception as error:
-            result = f"could not be done: {type(error).__name__}: {error}"
+            result = f"could not be injected: {type(error).__name__}: {error}"
         text = f"{at:6.1f} s {fault.kind} {fault.on} {fault.how}: {result}"
         with lock:
             report.faults.append(text)
         say(f"seed {report.seed}: {text}")
 
-    with ThreadPoolExecutor(LANES) as lanes:
+    with ThreadPoolExecutor(MAX_FAULTS) as pool:
         for fault in faults:
             system.pause(max(0.0, began + fault.at - time.monotonic()))
             if system.workers.failures:
                 break
-            lanes.submit(one, fault)
+            pool.submit(inject_one, fault)
         system.pause(0.0 if system.workers.failures else max(0.0, began + seconds - time.monotonic()))
 
 
-def settle(system: ChaosSystem, reader: ChaosReader, report: ChaosReport) -> float:
-    """Until nothing is left to do; the seconds it took. Gives up after SETTLE_S, and says what was left."""
+def wait_until_caught_up(system: ChaosSystem, reader: ChaosReader, report: ChaosReport) -> float:
+    """Wait until nothing is left to do; returns the seconds it took. After CATCH_UP_S it reports what is left."""
     began = time.monotonic()
     left = ""
-    calm = 0
-    while time.monotonic() - began < SETTLE_S and not system.workers.failures:
-        left = _left(system, reader)
-        calm = 0 if left else calm + 1
-        if calm == 2:
+    idle_checks = 0
+    while time.monotonic() - began < CATCH_UP_S and not system.workers.failures:
+        left = _work_left(system, reader)
+        idle_checks = 0 if left else idle_checks + 1
+        if idle_checks == 2:
             return round(time.monotonic() - began, 1)
-        time.sleep(ASK_AGAIN_S)
+        time.sleep(CHECK_EVERY_S)
     if not system.workers.failures:
-        report.differences.append(f"not settled after {time.monotonic() - began:.0f} s: {left}")
+        report.differences.append(f"not caught up after {time.monotonic() - began:.0f} s: {left}")
     return round(time.monotonic() - began, 1)
 
 
-def _left(system: ChaosSystem, reader: ChaosReader) -> str:
-    """What is still to do; "" for nothing. To ask for the status costs a process: files first."""
-    behind = []
+def _work_left(system: ChaosSystem, reader: ChaosReader) -> str:
+    """What is still to do; "" for nothing. Looks at files first, since a status costs a process."""
+    missing = []
     for target, arms in TARGETS.items():
         expected = reader.examples[target] // SERVE_EVERY[target]
-        behind += [
+        missing += [
             f"{target}/{arm} has not {expected} versions" for arm in arms if system.versions(target, arm) < expected
         ]
-    return ", ".join(behind[:5]) or _behind(system)
+    return ", ".join(missing[:5]) or _lags(system)
 
 
 def _history_left(system: ChaosSystem) -> list[str]:
-    """Waits until the history has written all; what it had not after SETTLE_S."""
-    end = time.monotonic() + SETTLE_S
+    """Wait until history has written everything; returns its lag after CATCH_UP_S as a difference."""
+    end = time.monotonic() + CATCH_UP_S
     while time.monotonic() < end:
-        places = system.status()["places"]
-        if not any(stack["lag"] for place in places if stack["stage"] == "history"):
+        positions = system.status()["places"]
+        if not any(each["lag"] for each in positions if each["stage"] == "history"):
             return []
-        time.sleep(ASK_AGAIN_S)
-    return [f"history was not done {SETTLE_S:.0f} s after all others had ended"]
+        time.sleep(CHECK_EVERY_S)
+    return [f"history still had a lag {CATCH_UP_S:.0f} s after all others had ended"]
 
 
-def _behind(system: ChaosSystem) -> str:
-    """The places with a lag (learners report by snapshots only)."""
+def _lags(system: ChaosSystem) -> str:
+    """The positions with a lag. Learners are left out: they report their position in snapshots only."""
     done = system.run("status", "--json", check=False)
     if done.returncode:
         return done.stderr
-    places = json.loads(done.stdout)["places"]
-    behind = [
-        f"{p['stage']} {p['topic']}[{p['partition']}] by {p['lag']}"
-        for p in places
+    positions = json.loads(done.stdout)["places"]
+    lags = [
+        f"{p['stage']} {p['topic']}[{p['partition']}] has a lag of {p['lag']}"
+        for p in positions
         if p["lag"] and not p["stage"].startswith("learning")
     ]
-    stages = {stack["stage"].partition(" ")[0] for place in places}
-    behind += [
+    stages = {position["stage"].partition(" ")[0] for position in positions}
+    lags += [
         f"{stage} has no position" for stage in ("scoring", "judging", "monitoring", "history") if stage not in stages
     ]
-    return ", ".join(behind[:5])
+    return ", ".join(lags[:5])
 
 
-def _account(report: ChaosReport, publisher: ChaosPublisher, reader: ChaosReader, told: dict[str, Any]) -> None:
-    """published = accepted + duplicate + late + dead, and every prediction read exactly once."""
-    counters = told["counters"]
+def _account(report: ChaosReport, publisher: ChaosPublisher, reader: ChaosReader, status: dict[str, Any]) -> None:
+    """Check that published = accepted + duplicate + late + dead, and that every prediction was read exactly once."""
+    counters = status["counters"]
     if publisher.lost:
-        report.differences.append(f"{publisher.lost} messages were given up by the publisher")
-    if told["published"] != publisher.published:
-        report.differences.append(f"{publisher.published} published, {told['published']} accounted for: {counters}")
+        report.differences.append(f"{publisher.lost} messages were dropped by the publisher")
+    if status["published"] != publisher.published:
+        report.differences.append(f"{publisher.published} published, {status['published']} accounted for: {counters}")
     if reader.twice:
         report.differences.append(f"{reader.twice} predictions were read twice")
     if reader.unsaved:
-        report.differences.append(f"{reader.unsaved} switches were sent before their snapshots were there")
+        report.differences.append(f"{reader.unsaved} switches were sent before their snapshots were stored")
     if reader.predictions != counters["predictions"]:
         report.differences.append(f"{reader.predictions} predictions read, {counters['predictions']} made")
 
@@ -255,10 +259,10 @@ def _account(report: ChaosReport, publisher: ChaosPublisher, reader: ChaosReader
 def _verify(system: ChaosSystem, report: ChaosReport) -> None:
     done = system.run("verify", "--json", check=False)
     try:
-        found = json.loads(done.stdout)
+        checks = json.loads(done.stdout)
     except ValueError:
         report.differences.append(f"verify failed: {done.stderr[-2000:]}")
         return
-    for check, finding in found.items():
+    for check, finding in checks.items():
         report.compared[check] = finding["compared"]
         report.differences += [f"{check}: {text}" for text in finding["differences"]]

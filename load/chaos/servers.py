@@ -1,4 +1,4 @@
-"""The servers of a chaos run: killed, set back, and started again by `tidecast stack up`."""
+"""The servers of a chaos run: killed, reset to an older state, and started again by `tidecast stack up`."""
 
 import json
 import os
@@ -21,11 +21,11 @@ HOST = "127.0.0.1"
 PARTS = ("kafka", "registry", "redis", "clickhouse")
 BACKUP_EVERY_S = 1.0
 KEPT_SIZES = 40
-DOWN_PATIENCE_S = 60.0
+DOWN_TIMEOUT_S = 60.0
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports below the range that systems give to clients, free now."""
+    """Free ports below the range that systems give to clients."""
     found: list[int] = []
     for port in random.SystemRandom().sample(range(20_000, 32_000), 2000):
         with socket.socket() as probe:
@@ -41,7 +41,7 @@ def free_ports(count: int) -> list[int]:
 
 
 class Servers:
-    """A local stack in `folder`. One fault at a time; `lock` is held while one is dealt with."""
+    """A local stack in `folder`. `lock` is held while a fault concerns a server, so that there is one at a time."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -50,7 +50,7 @@ class Servers:
         self._ended = threading.Event()
 
     def up(self, options: Sequence[str] = ()) -> None:
-        """Start what does not run; returns when all answers. Not any more after `down`."""
+        """Start the servers that are down; returns when all answer. Does nothing after `down`."""
         with self.lock:
             if not self._ended.is_set():
                 self._up(options)
@@ -60,7 +60,9 @@ class Servers:
         with log.open("ab") as out:
             subprocess.run(
                 tidecast("stack", "up", *options),
-                env=environment(self.folder, {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"}),  # started often
+                env=environment(
+                    self.folder, {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"}
+                ),  # starts are frequent: compile quickly
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
@@ -68,28 +70,28 @@ class Servers:
             )
 
     def watch(self) -> None:
-        """Note how long Redis' log is from second to second, for `lose`."""
+        """Record the size of Redis' log every second, for `lose`."""
         threading.Thread(target=self._watch, daemon=True).start()
 
     def down(self, wipe: bool) -> None:
-        """End all servers, when a fault that just starts one again is over."""
+        """End all servers, after a fault that is just starting one again."""
         self._ended.set()
-        self.lock.acquire(timeout=DOWN_PATIENCE_S)
+        self.lock.acquire(timeout=DOWN_TIMEOUT_S)
         self.clear(["--wipe"] if wipe else [])
 
     def clear(self, options: Sequence[str] = ()) -> None:
-        """End what runs, perhaps left by a start that failed: it can be started again."""
+        """End what runs, perhaps after a start that failed. The servers can be started again."""
         command = tidecast("stack", "down", *options)
         subprocess.run(command, env=environment(self.folder, {}), capture_output=True, check=False)
 
     @property
-    def place(self) -> dict[str, Any]:
+    def stack(self) -> dict[str, Any]:
         """Addresses, ports and process ids, as the stack wrote them."""
         found: dict[str, Any] = json.loads((self.folder / "stack.json").read_text())
         return found
 
     def kill(self, part: str) -> None:
-        """kill -9; returns when it is gone."""
+        """kill -9; returns when the process is gone."""
         try:
             process = psutil.Process(self.stack["pids"][part]["pid"])
             process.send_signal(signal.SIGKILL)
@@ -108,19 +110,20 @@ class Servers:
                 del self._sizes[:-KEPT_SIZES]
 
     def lose(self, seconds: float) -> None:
-        """While Redis is down: take from its log what it wrote in the last `seconds`. A log that was rewritten
-        meanwhile is left as it is."""
+        """While Redis is down, remove what it wrote to its log in the last `seconds`.
+
+        A log that was rewritten in between is left as it is."""
         size = self._log.stat().st_size
-        since = [known for when, known in self._sizes if when <= time.monotonic() - seconds]
-        if since and since[-1] <= size:
-            os.truncate(self._log, since[-1])
+        earlier = [known for when, known in self._sizes if when <= time.monotonic() - seconds]
+        if earlier and earlier[-1] <= size:
+            os.truncate(self._log, earlier[-1])
 
     def back_up(self) -> None:
-        """Copy Redis' log as it is now."""
+        """Copy Redis' log."""
         shutil.copyfile(self._log, self.folder / "redis.backup")
 
     def restore(self) -> bool:
-        """While Redis is down: put the copy back. Whether there was one."""
+        """While Redis is down, put the copy back. False when there is none."""
         backup = self.folder / "redis.backup"
         if not backup.exists():
             return False

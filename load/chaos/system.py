@@ -1,4 +1,4 @@
-"""A whole system for one run: servers, a link from each worker to each server, workers, topics."""
+"""The whole system of a run: servers, a link from each worker to each server, workers, topics."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ class ChaosSystem:
     """Everything of a run in one folder. `healed` is set when all faults must end."""
 
     def __init__(self, folder: Path, settings: dict[str, str], without: Sequence[str] = ()) -> None:
-        """`settings`: TIDECAST_ variables of the workers; `without`: guards that are switched off."""
+        """`settings`: TIDECAST_ variables of the workers. `without`: guards that are switched off."""
         self.folder = folder
         self.servers = Servers(folder)
         self.healed = threading.Event()
@@ -42,7 +42,7 @@ class ChaosSystem:
         self._proxies = Proxies()
 
     def start(self) -> None:
-        """Servers, links, topics, workers."""
+        """Start servers, links and workers, and create the topics."""
         (self.points / "hits").mkdir(parents=True)
         (self.folder / "mounts").mkdir()
         disk.mount(self.models)
@@ -50,18 +50,19 @@ class ChaosSystem:
             self.mount_models(name)
         self._proxies.__enter__()
         self._servers_up()
-        known = self.servers.stack["ports"]
+        ports = self.servers.stack["ports"]
         for name in KINDS:
             for part in PARTS[1:]:
-                self.links[name, part] = self._proxies.link(f"{name}>{part}", HOST, known[part])
+                self.links[name, part] = self._proxies.link(f"{name}>{part}", HOST, ports[part])
         self.run("deploy", str(USE_CASE), "--partitions", str(PARTITIONS))
         self.servers.watch()
         self.workers = ChaosWorkers({name: self._worker(name) for name in KINDS}, self._rebuild)
         self.workers.start(ALWAYS)
 
     def _servers_up(self) -> None:
-        """Start the servers, Kafka with a listener behind a link for each worker; with others when a port was taken
-        in between."""
+        """Start the servers, with a Kafka listener behind a link for each worker.
+
+        If another process took a port in between, try again with other ports."""
         for left in reversed(range(START_TRIES)):
             inner = free_ports(len(KINDS))
             for name, port in zip(KINDS, inner, strict=True):
@@ -73,7 +74,7 @@ class ChaosSystem:
             except subprocess.CalledProcessError:
                 if not left:
                     raise
-                self.servers.clear()  # those that came up know the ports that were taken
+                self.servers.clear()  # the servers that started hold other ports
 
     def model_mount(self, name: str) -> Path:
         """The path by which a worker reaches the model store."""
@@ -100,7 +101,8 @@ class ChaosSystem:
         return ChaosWorker(name, environment(self.folder, own), self.folder / "logs" / f"{quote(name)}.log")
 
     def run(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
-        """A command of tidecast, straight to the servers, to its end."""
+        """Run a command of tidecast, connected to the servers without proxies. RuntimeError when it fails, if
+        `check`."""
         done = subprocess.run(
             tidecast(*arguments),
             env=environment(self.folder, {"TIDECAST_USE_CASE": str(USE_CASE), **self._settings}),
@@ -119,7 +121,7 @@ class ChaosSystem:
         return found
 
     def wait_ready(self) -> None:
-        """Until every worker that always runs says that it works, or one has failed."""
+        """Wait until all permanent workers report that they are ready. RuntimeError when one has failed."""
         until = time.monotonic() + READY_S
         while time.monotonic() < until and not self.workers.failures:
             if len(self.ready()) == len(ALWAYS):
@@ -130,15 +132,15 @@ class ChaosSystem:
         raise RuntimeError(f"the workers were not ready after {READY_S:.0f} s")
 
     def ready(self) -> set[Path]:
-        """The health files of the workers that say that they work."""
+        """The health files of the workers that report that they are ready."""
         return {file for file in (self.folder / "run").glob("*.health") if _is_ready(file)}
 
     def versions(self, target: str, arm: str) -> int:
-        """How many snapshots an arm has."""
+        """The number of snapshots of an arm."""
         return len(list(self.models.glob(f"*/{target}/{arm}/**/*.snapshot")))
 
     def pause(self, seconds: float) -> None:
-        """Wait, but not beyond the end of all faults."""
+        """Wait `seconds`, or until all faults must end."""
         self.healed.wait(seconds)
 
     def heal(self) -> None:
@@ -153,7 +155,7 @@ class ChaosSystem:
         with self.servers.lock:
             self.servers.up()
 
-    def stops(self) -> list[str]:
+    def fail_points(self) -> list[str]:
         """All fail points of all stages as STAGE.POINT, as the code under test lists them."""
         command = [sys.executable, "-m", "sinks.failpoints"]
         points = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
@@ -166,7 +168,7 @@ class ChaosSystem:
         return found
 
     def _rebuild(self) -> None:
-        """`tidecast rebuild`, again while a server is away."""
+        """Run `tidecast rebuild`, again if a server is away."""
         for _ in range(REBUILD_TRIES):
             done = self.run("rebuild", "--yes", check=False)
             with (self.folder / "rebuild.log").open("a") as log:
@@ -176,8 +178,8 @@ class ChaosSystem:
             time.sleep(1.0)
         self.workers.failures.append(f"rebuild did not succeed:\n{done.stdout}{done.stderr}")
 
-    def abandon(self) -> None:
-        """Kill the workers, end the servers."""
+    def abort(self) -> None:
+        """Kill the workers and end the servers."""
         self.healed.set()
         if hasattr(self, "workers"):
             self.workers.kill()
@@ -185,7 +187,7 @@ class ChaosSystem:
         disk.unmount(self.models)
 
     def end(self, wipe: bool) -> None:
-        """End whatever runs."""
+        """End everything that runs. `wipe`: also remove the servers' data."""
         if hasattr(self, "workers"):
             self.workers.end()
         self._proxies.__exit__(None, None, None)
@@ -194,7 +196,7 @@ class ChaosSystem:
 
 
 def _is_ready(file: Path) -> bool:
-    """Whether the worker whose address is in this file is ready."""
+    """Whether the worker is ready whose address is in `file`."""
     try:
         with urllib.request.urlopen(file.read_text().strip() + "/readyz", timeout=2):
             return True

@@ -1,4 +1,4 @@
-"""Worker processes of a chaos run, each with its own links to the servers, started again when they die."""
+"""The worker processes of a chaos run. Each has its own links to the servers and is restarted when it dies."""
 
 import os
 import signal
@@ -23,21 +23,21 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 """Name → verbs."""
 EXTRA_MEMBERS = ("scoring-c", "learning-b")
-"""They join and leave."""
+"""Workers that join and leave."""
 ALWAYS = tuple(name for name in KINDS if name not in EXTRA_MEMBERS)
 LOST = "tidecast rebuild"
-"""What a worker says when its state is gone."""
-STOP_PATIENCE_S = 40.0
+"""A worker prints this when its state is gone."""
+STOP_TIMEOUT_S = 40.0
 
 
 def tidecast(*arguments: str) -> list[str]:
-    """The command line of tidecast in this environment."""
+    """The command line `tidecast ARGUMENTS` in this environment."""
     return [sys.executable, "-c", "from agents.cli import main; main()", *arguments]
 
 
 @dataclass
 class ChaosWorker:
-    """One process and how often it was started. `wanted`: whether it is to live."""
+    """One process. starts: how often it was started. wanted: whether it must run."""
 
     name: str
     environment: Mapping[str, str]
@@ -47,10 +47,10 @@ class ChaosWorker:
     starts: int = 0
 
     def start(self) -> None:
-        """A process of its own session, its output appended to the log."""
+        """Start the process in a session of its own; its output is appended to the log."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                # as a child of the supervisor, which is this: it waits for servers without end
+                # supervised by this harness, so it waits for servers without a time limit
                 tidecast("worker", *KINDS[self.name], "--single", "--supervised"),
                 env=dict(self.environment),
                 stdin=subprocess.PIPE,
@@ -61,12 +61,12 @@ class ChaosWorker:
         self.starts += 1
 
     def signal(self, number: int) -> None:
-        """Send it a signal, if it lives."""
+        """Send a signal, if the process runs."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(number)
 
     def limit_files(self, size: int) -> None:
-        """No file that it writes may grow beyond `size` bytes: writing fails, as on a full disk."""
+        """Let no file grow beyond `size` bytes: writing fails, as on a full disk."""
         if self.process is not None and self.process.poll() is None:
             psutil.Process(self.process.pid).rlimit(psutil.RLIMIT_FSIZE, (size, psutil.RLIM_INFINITY))
 
@@ -77,7 +77,7 @@ class ChaosWorker:
 
 @dataclass
 class ChaosWorkers:
-    """All of them, watched by a thread. `failures`: what ended by itself with an error, and its last words."""
+    """All workers, watched by a thread. `failures`: which worker ended with an error, and its last lines."""
 
     all: dict[str, ChaosWorker]
     rebuild: Callable[[], None]
@@ -87,13 +87,13 @@ class ChaosWorkers:
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def start(self, names: Sequence[str]) -> None:
-        """Start these, and keep them alive from now on."""
+        """Start these workers, and restart them from now on when they die."""
         for name in names:
             self.want(name, True)
         threading.Thread(target=self._watch, daemon=True).start()
 
     def want(self, name: str, wanted: bool) -> None:
-        """Start one, or end it gracefully."""
+        """Start one worker, or end it gracefully."""
         worker = self.all[name]
         with self._lock:
             worker.wanted = wanted
@@ -103,7 +103,7 @@ class ChaosWorkers:
             self._end(worker)
 
     def end(self, but: str = "") -> None:
-        """End all gracefully, or all but one; those that do not are killed and told as failures."""
+        """End all workers gracefully, except `but`. A worker that does not stop is killed and becomes a failure."""
         self._ended.set()
         ending = [worker for name, worker in self.all.items() if name != but]
         for worker in ending:
@@ -114,13 +114,13 @@ class ChaosWorkers:
             self._end(worker)
 
     def kill(self) -> None:
-        """End all at once."""
+        """Kill all workers."""
         self._ended.set()
         for worker in self.all.values():
             worker.signal(signal.SIGKILL)
 
     def recoveries(self) -> int:
-        """How often a worker was started again."""
+        """How often workers were restarted."""
         return sum(max(0, worker.starts - 1) for worker in self.all.values())
 
     def _end(self, worker: ChaosWorker) -> None:
@@ -128,32 +128,32 @@ class ChaosWorkers:
             return
         worker.signal(signal.SIGTERM)
         try:
-            worker.process.wait(STOP_PATIENCE_S)
+            worker.process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            self.failures.append(f"{worker.name} did not stop within {STOP_PATIENCE_S:.0f} s:\n{worker.last_lines()}")
+            self.failures.append(f"{worker.name} did not stop within {STOP_TIMEOUT_S:.0f} s:\n{worker.last_lines()}")
             worker.process.kill()
             worker.process.wait()
 
     def _watch(self) -> None:
         while not self._ended.wait(0.05):
             for worker in self.all.values():
-                self._look(worker)
+                self._restart_if_dead(worker)
 
-    def _look(self, worker: ChaosWorker) -> None:
+    def _restart_if_dead(self, worker: ChaosWorker) -> None:
         with self._lock:
             process = worker.process
             if not worker.wanted or process is None or process.poll() is None or self._ended.is_set():
                 return
             if process.returncode > 0:
-                self._ended_by_itself(worker)
+                self._handle_exit(worker)
             worker.start()
 
-    def _ended_by_itself(self, worker: ChaosWorker) -> None:
-        """Its state is lost: rebuild, as it says. Anything else is a failure of the run."""
-        said = worker.last_lines()
-        if LOST not in said:
+    def _handle_exit(self, worker: ChaosWorker) -> None:
+        """A worker that asks for a rebuild gets it. Any other error is a failure of the run."""
+        output = worker.last_lines()
+        if LOST not in output:
             self.failures.append(
-                f"{worker.name} ended with code {worker.process and worker.process.returncode}:\n{said}"
+                f"{worker.name} ended with code {worker.process and worker.process.returncode}:\n{output}"
             )
             time.sleep(0.5)
             return
@@ -167,7 +167,7 @@ class ChaosWorkers:
 
 
 def environment(folder: Path, own: Mapping[str, str]) -> dict[str, str]:
-    """This process' environment without any TIDECAST_ variable but the cache, and `own`."""
+    """This process's environment without TIDECAST_ variables, except the cache, plus `own`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TIDECAST_")}
     if "TIDECAST_CACHE" in os.environ:
         kept["TIDECAST_CACHE"] = os.environ["TIDECAST_CACHE"]

@@ -1,1 +1,1 @@
-"""Is Tidecast exactly River's own loop, with Kafka and everything in between?"""
+"""Closed loop: does Tidecast, with Kafka and everything in between, give exactly the results of River's own loop?"""

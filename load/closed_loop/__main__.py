@@ -1,7 +1,7 @@
-"""Closed loop: is Tidecast, with Kafka and everything in between, exactly River's own loop?
+"""Closed loop: a comparison of the whole system with River's own predict-then-learn loop.
 
-Each row is an event; its label follows as an outcome; the next row waits until the switch for that label
-stands in the log. The prequential accuracy must then equal that of River's predict-then-learn loop."""
+Each row is an event, and its label follows as an outcome. The next row waits until the log holds the switch for that
+label. The prequential accuracy must then equal that of River's loop."""
 
 import os
 import subprocess
@@ -24,12 +24,12 @@ from load.wire import Wire, stack_addresses
 Row = tuple[dict[str, float], bool]
 NAMES = {"phishing": ("phishing.Site", None), "elec2": ("elec2.HalfHour", 5000)}
 ELEC2_COLUMNS = ("date", "day", "period", "nswprice", "nswdemand", "vicprice", "vicdemand", "transfer")
-PATIENCE = 30.0
+TIMEOUT_S = 30.0
 """Seconds without a switch after which the loop gives up."""
 
 
 def rows_of(data_set: str, file: Path | None) -> list[Row]:
-    """The rows with their labels, all numbers as doubles."""
+    """The rows with their labels; all numbers are doubles."""
     if data_set == "phishing":
         rows: Any = datasets.Phishing()
     else:
@@ -38,7 +38,7 @@ def rows_of(data_set: str, file: Path | None) -> list[Row]:
     return [({name: float(value) for name, value in x.items()}, bool(y)) for x, y in rows]
 
 
-def rivers_own(rows: list[Row]) -> float:
+def river_accuracy(rows: list[Row]) -> float:
     """Accuracy of River's loop: predict, then learn, row by row."""
     model = preprocessing.StandardScaler() | linear_model.LogisticRegression()
     metric = metrics.Accuracy()
@@ -49,7 +49,7 @@ def rivers_own(rows: list[Row]) -> float:
 
 
 class ClosedLoop:
-    """Publishes a row, waits for the switch that its label causes, publishes the next."""
+    """Publishes a row, waits for the switch that its label causes, and publishes the next."""
 
     def __init__(self, event: str) -> None:
         stack = stack_addresses()
@@ -68,7 +68,7 @@ class ClosedLoop:
         self._switched = -1
 
     def run(self, rows: list[Row]) -> None:
-        """All rows, one after the other."""
+        """Publish all rows, one after the other."""
         for number, (x, y) in enumerate(track(rows, "rows", disable=not sys.stdout.isatty())):
             moment = 1000 * number
             common = {"customer_id": "row", "occurred_at": moment, "source": "closed-loop"}
@@ -83,8 +83,8 @@ class ClosedLoop:
         self._producer.produce("customer-events", self._wire.encode(name, record), key, partition=0)
 
     def _await_switch(self, number: int) -> None:
-        """Until the version that has learnt row `number` is switched to: one new switch per label."""
-        deadline = time.monotonic() + PATIENCE
+        """Wait for the switch to the version that has learnt row `number`. Each label causes one switch."""
+        deadline = time.monotonic() + TIMEOUT_S
         while time.monotonic() < deadline:
             message = self._consumer.poll(0.05)
             if message is None or message.error() or message.key() is not None:
@@ -93,20 +93,22 @@ class ClosedLoop:
             if name == "tidecast.Switch" and record["offset"] > self._switched:
                 self._switched = record["offset"]
                 return
-        raise click.ClickException(f"no switch for row {number} within {PATIENCE:.0f} s: see the workers' logs")
+        raise click.ClickException(
+            f"no switch for row {number} within {TIMEOUT_S:.0f} s: see the workers' output above"
+        )
 
 
 def accuracy(rows: list[Row]) -> float:
-    """Prequential accuracy of the predictions on the topic, in the rows' order."""
+    """Prequential accuracy of the predictions on the topic, in the order of the rows."""
     stack = stack_addresses()
     wire = Wire(stack["registry"])
     consumer = Consumer({"bootstrap.servers": stack["kafka"], "group.id": "closed-loop", "enable.auto.commit": False})
     consumer.assign([TopicPartition("predictions", 0, 0)])
     answers: dict[str, float] = {}
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT_S
     while len(answers) < len(rows):
         if time.monotonic() > deadline:
-            raise click.ClickException(f"{len(answers)} predictions for {len(rows)} rows")
+            raise click.ClickException(f"only {len(answers)} predictions for {len(rows)} rows within {TIMEOUT_S:.0f} s")
         for message in consumer.consume(1000, 1.0):
             name, record = wire.decode(message.value())
             if name == "tidecast.Prediction":
@@ -119,13 +121,13 @@ def accuracy(rows: list[Row]) -> float:
 
 
 def tidecast(*arguments: str) -> list[str]:
-    """The command line of tidecast in this environment."""
+    """The command line `tidecast ARGUMENTS` in this environment."""
     return [sys.executable, "-c", "from agents.cli import main; main()", *arguments]
 
 
 @contextmanager
 def system(use_case: Path) -> Iterator[None]:
-    """A stack of its own with one partition, deployed, and its workers; ended afterwards."""
+    """A new stack with one partition, a deployed use case and its workers; ended afterwards."""
     with tempfile.TemporaryDirectory(prefix="tidecast-loop-") as folder:
         os.environ["TIDECAST_DATA"] = folder
         worker = None
@@ -145,28 +147,28 @@ def system(use_case: Path) -> Iterator[None]:
 
 @click.command()
 @click.argument("data_set", type=click.Choice(sorted(NAMES)))
-@click.option("--file", type=click.Path(exists=True, path_type=Path), help="electricity.csv[.gz], for elec2.")
-@click.option("--rows", "limit", type=click.IntRange(1), help="First rows only (elec2: 5000 by default).")
+@click.option("--file", type=click.Path(exists=True, path_type=Path), help="electricity.csv[.gz]; needed for elec2.")
+@click.option("--rows", "limit", type=click.IntRange(1), help="Use only the first rows.  [default: all; elec2: 5000]")
 def main(data_set: str, file: Path | None, limit: int | None) -> None:
-    """Run a data set through the whole system in a closed loop and compare with River's own loop.
+    """Run a data set through the whole system in a closed loop, and compare with River's own loop.
 
     \b
     python -m load.closed_loop phishing
     python -m load.closed_loop elec2 --file electricity.csv.gz
     """
     if data_set == "elec2" and file is None:
-        raise click.UsageError("elec2 needs --file with Elec2's CSV (River's data set of that name)")
+        raise click.UsageError("elec2 needs --file with the CSV of River's data set Elec2")
     event, default = NAMES[data_set]
     rows = list(islice(rows_of(data_set, file), limit or default))
     with system(Path(__file__).parent / data_set):
         began = time.monotonic()
         ClosedLoop(event).run(rows)
         seconds = time.monotonic() - began
-        ours, theirs = accuracy(rows), rivers_own(rows)
+        tidecast_accuracy, river = accuracy(rows), river_accuracy(rows)
     click.echo(f"{data_set}: {len(rows)} rows in {seconds:.0f} s ({1000 * seconds / len(rows):.1f} ms a row)")
-    click.echo(f"prequential accuracy: Tidecast {ours:.6f}, River's own loop {theirs:.6f}")
-    if f"{ours:.6f}" != f"{theirs:.6f}":
-        raise click.ClickException("they differ")
+    click.echo(f"prequential accuracy: Tidecast {tidecast_accuracy:.6f}, River's own loop {river:.6f}")
+    if f"{tidecast_accuracy:.6f}" != f"{river:.6f}":
+        raise click.ClickException("the accuracies differ")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`python -m load.customers`: publish a scenario to a running system, or only make it, to see how fast that goes."""
+"""`python -m load.customers`: publish a scenario to a running system, or only create it to see how fast that is."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ import click
 
 from load.cli_types import Finite
 from load.customers.behaviour import CustomerBehaviour
-from load.customers.encoding import MOST_CUSTOMERS
+from load.customers.encoding import MAX_CUSTOMERS
 from load.customers.publishing import PacedPublisher
 from load.customers.scenarios import SCENARIOS
 from load.customers.schedule import EventSchedule
@@ -19,28 +19,37 @@ from load.customers.schema import layouts
 from load.customers.stream import EventStream
 from load.ticks import NAME as TICK
 from load.ticks import signed_tick
-from load.wire import Wire, stack_addresses, prefixed
+from load.wire import Wire, prefixed, stack_addresses
 
-MOST_A_DAY = 50_000_000
+MAX_EVENTS_PER_DAY = 50_000_000
 """Events of one day of event time, which are drawn at once: about 50 bytes each."""
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("scenario", type=click.Choice(list(SCENARIOS)), default="steady")
-@click.option("--customers", type=click.IntRange(1000, MOST_CUSTOMERS), default=48_000, show_default=True)
+@click.option(
+    "--customers",
+    type=click.IntRange(1000, MAX_CUSTOMERS),
+    default=48_000,
+    show_default=True,
+    help="Simulated customers.",
+)
 @click.option("--rate", type=Finite(1, 10_000_000), default=1000.0, show_default=True, help="Records per second.")
-@click.option("--seconds", type=Finite(1, 10_000_000), default=60.0, show_default=True, help="How long.")
+@click.option("--seconds", type=Finite(1, 10_000_000), default=60.0, show_default=True, help="Length of the run.")
 @click.option("--days", type=Finite(1, 100_000), default=30.0, show_default=True, help="Event time of the whole run.")
-@click.option("--seed", type=click.IntRange(0, 1023), default=1, show_default=True)
-@click.option("--partitions", type=click.IntRange(1), default=4, show_default=True, help="Of customer-events.")
-@click.option("--dry", is_flag=True, help="Make the records as fast as that goes, and throw them away.")
+@click.option("--seed", type=click.IntRange(0, 1023), default=1, show_default=True, help="Seed of the simulation.")
+@click.option(
+    "--partitions", type=click.IntRange(1), default=4, show_default=True, help="Partitions of customer-events."
+)
+@click.option("--dry", is_flag=True, help="Create the records as fast as possible, and discard them.")
 def main(
     scenario: str, customers: int, rate: float, seconds: float, days: float, seed: int, partitions: int, dry: bool
 ) -> None:
-    """Publish events of simulated customers (schema reference.Activity) at a rate that no slow system can slow down.
+    """Publish events of simulated customers (schema reference.Activity) at a rate that does not depend on the
+    system.
 
-    The same seed gives the same records. Prints what was published, and the best AUC that a model could have for
-    "silent for the next 24 hours", as JSON.
+    The same seed gives the same records. Prints what was published as JSON, with the best AUC that a model could
+    have for "silent for the next 24 hours".
 
     \b
     python -m load.customers flash-sale --rate 5000 --seconds 120
@@ -48,31 +57,27 @@ def main(
     """
     chosen = SCENARIOS[scenario]
     schedule = EventSchedule(rate, seconds, chosen.load, chosen.outage)
-    if schedule.events / days > MOST_A_DAY:
+    if schedule.events / days > MAX_EVENTS_PER_DAY:
         raise click.UsageError(
-            f"{schedule.events:,} events in {days:g} days are too many to draw a day at a time: raise --days"
+            f"{schedule.events:,} events in {days:g} days are too many for one day at a time: raise --days"
         )
     behaviour = CustomerBehaviour(customers, seed, schedule.events / days, chosen.skew, chosen.rings)
     if dry:
         stream = EventStream(behaviour, chosen, schedule.events, seed, ((bytes(5), b""), (bytes(5), b"\0")))
-        began, made = time.process_time(), 0
+        began, records = time.process_time(), 0
         for chunk in stream:
-            made += len(chunk.keys)
-        told: dict[str, Any] = {"records": made, "per_cpu_second": round(made / (time.process_time() - began))}
+            records += len(chunk.keys)
+        report: dict[str, Any] = {"records": records, "per_cpu_second": round(records / (time.process_time() - began))}
     else:
         stack = stack_addresses()
         stream = EventStream(
             behaviour, chosen, schedule.events, seed, layouts(stack["registry"], chosen.new_schema_at is not None)
         )
-        told = asdict(
-            PacedPublisher(stack["kafka"], prefixed("customer-events"), _ticks(place, partitions)).run(stream, schedule)
-        )
-    click.echo(
-        json.dumps(
-            {"scenario": scenario, "best_auc": None if isnan(stream.best.auc) else round(stream.best.auc, 4), **told}
-        )
-    )
-    sys.exit(1 if told.get("lost") else 0)
+        publisher = PacedPublisher(stack["kafka"], prefixed("customer-events"), _ticks(stack, partitions))
+        report = asdict(publisher.run(stream, schedule))
+    best_auc = None if isnan(stream.best.auc) else round(stream.best.auc, 4)
+    click.echo(json.dumps({"scenario": scenario, "best_auc": best_auc, **report}))
+    sys.exit(1 if report.get("lost") else 0)
 
 
 def _ticks(stack: dict[str, Any], partitions: int) -> Any:

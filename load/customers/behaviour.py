@@ -1,9 +1,10 @@
-"""Simulated customers: they arrive, grow, settle, fade, leave and may come back. In which state a customer is nobody
-sees; it decides how much they do and what. Whoever knows it can say how likely a customer is to stay silent, and so
-how well a model could predict at best.
+"""Simulated customers with a hidden state: they arrive, grow, settle, fade, leave and may come back.
 
-A day is drawn at once: between midnights states stand still, at midnight they change. Within a day a customer's
-events are a Poisson process whose rate follows the habits of their segment by hour and weekday."""
+The state decides how much a customer does, and what. The simulation knows it, so it also knows how likely a customer
+is to stay silent, and how well a model could predict that at best.
+
+Events are drawn a day at a time. States change at midnight only. Within a day a customer's events are a Poisson
+process whose rate follows the habits of a segment by hour and weekday."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ START_MS = 1_704_067_200_000
 """2024-01-01 UTC, a Monday."""
 SETTLED, GROWING, FADING, GONE = range(4)
 LEVEL = np.array([1.0, 1.7, 0.3, 0.0])
-"""Events of a customer by state, relative to their own rate."""
+"""Activity by state, relative to the customer's own rate."""
 CHANGES = np.array(
     [
         [0.965, 0.015, 0.020, 0.000],
@@ -25,22 +26,25 @@ CHANGES = np.array(
         [0.004, 0.000, 0.000, 0.996],
     ]
 )
-"""Chance per day to go from one state (row) to another (column)."""
+"""Probability per day of a change from one state (row) to another (column)."""
 TILT = 0.8
-"""By how much heavy customers fade more rarely than `CHANGES` says, and light ones more often; drift turns it."""
+"""How much more rarely heavy customers fade than `CHANGES` says, and how much more often light ones. Drift reverses
+it."""
 KINDS = ("call", "sms", "data", "topup")
 MIX = np.array([[0.40, 0.20, 0.35, 0.05], [0.35, 0.15, 0.42, 0.08], [0.50, 0.30, 0.18, 0.02], [0.25] * 4])
 """Share of each kind of event by state."""
 SMS, TOPUP = KINDS.index("sms"), KINDS.index("topup")
 ARRIVE_DAYS = 20
-"""A tenth of the customers arrive within so many days; the others are there from the start."""
+"""A tenth of the customers arrive within so many days; the others exist from the start."""
 RING = 5
-"""Customers in a fraud ring, who all top up the same amount within minutes."""
+"""Customers of a fraud ring. They all top up the same amount within minutes."""
 
 
 class Events(NamedTuple):
-    """Some events in event-time order, an array per column: moment (ms), customer (number), kind (index of KINDS),
-    amount (NaN for none), fraud (whether a ring did it)."""
+    """Events in event-time order, an array per column.
+
+    moment: ms. customer: number. kind: index of KINDS. amount: NaN if there is none. fraud: whether a ring caused
+    it."""
 
     moment: Any
     customer: Any
@@ -50,7 +54,7 @@ class Events(NamedTuple):
 
 
 def habits() -> Any:
-    """Share of a day's events by segment, weekday and hour; a segment's week sums up to 7."""
+    """Share of a day's events by segment, weekday and hour. A segment's week sums up to 7."""
     hours = np.arange(24)
     shapes = [
         np.exp(-(((hours - 9) / 3.0) ** 2)) + 0.8 * np.exp(-(((hours - 17) / 2.5) ** 2)),  # commuters
@@ -64,12 +68,13 @@ def habits() -> Any:
 
 
 class CustomerBehaviour:
-    """So many customers, for ever: call `day` once for each day, in order. 7 bytes a customer, about 30 more while a
-    day is drawn (by the types of the arrays)."""
+    """The population of a simulation. Call `day` once for each day, in order.
+
+    Takes 7 bytes per customer, and about 30 more while a day is drawn (by the types of the arrays)."""
 
     def __init__(self, customers: int, seed: int, per_day: float, skew: float = 0.8, rings: float = 0.0) -> None:
-        """`per_day`: events of all customers on a usual day; `skew`: Zipf's exponent of the customers' rates; `rings`:
-        share of the customers who are in a fraud ring."""
+        """`per_day`: events of all customers on an average day. `skew`: Zipf exponent of the customers' rates.
+        `rings`: share of customers that belong to a fraud ring."""
         self._rng = np.random.default_rng(seed)
         self.customers = customers
         rates = (1.0 + np.arange(customers)) ** -skew
@@ -80,16 +85,16 @@ class CustomerBehaviour:
         late = self._rng.random(customers) < 0.1
         self._arrives = np.where(late, self._rng.integers(1, ARRIVE_DAYS, customers), 0).astype(np.uint8)
         self._bounds = np.linspace(0, customers, len(HABITS) + 1).astype(int)
-        """Where one segment of customers ends and the next one begins."""
+        """The boundaries between the segments of customers."""
         members = int(customers * rings) // RING * RING
         self._rings = self._rng.choice(customers, members, replace=False).reshape(-1, RING)
         self._day = -1
         self._turned = 0.0
 
     def day(self, turned: float = 0.0, busy: Any = 1.0) -> Iterator[Events]:
-        """The next day's events, hour by hour. `turned`: how far the drift has gone, 0 to 1; `busy`: factor per hour.
+        """The next day's events, hour by hour. Customers that leave for good are not replaced, since runs are short.
 
-        Who has left for good is not replaced: a scenario's run is short in comparison."""
+        `turned`: drift so far, 0 to 1. `busy`: factor on the rate, per hour."""
         self._day += 1
         self._turned = turned
         if self._day:
@@ -102,8 +107,7 @@ class CustomerBehaviour:
             yield self._hour(hour, sums, edges, fraud)
 
     def silence(self, events: Events) -> Any:
-        """The chance of each event's customer to do nothing for 24 hours from then on, given all that is hidden, for
-        events of the current day."""
+        """For events of the current day: the probability that the customer does nothing for the next 24 hours."""
         who, state = events.customer, self._state[events.customer]
         today, tomorrow = self._masses(events)
         rate = self._rate[who].astype(np.float64)
@@ -135,7 +139,8 @@ class CustomerBehaviour:
         return joined([events, Events(*(column[now] for column in fraud))]) if now.any() else events
 
     def _frauds(self) -> Events:
-        """Each ring strikes every tenth day on average: three times the same top-up by every member in ten minutes."""
+        """Each ring is active every tenth day on average: each member makes the same top-up three times within ten
+        minutes."""
         rng = self._rng
         rings = self._rings[rng.random(len(self._rings)) < 0.1]
         who = np.repeat(rings.reshape(-1), 3).astype(np.int32)
@@ -154,7 +159,7 @@ class CustomerBehaviour:
                 self._state[them] = np.minimum(np.searchsorted(np.cumsum(row), draws[them], side="right"), GONE)
 
     def _changes(self, heavy: Any, state: Any) -> Any:
-        """Rows of CHANGES, tilted by how heavy the customers are and how far the drift has gone."""
+        """Rows of CHANGES, tilted by the activity of the customers and by the drift so far."""
         rows = CHANGES[state].copy()
         lean = TILT * (1.0 - 2.0 * self._turned)
         fades = rows[:, FADING] * np.where(heavy, 1.0 - lean, 1.0 + lean)
@@ -164,8 +169,10 @@ class CustomerBehaviour:
         return rows
 
     def _masses(self, events: Events) -> tuple[Any, Any]:
-        """What a customer of rate and level 1 does from each moment until midnight, and from there to the same time
-        tomorrow (which is taken to be as busy as today)."""
+        """Expected events, for rate and level 1, from each moment until midnight, and from midnight for the rest of
+        24 hours.
+
+        Tomorrow's load factor is assumed to be today's."""
         segment = np.searchsorted(self._bounds[1:], events.customer, side="right")
         at = (events.moment - START_MS - self._day * DAY_MS) / HOUR_MS
         hour = np.minimum(at.astype(int), 23)
@@ -177,19 +184,19 @@ class CustomerBehaviour:
 
 
 def joined(parts: list[Events]) -> Events:
-    """Several, in event-time order."""
+    """Several groups of events as one, in event-time order."""
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     order = np.argsort(columns[0], kind="stable")
     return Events(*(column[order] for column in columns))
 
 
 def _before(day: Any) -> Any:
-    """What was done before each hour began."""
+    """The sum before each hour."""
     return np.cumsum(day, axis=1) - day
 
 
 def _shares() -> Any:
-    """A population that has lived for a while: mostly settled, some in each other state."""
+    """The states of a population that has existed for a while: most customers are settled."""
     return np.array([0.70, 0.15, 0.10, 0.05])
 
 

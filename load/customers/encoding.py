@@ -1,7 +1,8 @@
-"""Events as registry-framed Avro, many at once: all fields but the kind have a constant width, so that the events of a
-kind are the rows of one matrix of bytes. 1 to 2 µs an event; an Avro library takes 5 and more.
+"""Encodes many events at once as registry-framed Avro.
 
-Avro's encoding: zig-zag varints, strings and doubles as in the specification's "Binary encoding"."""
+All fields but the kind have a constant width, so the events of a kind are the rows of one byte matrix. This takes 1
+to 2 µs per event; an Avro library takes 5 or more. The format is Avro's binary encoding: zig-zag varints, strings
+and doubles."""
 
 from typing import Any
 
@@ -10,14 +11,14 @@ import numpy as np
 from load.customers.behaviour import KINDS, SMS, Events
 
 ID_DIGITS, CUSTOMER_DIGITS = 16, 8
-MOST_CUSTOMERS = 10**CUSTOMER_DIGITS
+MAX_CUSTOMERS = 10**CUSTOMER_DIGITS
 VARINT_BYTES = 6
-"""Of a moment between 1989 and 2039 in ms."""
+"""Bytes of a time in ms between 1989 and 2039."""
 _HEX = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
 
 
 def customer_ids(customers: Any) -> Any:
-    """Rows of bytes: c and eight digits."""
+    """The customers' ids as rows of bytes: c and eight digits."""
     powers = 10 ** np.arange(CUSTOMER_DIGITS - 1, -1, -1)
     rows = np.empty((len(customers), CUSTOMER_DIGITS + 1), dtype=np.uint8)
     rows[:, 0] = ord("c")
@@ -26,8 +27,10 @@ def customer_ids(customers: Any) -> Any:
 
 
 def encoded(header: bytes, numbers: Any, events: Events, tail: bytes = b"") -> list[bytes]:
-    """The records of reference.Activity. `header`: zero byte and schema id; `numbers`: of the events, for their ids;
-    `tail`: what a newer schema has at the end."""
+    """The events as records of reference.Activity.
+
+    `header`: zero byte and schema id. `numbers`: event numbers, for the ids. `tail`: the bytes of a newer schema's
+    field."""
     values = np.empty(len(numbers), dtype=object)
     for kind, name in enumerate(KINDS):
         at = np.flatnonzero(events.kind == kind)
@@ -37,7 +40,7 @@ def encoded(header: bytes, numbers: Any, events: Events, tail: bytes = b"") -> l
 
 
 def split(rows: Any) -> list[bytes]:
-    """Each row's bytes."""
+    """The bytes of each row."""
     width, whole = rows.shape[1], rows.tobytes()
     return [whole[at : at + width] for at in range(0, len(whole), width)]
 

@@ -1,4 +1,4 @@
-"""What may happen to a stream of events, as data."""
+"""The scenarios: what can happen to a stream of events, as data."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,13 +8,13 @@ Drift = Literal["", "sudden", "gradual", "recurring"]
 
 @dataclass(frozen=True)
 class Scenario:
-    """One kind of load. Shares of events unless said; `at`s are shares of the run, 0 to 1.
+    """One kind of load. Numbers are shares of the events unless stated; times are shares of the run, 0 to 1.
 
-    load: (at, factor of the rate), joined by straight lines. skew: Zipf's exponent of the customers' rates. hot: of one
-    single customer. disordered: up to ten minutes late, within the lateness that use cases allow. late: three to ten
-    days. duplicates: published twice. malformed: no event. rings: share of customers in fraud rings. drift: how the
-    reasons to fade turn round in the middle of the run. outage: from, to: nothing is published, all of it afterwards.
-    new_schema_at: from then on events have a field more."""
+    load: (time, factor of the rate), joined by straight lines. skew: Zipf exponent of the customers' rates. hot: of
+    one customer. disordered: up to ten minutes late, within the lateness that use cases allow. late: three to ten
+    days late. duplicates: published twice. malformed: not Avro. rings: share of customers in fraud rings. drift: how
+    the reasons to fade are reversed from the middle of the run. outage: from, to; nothing is published, and
+    everything afterwards. new_schema_at: from then on events have one more field."""
 
     about: str
     load: tuple[tuple[float, float], ...] = ((0.0, 1.0),)
@@ -50,7 +50,7 @@ SCENARIOS = {
 
 
 def turned(drift: Drift, at: float) -> float:
-    """How far the drift has gone at a share of the run, 0 (as in the beginning) to 1 (the other way round)."""
+    """The drift at a time of the run, from 0 (as at the start) to 1 (reversed)."""
     if drift == "sudden":
         return float(at >= 0.5)
     if drift == "gradual":

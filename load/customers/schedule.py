@@ -1,8 +1,8 @@
-"""When each event is meant to be published, whatever the system under load does: an open loop.
+"""The due time of each event, which does not depend on the system under load: an open loop.
 
-A generator that waits for a slow system measures only the moments in which it was fast (coordinated omission: Tene,
-"How NOT to Measure Latency"). Here every event has its moment beforehand, which becomes its Kafka timestamp, so that
-latency counts from when it should have gone, not from when it could."""
+A generator that waits for a slow system measures only its fast moments (coordinated omission: Tene, "How NOT to
+Measure Latency"). Here the due time of an event is fixed beforehand and becomes its Kafka timestamp, so latency
+counts from the time when it should have been sent."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 STEPS = 10_000
-"""Pieces in which a run's load is taken to be constant."""
+"""Intervals of a run in which the load is taken as constant."""
 
 
 class EventSchedule:
-    """Moments of the events of a run of `seconds`, at `rate` events a second times the scenario's load."""
+    """The due times of a run of `seconds`, at `rate` events per second times the scenario's load."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class EventSchedule:
         self.events = max(1, int(self._sums[-1]))
 
     def moments(self, first: int, count: int) -> Any:
-        """Seconds from the start at which the events from number `first` on are due."""
+        """Due times of `count` events from number `first` on, in seconds from the start."""
         due = np.interp(np.arange(first, first + count) + 0.5, self._sums, self._moments)
         if self._outage is not None:
             begin, end = self._outage

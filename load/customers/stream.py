@@ -1,4 +1,4 @@
-"""A scenario's records in the order in which they are published."""
+"""The records of a scenario in the order in which they are published."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -11,16 +11,17 @@ from load.customers.scenarios import Scenario, turned
 
 DISORDER_MS = 600_000
 LATE_DAYS = (3, 10)
-APART = 1000
-"""Within so many records a duplicate follows the first one."""
+DUPLICATE_WITHIN = 1000
+"""A duplicate follows the original within so many records."""
 HOT = 0
-"""Number of the customer who does so much in `hot-customer`."""
+"""Number of the customer that is hot in `hot-customer`."""
 
 
 class Chunk(NamedTuple):
-    """An hour of event time: the tick that ends it, and what is published before it. `malformed`: how many of the
-    records are no Avro; of the others `repeated` are repetitions, and `late` are more than an hour older than the tick
-    before them."""
+    """An hour of event time: the records, and the tick that ends it.
+
+    malformed: records that are not Avro. Of the others, repeated: duplicates; late: more than an hour older than the
+    tick before them."""
 
     tick: int
     keys: list[bytes]
@@ -31,8 +32,9 @@ class Chunk(NamedTuple):
 
 
 class EventStream:
-    """Chunks until `total` records are there. `headers`: (zero byte and schema id, bytes after the fields) of the
-    schema of the beginning and of the newer one."""
+    """Chunks with `total` records in all.
+
+    `headers`: (zero byte and schema id, bytes after the known fields) of the first schema and of the newer one."""
 
     def __init__(
         self,
@@ -83,7 +85,7 @@ class EventStream:
         return Chunk(tick, keys, values, len(bad), len(good) - len(np.unique(good)), late)
 
     def _lag(self, count: int) -> Any:
-        """Milliseconds by which each event trails its publication."""
+        """Milliseconds by which each event is published late."""
         scenario, draws = self._scenario, self._rng.random(count)
         minutes = self._rng.integers(0, DISORDER_MS, count)
         days = self._rng.integers(LATE_DAYS[0] * DAY_MS, LATE_DAYS[1] * DAY_MS, count)
@@ -91,20 +93,19 @@ class EventStream:
         return np.where(draws < scenario.late, days, lag)
 
     def _order(self, count: int) -> Any:
-        """Which event is published when: all in turn, some once more a little later."""
+        """The order of publication: all events in turn, some a second time a little later."""
         if not self._scenario.duplicates:
             return np.arange(count)
         again = np.flatnonzero(self._rng.random(count) < self._scenario.duplicates)
-        places = np.concatenate([np.arange(count), again + self._rng.integers(1, APART, len(again))])
+        places = np.concatenate([np.arange(count), again + self._rng.integers(1, DUPLICATE_WITHIN, len(again))])
         return np.concatenate([np.arange(count), again])[np.argsort(places, kind="stable")]
 
 
 class BestAuc:
-    """How well anybody could say at each event whether its customer will be silent for the next 24 hours: the AUC of
-    the true chances, which the simulation knows, against what came. 12 bytes a customer.
+    """The best AUC that a prediction of "silent for the next 24 hours" can have.
 
-    Of a question without a next event in the run nothing is known; those are left out, and so are fraud rings'
-    events."""
+    Compares the true probabilities, which the simulation knows, with what happened. Events without a next event in
+    the run are left out, since their label is unknown; so are those of fraud rings. Takes 12 bytes per customer."""
 
     BINS = 1000
 
@@ -114,23 +115,23 @@ class BestAuc:
         self._counts = np.zeros((2, self.BINS), dtype=np.int64)
 
     def take(self, events: Events, chances: Any) -> None:
-        """More events in event-time order, and the chance of silence after each."""
+        """Add events in event-time order, with the probability of silence after each."""
         at = np.flatnonzero(~events.fraud)
         order = at[np.argsort(events.customer[at], kind="stable")]
         who, moment, chance = events.customer[order], events.moment[order], chances[order]
         first = np.concatenate([[True], who[1:] != who[:-1]])[: len(who)]
         before = np.where(first, self._last[who], np.roll(moment, 1))
-        said = np.where(first, self._chance[who], np.roll(chance, 1))
+        predicted = np.where(first, self._chance[who], np.roll(chance, 1))
         known = before > 0
         silent = (moment - before > DAY_MS)[known].astype(int)
-        bins = np.minimum((said[known] * self.BINS).astype(int), self.BINS - 1)
+        bins = np.minimum((predicted[known] * self.BINS).astype(int), self.BINS - 1)
         np.add.at(self._counts, (silent, bins), 1)
         last = np.concatenate([who[1:] != who[:-1], [True]])[: len(who)]
         self._last[who[last]], self._chance[who[last]] = moment[last], chance[last]
 
     @property
     def auc(self) -> float:
-        """Chance that a silent customer had the higher chance; NaN before both have been seen."""
+        """The probability that a silent customer had the higher probability; NaN before both outcomes were seen."""
         talks, silent = self._counts
         pairs = talks.sum() * silent.sum()
         below = np.cumsum(talks) - talks

@@ -1,1 +1,1 @@
-"""The reference job: small events, 20 features, two logistic models asked on every event."""
+"""The reference job: small events, 20 features, two logistic models with a question on every event."""

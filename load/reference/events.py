@@ -1,4 +1,4 @@
-"""Events of the reference job: 84 bytes, 48,000 customers (Zipf 0.8), mostly in order, the same for the same seed."""
+"""The events of the reference job: 84 bytes, 48,000 customers (Zipf 0.8), mostly in order. Seeded."""
 
 import random
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ START_MS = 1_704_067_200_000
 DAY_MS = 86_400_000
 CUSTOMERS = 48_000
 EVENTS, DAYS = 500_000, 30
-"""How many there are in the whole job, over how many days."""
+"""Events of the whole job, and the days over which they are spread."""
 TYPES = ("call", "sms", "data", "topup")
 NAME = "reference.Activity"
 
 
 def activities(count: int, days: float, seed: int, start_ms: int = START_MS) -> Iterator[dict[str, Any]]:
-    """So many events evenly over these days, each up to 10 minutes out of order; ids differ between seeds."""
+    """`count` events, evenly spread over `days`, some up to 10 minutes out of order. Event ids differ between seeds."""
     rng = random.Random(seed)
     weights = list(accumulate(1 / (rank + 1) ** 0.8 for rank in range(CUSTOMERS)))
     customers = rng.choices(range(CUSTOMERS), cum_weights=weights, k=count)

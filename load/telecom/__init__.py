@@ -1,1 +1,1 @@
-"""A simulated prepaid telecom: customers with a hidden reason to leave, and a competitor's campaign half-way."""
+"""A simulated prepaid telecom: customers with a hidden reason to leave, and a competitor's campaign midway."""

@@ -1,4 +1,4 @@
-"""`python -m load.telecom`: the simulated telecom, published at an accelerated clock of its own."""
+"""`python -m load.telecom`: publish the simulated telecom with an accelerated clock."""
 
 import signal
 import sys
@@ -13,7 +13,7 @@ from load.lag import ScoringLag
 from load.telecom.customers import DAY_MS, Telecom, TelecomEvent
 from load.ticks import NAME as TICK
 from load.ticks import signed_tick
-from load.wire import Wire, stack_addresses, prefixed
+from load.wire import Wire, prefixed, stack_addresses
 
 START_MS = 1_704_067_200_000
 """2024-01-01 UTC: day 0."""
@@ -22,7 +22,7 @@ TOPIC = "customer-events"
 
 
 class TelecomPublisher:
-    """Puts events and ticks on customer-events, at its pace."""
+    """Publishes events and ticks to customer-events at a pace."""
 
     def __init__(self, day_seconds: float, max_lag: int | None) -> None:
         stack = stack_addresses()
@@ -45,8 +45,9 @@ class TelecomPublisher:
         self.events = 0
 
     def day(self, day: int, events: Sequence[TelecomEvent]) -> None:
-        """All events of a day with the ticks between them, spread over its real time; later when scoring is far
-        behind."""
+        """Publish all events of a day with the ticks between them, spread over its real time.
+
+        Waits while the lag of scoring is too large."""
         position = 0
         for part in range(1, TICKS_A_DAY + 1):
             reached = START_MS + day * DAY_MS + part * DAY_MS // TICKS_A_DAY
@@ -60,7 +61,7 @@ class TelecomPublisher:
             self._let_catch_up()
 
     def _let_catch_up(self) -> None:
-        """While scoring is too far behind, time stands still; what was waited is not made up for."""
+        """Wait while the lag of scoring is too large. All later events are delayed by that time."""
         if self._lag is None or self._day_seconds == 0:
             return
         began = time.monotonic()
@@ -71,9 +72,9 @@ class TelecomPublisher:
             self._began += waited
 
     def flush(self) -> None:
-        """Until the broker has everything."""
+        """Wait until Kafka has acked everything. ClickException when it does not."""
         if self._producer.flush(30):
-            raise click.ClickException("Kafka does not take the events: is it running?")
+            raise click.ClickException("Kafka does not accept the events: is it running?")
 
     def _publish(self, event: TelecomEvent) -> None:
         record = {
@@ -99,16 +100,17 @@ class TelecomPublisher:
 
 
 @click.command()
-@click.option("--customers", default=2000, show_default=True, type=click.IntRange(1), help="At any one time.")
+@click.option("--customers", default=2000, show_default=True, type=click.IntRange(1), help="Customers at any one time.")
 @click.option("--days", default=180, show_default=True, type=click.IntRange(1), help="Days to simulate.")
 @click.option("--day-seconds", default=1.0, show_default=True, help="Seconds per day; 0 is full speed.")
-@click.option("--campaign-day", type=int, help="First day of the competitor's campaign.  [default: half-way]")
-@click.option("--seed", default=1, show_default=True, help="The same seed, the same events.")
-@click.option("--max-lag", type=click.IntRange(1), help="Wait while scoring is so many records behind.")
+@click.option("--campaign-day", type=int, help="First day of the competitor's campaign.  [default: the middle]")
+@click.option("--seed", default=1, show_default=True, help="The same seed gives the same events.")
+@click.option("--max-lag", type=click.IntRange(1), help="Wait while the lag of scoring is larger, in records.")
 def main(
     customers: int, days: int, day_seconds: float, campaign_day: int | None, seed: int, max_lag: int | None
 ) -> None:
-    """Simulate a telecom into the stack of the data folder (TIDECAST_DATA or ./.tidecast), telecom being deployed.
+    """Publish a simulated telecom to the stack of the data folder (TIDECAST_DATA or ./.tidecast). Deploy telecom
+    first.
 
     \b
     python -m load.telecom
@@ -121,7 +123,7 @@ def main(
         publisher = TelecomPublisher(day_seconds, max_lag)
     except (OSError, KafkaException) as error:
         raise click.ClickException(
-            f"cannot begin ({error}): run `tidecast stack up` and `tidecast deploy telecom`"
+            f"cannot start ({error}): run `tidecast stack up` and `tidecast deploy telecom`"
         ) from None
     done = 0
     try:

@@ -1,10 +1,12 @@
-"""What the customers do, day by day: a seeded simulation, the same for the same seed.
+"""What the customers do, day by day: a seeded simulation. The same seed gives the same events.
 
-Everyone has habits (calls, data, top-ups) and lives in a radio cell. Cells have bad spells; a bad network makes a
-customer unhappy, which nobody sees: only that calls get fewer, complaints come, and one day a cancellation. From the
-campaign's day on a competitor gives the young free data, so that they use less of it here, and lures the heavy users
-among them away, whatever their network: they leave without a complaint. The unhappy ones mostly stay now, since the
-operator courts them."""
+Each customer has habits (calls, data, top-ups) and lives in a radio cell. A cell turns bad for some time. A bad
+network makes a customer unhappy. Nobody sees that directly: calls get fewer, complaints come, and one day a
+cancellation.
+
+From the day of the campaign, a competitor gives young customers free data, so they use less here. It also lures the
+heavy users among them away, whatever their network; they leave without a complaint. Unhappy customers mostly stay
+now, because the operator courts them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,30 +19,31 @@ CELLS = 300
 REGIONS = ("north", "east", "south", "west")
 
 BREAKS = 0.004
-"""Chance per day that a good cell turns bad."""
+"""Probability per day that a good cell turns bad."""
 REPAIRED = 0.03
-"""Chance per day that a bad cell turns good: a bad spell lasts 33 days on average."""
+"""Probability per day that a bad cell turns good: it is bad for 33 days on average."""
 SOUR = 0.12
 """How fast a customer's mood follows the network, per day."""
 COMPLAINTS = 0.3
-"""Complaints a day of a customer as unhappy as can be (they grow with the square)."""
+"""Complaints per day of the unhappiest customer. They grow with the square of unhappiness."""
 TERM = 21
 """Days for which a new customer stays at least."""
-CALM_HAZARD = 0.0004
+CONTENT_HAZARD = 0.0004
 UNHAPPY_HAZARD = 0.045
-"""Chance per day to leave, for a content and for a wholly unhappy customer (it grows with the cube)."""
+"""Probability per day to leave, for a content and for the unhappiest customer. It grows with the cube of
+unhappiness."""
 FREE_DATA = 0.3
-"""From the campaign on: share of their data that the young still use here, the rest on the competitor's free card."""
+"""During the campaign: share of their data that young customers still use here."""
 LURE = 0.04
-"""From the campaign on: chance per day that a young heavy user is lured."""
+"""During the campaign: probability per day that a young heavy user is lured."""
 LURED_HAZARD = 0.1
-"""Chance per day that one who is lured leaves."""
+"""Probability per day that a lured customer leaves."""
 FADED = 0.1
-"""What is left of the unhappy ones' hazard from the campaign on: the operator courts them."""
+"""During the campaign: factor on the hazard of unhappy customers, since the operator courts them."""
 
 
 class TelecomEvent(NamedTuple):
-    """One event: short name, and the record without its common fields."""
+    """One event. name: short name of the schema. fields: the record without its common fields."""
 
     time: int
     customer: int
@@ -50,7 +53,7 @@ class TelecomEvent(NamedTuple):
 
 @dataclass(slots=True)
 class Habits:
-    """What kind of customer each is: arrays with one item per customer."""
+    """The habits of all customers, an array per habit."""
 
     young: Any
     heavy: Any
@@ -66,7 +69,7 @@ class Habits:
 
 
 def draw_habits(rng: np.random.Generator, count: int) -> Habits:
-    """So many new customers."""
+    """The habits of `count` new customers."""
     young = rng.random(count) < 0.4
     prepaid = rng.random(count) < 0.7
     heavy = rng.random(count) < np.where(young, 0.6, 0.1)
@@ -86,10 +89,10 @@ def draw_habits(rng: np.random.Generator, count: int) -> Habits:
 
 
 class Telecom:
-    """All customers. Call `day` once for each day, in order; who left is replaced by a new one."""
+    """All customers. Call `day` once for each day, in order. A new customer replaces each one that leaves."""
 
     def __init__(self, count: int, seed: int, campaign_day: int, start_ms: int) -> None:
-        """`start_ms`: event time of day 0; `campaign_day`: from then on the competitor lures."""
+        """`start_ms`: event time of day 0. `campaign_day`: first day of the competitor's campaign."""
         self._rng = np.random.default_rng(seed)
         self._start = start_ms
         self._campaign = campaign_day
@@ -104,11 +107,11 @@ class Telecom:
 
     @property
     def customers(self) -> int:
-        """How many there have been so far."""
+        """Customers so far, including those that left."""
         return self._next_number
 
     def day(self, day: int) -> list[TelecomEvent]:
-        """All events of a day, in event-time order."""
+        """All events of a day in event-time order."""
         self._turn_cells()
         here = self._arrives <= day
         campaign = day >= self._campaign
@@ -130,7 +133,7 @@ class Telecom:
 
     def _hazard(self, campaign: bool) -> Any:
         unhappy = UNHAPPY_HAZARD * self._mood**3 * (FADED if campaign else 1.0)
-        return CALM_HAZARD + unhappy + np.where(self._lured, LURED_HAZARD, 0.0)
+        return CONTENT_HAZARD + unhappy + np.where(self._lured, LURED_HAZARD, 0.0)
 
     def _arrivals(self, day: int) -> Iterator[TelecomEvent]:
         habits = self._habits
@@ -143,17 +146,17 @@ class Telecom:
             yield TelecomEvent(self._moment(day, 0.0), int(self._numbers[i]), "Profile", fields)
 
     def _acts(self, day: int, here: Any) -> Iterator[TelecomEvent]:
-        """Calls, data, top-ups and complaints: Poisson, damped by mood and by being lured."""
+        """Calls, data, top-ups and complaints: Poisson processes that a bad mood and the competitor damp."""
         habits, mood, lured = self._habits, self._mood, self._lured
-        lust = (1.0 - 0.75 * mood) * here
-        yield from self._calls(day, habits.calls * lust)
+        activity = (1.0 - 0.75 * mood) * here
+        yield from self._calls(day, habits.calls * activity)
         free = np.where(habits.young & (day >= self._campaign), FREE_DATA, 1.0)
-        yield from self._data(day, habits.sessions * lust * free * np.where(lured, 0.6, 1.0))
-        yield from self._top_ups(day, habits.top_ups * lust * np.where(lured, 0.5, 1.0))
+        yield from self._data(day, habits.sessions * activity * free * np.where(lured, 0.6, 1.0))
+        yield from self._top_ups(day, habits.top_ups * activity * np.where(lured, 0.5, 1.0))
         yield from self._complaints(day, (0.002 + COMPLAINTS * mood**2) * here)
 
     def _draw(self, rate: Any) -> Any:
-        """Index of the customer of each of the events that happen at these rates."""
+        """The customers of the events that happen at these rates, by index."""
         return np.repeat(np.arange(len(rate)), self._rng.poisson(rate))
 
     def _calls(self, day: int, rate: Any) -> Iterator[TelecomEvent]:
@@ -193,7 +196,7 @@ class Telecom:
             yield TelecomEvent(time, int(self._numbers[i]), "Cancellation", {"reason": ""})
 
     def _replace(self, leaves: Any, day: int) -> None:
-        """New customers in the places of those who left, from the next day on."""
+        """Replace the customers that left, from the next day on."""
         places = np.flatnonzero(leaves)
         fresh = draw_habits(self._rng, len(places))
         for name in Habits.__slots__:
@@ -206,7 +209,7 @@ class Telecom:
         self.left += len(places)
 
     def _times(self, day: int, count: int) -> list[int]:
-        """Moments between 6:00 and 24:00, in ms."""
+        """Times between 6:00 and 24:00, in ms."""
         return [self._moment(day, float(part)) for part in 0.25 + 0.75 * self._rng.random(count)]
 
     def _moment(self, day: int, part: float) -> int:

@@ -1,1 +1,1 @@
-"""The parts of the benchmark: one measurement each."""
+"""The parts of the benchmark, one measurement each."""

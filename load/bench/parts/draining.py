@@ -1,4 +1,4 @@
-"""Throughput: a backlog worked off by all stages together, and by each alone."""
+"""Throughput: a backlog drained by all stages together, and by each stage alone."""
 
 import time
 
@@ -6,8 +6,8 @@ from load.bench.figures import Figures
 from load.bench.job import TARGETS, EncodedRecord
 from load.bench.system import VERBS, BenchSystem
 
-MOST_S = 10.0
-"""That a stage is watched: its rate does not change when it goes on."""
+WATCH_S = 10.0
+"""Longest time for which a stage is measured. Its rate stays the same after that."""
 
 
 def together(
@@ -18,9 +18,10 @@ def together(
     label: str,
     processes: int = 1,
 ) -> None:
-    """With so many scoring processes and the other `verbs`: what is predicted after the first predictions were seen,
-    since the work for these was done before that."""
-    events = sum(one.partition is None for one in backlog)
+    """Drain a backlog with `processes` scoring processes and the other `verbs`.
+
+    Measures from the first prediction on, and leaves out the events that were predicted before."""
+    events = sum(record.partition is None for record in backlog)
     system.publisher.all(backlog)
     with system.reader() as reader:
         began = time.perf_counter()
@@ -36,11 +37,11 @@ def together(
 
 
 def alone(system: BenchSystem, backlog: list[EncodedRecord], figures: Figures) -> None:
-    """Each stage by itself on what the one before it has left, everything else stopped."""
+    """Drain the backlog stage by stage: each stage reads what the one before has written, and no other stage runs."""
     system.publisher.all(backlog)
     for verb in VERBS:
         with system.workers(verb) as workers:
-            done = workers.drained(verb, MOST_S)
+            done = workers.drained(verb, WATCH_S)
         if done.records and done.seconds:
             figures.add(f"{verb} alone: drain", "records/s", done.records / done.seconds)
             figures.add(f"{verb} alone: CPU", "µs/record", 1e6 * done.cpu_s / done.records)

@@ -1,6 +1,6 @@
-"""kill -9 of scoring in the midst of a backlog, and what of it is left when all is done: to be nothing.
+"""kill -9 of the scorer midway through a backlog. The end result must not show it.
 
-Every tenth event's questions are told their outcomes within the hour, so that how many labels there are is known
+Every tenth event gets an outcome for each of its questions within the hour, so that the number of labels is known
 beforehand (load/reference/use_case/explicit_outcomes.py)."""
 
 import json
@@ -18,141 +18,143 @@ from load.wire import Wire
 from schemas.marks import Marks
 
 NAMES = ("top_up", "silence")
-"""The targets, in the order of the predictions' ordinals."""
+"""The targets in the order of the predictions' ordinals."""
 OUTCOME_EVERY = 10
 SERVE_EVERY = 500
-"""As explicit_outcomes.py says: what is learnt shows in versions, so that a last one belongs to the last label."""
-WHOLE = OUTCOME_EVERY * SERVE_EVERY
-"""Events that make a version."""
+"""As in explicit_outcomes.py. Versions show what was learnt, so the last version must include the last label."""
+EVENTS_PER_VERSION = OUTCOME_EVERY * SERVE_EVERY
+"""Events whose labels make one version."""
 LABEL = "kill -9 midway"
 
 
 def measure(system: BenchSystem, events: int, figures: Figures) -> None:
-    """So many events, rounded to whole versions; `system` has explicit_outcomes.py deployed."""
-    events = max(WHOLE, events // WHOLE * WHOLE)
+    """Run with `events` events, rounded down to whole versions. `system` has explicit_outcomes.py deployed."""
+    events = max(EVENTS_PER_VERSION, events // EVENTS_PER_VERSION * EVENTS_PER_VERSION)
     epoch = json.loads(system.run("status", "--json"))["epoch"]
     publish(system.job, events, epoch, producer(system.stack["kafka"]), system.prefix + "customer-events")
     with system.reader() as reader, system.workers("scoring", "learning") as workers:
-        reader.keep()
+        reader.record()
         reader.wait_for(TARGETS * events // 2)
         killed = workers.kill("scoring")
         reader.wait_for(TARGETS * events)
-        workers.drained("scoring")  # of what was read some was sent again, so that there are more to come
+        workers.drained("scoring")  # some predictions were sent twice, so more are to come
         workers.drained("learning")
-        read = reader.kept()
-    back = read.back(killed)
-    figures.add(f"{LABEL}: until predictions come again", "s", back - killed)
-    figures.add(f"{LABEL}: until new ones come", "s", read.first_new(back) - killed)
-    figures.add(f"{LABEL}: longest silence", "s", read.silence(killed))
-    _tell(figures, system, events)
+        log = reader.recorded()
+    resumed = log.resumed(killed)
+    figures.add(f"{LABEL}: until predictions come again", "s", resumed - killed)
+    figures.add(f"{LABEL}: until new ones come", "s", log.first_new(resumed) - killed)
+    figures.add(f"{LABEL}: longest silence", "s", log.silence(killed))
+    _check_topics(figures, system, events)
     _verify(figures, system)
 
 
 def publish(job: BenchJob, events: int, epoch: int, target: Producer, topic: str) -> None:
-    """An hour of event time after the other: events, the outcomes of every tenth, a tick."""
+    """Publish hour by hour of event time: the events, the outcomes of every tenth, a tick."""
     number = 0
-    for tick, made in job.hours(events):
+    for tick, records in job.hours(events):
         chosen = []
-        for one in made:
+        for record in records:
             number += 1
             report = None
             if number % OUTCOME_EVERY == 0:
-                chosen.append(AskedEvent(one.key or b""))
+                chosen.append(EventWithOutcomes(record.key or b""))
                 report = chosen[-1].delivered
-            target.produce(topic, one.value, one.key, on_delivery=report)
+            target.produce(topic, record.value, record.key, on_delivery=report)
         target.flush()
-        for outcome in (outcome for asked in chosen for outcome in asked.outcomes(job, epoch, tick)):
+        for outcome in (outcome for event in chosen for outcome in event.outcomes(job, epoch, tick)):
             target.produce(topic, outcome.value, outcome.key)
         target.flush()
-        for one in job.tick(tick):
-            target.produce(topic, one.value, partition=one.partition)
+        for record in job.tick(tick):
+            target.produce(topic, record.value, partition=record.partition)
     target.flush()
 
 
 @dataclass(slots=True)
-class AskedEvent:
-    """An event of which the outcomes are to be told, as soon as it is known where it lies."""
+class EventWithOutcomes:
+    """An event whose questions get outcomes, once its position is known."""
 
     customer: bytes
-    place: tuple[int, int] | None = None
+    position: tuple[int, int] | None = None
 
     def delivered(self, _error: KafkaError | None, message: Message) -> None:
-        """Kafka has it."""
-        self.place = (message.partition(), message.offset())
+        """Note the position; called when Kafka has acked the event."""
+        self.position = (message.partition(), message.offset())
 
-    def outcomes(self, job: BenchJob, epoch: int, told_at: int) -> Iterator[EncodedRecord]:
-        """One for each target. What they say does not matter here: that each is learnt once does."""
-        if self.place is not None:
+    def outcomes(self, job: BenchJob, epoch: int, time_ms: int) -> Iterator[EncodedRecord]:
+        """One outcome per target. Its value does not matter: what counts is that each is learnt once."""
+        if self.position is not None:
             for ordinal, target in enumerate(NAMES):
-                prediction = "{}.{}.{}.{}".format(epoch, *self.place, ordinal)
-                yield job.outcome(target, self.customer, prediction, told_at, float(self.place[1] % 3 == 0))
+                prediction = "{}.{}.{}.{}".format(epoch, *self.position, ordinal)
+                yield job.outcome(target, self.customer, prediction, time_ms, float(self.position[1] % 3 == 0))
 
 
 @dataclass(slots=True)
 class MarkedReader:
-    """What a reader that keeps its marks makes of a topic, by the README's recipe. twice: taken although they had been
-    taken before. places: (target, offset) of what was taken."""
+    """A reader that keeps marks, as the README's recipe describes.
+
+    dropped: repetitions that the marks detected. twice: repetitions that they missed. taken: target and offset of
+    what was read."""
 
     dropped: int = 0
     twice: int = 0
-    places: list[tuple[str, int]] = field(default_factory=list)
+    taken: list[tuple[str, int]] = field(default_factory=list)
     _marks: dict[int, Marks] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
 
     def take(self, partition: int, offset: int, record: dict[str, Any]) -> None:
-        """The next record of a partition that is read."""
+        """Read the next record of a partition."""
         if not self._marks.setdefault(partition, Marks()).is_new(record):
             self.dropped += 1
             return
-        self.places.append((record["target"], offset))
+        self.taken.append((record["target"], offset))
         known = len(self._seen)
         self._seen.add(record["prediction_id"])
         self.twice += len(self._seen) == known
 
 
-def taken(system: BenchSystem, topic: str, wanted: str) -> MarkedReader:
-    """What a reader takes of a topic, of the records with this name."""
-    wire, found = Wire(system.stack["registry"]), MarkedReader()
+def read_with_marks(system: BenchSystem, topic: str, wanted: str) -> MarkedReader:
+    """Read all records of a topic that have the name `wanted`."""
+    wire, reader = Wire(system.stack["registry"]), MarkedReader()
     consumer = Consumer({"bootstrap.servers": system.stack["kafka"], "group.id": "bench", "enable.auto.commit": False})
     for partition in consumer.list_topics(system.prefix + topic).topics[system.prefix + topic].partitions:
-        place = TopicPartition(system.prefix + topic, partition, 0)
-        _, end = consumer.get_watermark_offsets(place)
-        consumer.assign([place])
-        while place.offset < end:
+        position = TopicPartition(system.prefix + topic, partition, 0)
+        _, end = consumer.get_watermark_offsets(position)
+        consumer.assign([position])
+        while position.offset < end:
             for message in consumer.consume(5000, 0.2):
-                place.offset = message.offset() + 1
+                position.offset = message.offset() + 1
                 name, record = wire.decode(message.value())
                 if name == wanted:
-                    found.take(partition, message.offset(), record)
+                    reader.take(partition, message.offset(), record)
     consumer.close()
-    return found
+    return reader
 
 
-def _tell(figures: Figures, system: BenchSystem, events: int) -> None:
-    read = taken(system, "predictions", "tidecast.Prediction")
-    figures.add(f"{LABEL}: sent again, and dropped by the marks", "predictions", read.dropped)
-    figures.add(f"{LABEL}: taken twice in spite of the marks", "predictions", read.twice)
-    figures.add(f"{LABEL}: missing", "predictions", TARGETS * events - len(read.places) + read.twice)
-    examples = taken(system, "labelled-examples", "tidecast.LabelledExample")
+def _check_topics(figures: Figures, system: BenchSystem, events: int) -> None:
+    predictions = read_with_marks(system, "predictions", "tidecast.Prediction")
+    figures.add(f"{LABEL}: sent again, and dropped by the marks", "predictions", predictions.dropped)
+    figures.add(f"{LABEL}: taken twice in spite of the marks", "predictions", predictions.twice)
+    figures.add(f"{LABEL}: missing", "predictions", TARGETS * events - len(predictions.taken) + predictions.twice)
+    examples = read_with_marks(system, "labelled-examples", "tidecast.LabelledExample")
     served = _served(system)
     for target in NAMES:
-        learnt = sum(name == target and offset <= served[target] for name, offset in examples.places)
+        learnt = sum(name == target and offset <= served[target] for name, offset in examples.taken)
         figures.add(f"{LABEL}: labels learnt by {target}", f"of {events // OUTCOME_EVERY:,}", learnt)
 
 
 def _served(system: BenchSystem) -> dict[str, int]:
-    """Where in labelled-examples each target's last version stands: it has learnt the example there and all before."""
+    """Position in labelled-examples of each target's last version: it has learnt all examples up to there."""
     versions = {arm["target"]: arm["version"] for arm in json.loads(system.run("status", "--json"))["serving"]}
     return {target: int(versions.get(target, "@-1").rpartition("@")[2]) for target in NAMES}
 
 
 def _verify(figures: Figures, system: BenchSystem) -> None:
-    """All that was left in Redis, in the logs and in the model store against a calm replay of the logs."""
-    found = json.loads(system.run("verify", "scoring", "learning", "--json", may_fail=True))
-    customers = found.pop("scoring/state")
+    """Compare Redis, the logs and the model store with an undisturbed replay of the logs."""
+    checks = json.loads(system.run("verify", "scoring", "learning", "--json", may_fail=True))
+    customers = checks.pop("scoring/state")
     figures.add(f"{LABEL}: customers whose state is wrong", f"of {customers['compared']:,}", customers["differing"])
-    others = sum(finding["differing"] for finding in found.values())
+    others = sum(check["differing"] for check in checks.values())
     figures.add(f"{LABEL}: outputs, models, switches, counts that are wrong", "", others)
     figures.extras.setdefault("kill_midway_differences", []).append(
-        {name: finding["differences"] for name, finding in {"customers": customers, **found}.items()}
+        {name: check["differences"] for name, check in {"customers": customers, **checks}.items()}
     )

@@ -1,4 +1,4 @@
-"""Memory against the number of customers: the worker's and Redis'."""
+"""Memory of the worker and of Redis for a number of customers."""
 
 import threading
 import time
@@ -10,13 +10,13 @@ from load.bench.job import TARGETS
 from load.bench.system import BenchSystem, BenchWorkers
 
 SAMPLE_S = 0.5
-LOOKED_AT = 10_000
-"""Customers among whom the largest is looked for."""
+SAMPLED_KEYS = 10_000
+"""Customers among whom the largest is searched."""
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryFigures:
-    """What was measured. largest_customer_bytes: its state and its open observations in Redis."""
+    """The figures of a run. largest_customer_bytes: state and open observations of one customer in Redis."""
 
     customers: int
     events: int
@@ -30,7 +30,7 @@ class MemoryFigures:
 
 
 class MemorySampler(threading.Thread):
-    """The largest memory of a worker's scoring process, sampled."""
+    """Samples the memory of the scoring process and keeps the largest value."""
 
     def __init__(self, workers: BenchWorkers) -> None:
         super().__init__(daemon=True)
@@ -39,7 +39,7 @@ class MemorySampler(threading.Thread):
         self.first = self.peak = 0.0
 
     def run(self) -> None:
-        """Until `end`."""
+        """Sample until `end` is called."""
         while not self._ended.wait(SAMPLE_S):
             now = self._workers.rss_mib("scoring")
             self.first = self.first or now
@@ -52,16 +52,16 @@ class MemorySampler(threading.Thread):
 
 
 def measure(system: BenchSystem, customers: int, events: int) -> MemoryFigures:
-    """So many events spread over so many customers, scored by one process."""
+    """Score `events` events of `customers` customers with one process."""
     client = redis.Redis.from_url(system.stack["redis"])
     before = int(client.info("memory")["used_memory"])
     system.publisher.all(system.job.spread(events, customers))
     with system.reader() as reader, system.workers("scoring") as workers:
-        watch = MemorySampler(workers)
-        watch.start()
+        sampler = MemorySampler(workers)
+        sampler.start()
         reader.wait_for(TARGETS * events, patience_s=3600)
         time.sleep(2)  # the last commit
-        watch.end()
+        sampler.end()
         held = int(client.info("memory")["used_memory"]) - before
         seconds = max(reader.last - reader.first, 0.001)
     return MemoryFigures(
@@ -69,8 +69,8 @@ def measure(system: BenchSystem, customers: int, events: int) -> MemoryFigures:
         events=events,
         seconds=round(seconds, 1),
         events_per_s=round(events / seconds),
-        worker_start_mib=round(watch.first),
-        worker_peak_mib=round(watch.peak),
+        worker_start_mib=round(sampler.first),
+        worker_peak_mib=round(sampler.peak),
         redis_mib=round(held / 2**20),
         redis_bytes_per_customer=round(held / customers),
         largest_customer_bytes=_largest(client, system.prefix),
@@ -81,6 +81,6 @@ def _largest(client: "redis.Redis", prefix: str) -> int:
     found = 0
     for number, key in enumerate(client.scan_iter(match=f"{prefix}*}}:[co]:*", count=1000)):
         found = max(found, int(client.strlen(key)))
-        if number > LOOKED_AT:
+        if number > SAMPLED_KEYS:
             break
     return found

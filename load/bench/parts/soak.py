@@ -1,4 +1,4 @@
-"""A soak: a steady load for a long time; memory must stay flat, and nothing be left to do in the end."""
+"""The soak: a steady load for a long time. Memory must stay flat, and no lag may remain."""
 
 import statistics
 import time
@@ -13,70 +13,72 @@ from load.bench.system import VERBS, BenchSystem, BenchWorkers
 
 RATE = 1000
 SAMPLE_S = 5.0
-TELL_EVERY = 12
-"""Samples from one line to the next."""
+LINE_EVERY = 12
+"""Samples between two lines of output."""
 GROUPS = ("scoring", "learning", "monitoring", "history")
 """One verb of each worker process."""
 FLAT = 0.05
-"""Growth in the second half that still counts as flat, as a share of the memory in its middle: in the first half
-caches fill."""
+"""Growth in the second half that still counts as flat, as a share of its mean. In the first half caches fill."""
 PATIENCE_S = 120.0
 
 
 def measure(system: BenchSystem, minutes: float, events: int, figures: Figures) -> None:
-    """All stages at 1,000 events/s, after a backlog of so many events: a system that has known most of its customers
-    for long shows what grows besides. Memory per process over time goes into the JSON."""
+    """All stages at 1,000 events/s, after a backlog of `events` events.
+
+    The backlog makes most customers known beforehand, so that only other growth remains. The JSON gets the memory of
+    each process over time."""
     seconds = round(60 * minutes)
     system.publisher.all(system.job.backlog(events))
     with system.reader() as reader, system.pacer() as pacer, system.workers(*VERBS) as workers:
-        pacer.stream(RATE, seconds)
+        pacer.prepare_stream(RATE, seconds)
         workers.wait_ready()
         first = workers.identities()
         reader.wait_for(TARGETS * events)
         _lags(system, time.perf_counter())
         before = _cpu_s(workers, system)
-        pacer.go()
+        pacer.start()
         samples = _sampled(pacer, workers, system)
-        paced, ended = pacer.done(), time.perf_counter()
+        paced, ended = pacer.wait(), time.perf_counter()
         used = {name: cpu - before[name] for name, cpu in _cpu_s(workers, system).items()}
         lags = _lags(system, ended)
         reader.wait_for(TARGETS * (events + RATE * seconds))
-        figures.add("soak: worker processes that came anew", "", len(workers.identities() - first))
+        figures.add("soak: worker processes that were restarted", "", len(workers.identities() - first))
     figures.add("soak: events offered", "events/s", RATE * seconds / (paced.ended - paced.began))
-    figures.add("soak: publisher behind, at most", "ms", 1000 * paced.behind)
+    figures.add("soak: publisher's delay, at most", "ms", 1000 * paced.max_delay_s)
     for name, cpu in used.items():
         figures.add(f"soak, {name}: CPU", "cores", cpu / (paced.ended - paced.began))
     for stage, (records, caught_up) in lags.items():
         figures.add(f"soak, {stage}: lag in the end", "records", records)
         figures.add(f"soak, {stage}: caught up after", "s", caught_up)
     for name, found in samples.items():
-        _tell(figures, name, found)
+        _add_figures(figures, name, found)
     figures.extras["soak_memory_mib"] = samples
 
 
 def _cpu_s(workers: BenchWorkers, system: BenchSystem) -> dict[str, float]:
-    """CPU time so far by worker and server."""
+    """CPU time of each worker and server so far."""
     return {verb: workers.cpu_s(verb) for verb in GROUPS} | system.servers_cpu_s()
 
 
 def _sampled(pacer: Pacer, workers: BenchWorkers, system: BenchSystem) -> dict[str, list[float]]:
-    """Resident memory in MiB by worker and server, every SAMPLE_S until all is published."""
+    """Resident memory in MiB of each worker and server, every SAMPLE_S until everything is published."""
     samples: dict[str, list[float]] = {}
     number = 0
-    while not pacer.has_answered(SAMPLE_S):
+    while not pacer.has_answer(SAMPLE_S):
         now = {verb: workers.rss_mib(verb) for verb in GROUPS} | system.servers_rss_mib()
         for name, value in now.items():
             samples.setdefault(name, []).append(value)
         number += 1
-        if number % TELL_EVERY == 0:
-            told = ", ".join(f"{name} {value:.0f}" for name, value in now.items())
-            click.echo(f"  {number * SAMPLE_S:.0f} s, MiB: {told}", err=True)
+        if number % LINE_EVERY == 0:
+            sizes = ", ".join(f"{name} {value:.0f}" for name, value in now.items())
+            click.echo(f"  {number * SAMPLE_S:.0f} s, MiB: {sizes}", err=True)
     return samples
 
 
 def _lags(system: BenchSystem, ended: float) -> dict[str, tuple[int, float]]:
-    """Stage → (records it was behind when the last event had been published, seconds until it was not). Learners say
-    where they stand by their snapshots only, so they are left out."""
+    """Stage → its lag in records when the last event was published, and the seconds until it was 0.
+
+    Learners are left out: they report their position in snapshots only."""
     found: dict[str, tuple[int, float]] = {}
     while time.perf_counter() < ended + PATIENCE_S:
         lags = system.lags()
@@ -90,7 +92,7 @@ def _lags(system: BenchSystem, ended: float) -> dict[str, tuple[int, float]]:
     return found
 
 
-def _tell(figures: Figures, name: str, samples: Sequence[float]) -> None:
+def _add_figures(figures: Figures, name: str, samples: Sequence[float]) -> None:
     later = samples[len(samples) // 2 :]
     growth = slope(later) * len(later)
     figures.add(f"soak, {name}: memory in the end", "MiB", samples[-1])
@@ -101,7 +103,7 @@ def _tell(figures: Figures, name: str, samples: Sequence[float]) -> None:
 
 
 def slope(values: Sequence[float]) -> float:
-    """Least squares, per sample."""
+    """Least-squares slope per sample."""
     if len(values) < 2:
         return 0.0
     return statistics.linear_regression(range(len(values)), values).slope

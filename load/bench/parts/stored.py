@@ -1,4 +1,4 @@
-"""Bytes per event: what the servers keep of a backlog that all stages have worked off."""
+"""Bytes per event that the servers keep after all stages have processed a backlog."""
 
 import json
 from pathlib import Path
@@ -16,9 +16,9 @@ TABLES = (
 
 
 def measure(system: BenchSystem, backlog: list[EncodedRecord], figures: Figures) -> None:
-    """Kafka's log, Redis' memory and ClickHouse's parts, per event of the backlog."""
-    events = sum(one.partition is None for one in backlog)
-    customers = len({one.key for one in backlog if one.key})
+    """Bytes in Kafka's log, Redis' memory and ClickHouse's parts, per event of the backlog."""
+    events = sum(record.partition is None for record in backlog)
+    customers = len({record.key for record in backlog if record.key})
     client = redis.Redis.from_url(system.stack["redis"])
     before = int(client.info("memory")["used_memory"])
     system.publisher.all(backlog)
@@ -36,7 +36,7 @@ def measure(system: BenchSystem, backlog: list[EncodedRecord], figures: Figures)
 
 
 def _logs(system: BenchSystem) -> dict[str, int]:
-    """Bytes of segments by topic, one replica."""
+    """Topic → bytes of its segments, one replica."""
     found: dict[str, int] = {}
     for file in Path(system.data).rglob(f"{system.prefix}*/*.log"):
         topic = file.parent.name.removeprefix(system.prefix).rpartition("-")[0]

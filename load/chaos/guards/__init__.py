@@ -1,4 +1,4 @@
-"""Guards that can be switched off in workers, to see that the harness notices: never in production code."""
+"""Guards that can be switched off in workers, to prove that the harness notices. Production code does not know them."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from load.chaos.guards.sabotage import GUARDS
 
 
 def without(*names: str) -> dict[str, str]:
-    """What to add to a worker's environment so that these guards are off. KeyError for an unknown name."""
+    """Variables that switch these guards off in a worker. KeyError for an unknown name."""
     for name in names:
         _ = GUARDS[name]
     paths = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]

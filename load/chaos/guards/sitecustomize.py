@@ -1,7 +1,8 @@
-"""Python runs this at the start of each process that has this folder on PYTHONPATH. It switches off the guards named
-in TIDECAST_WITHOUT (commas between), each when its module is imported, and says so on standard error.
+"""Switches off the guards in TIDECAST_WITHOUT (separated by commas) in a process that has this folder on PYTHONPATH.
 
-A guard that is not there ends the process with code 3: a run that only seems to be without it would prove nothing."""
+Python imports this module at its start. Each guard is patched when its module is imported, with a line on standard
+error. If a guard cannot be patched, the process ends with code 3: a run that only seems to be without the guard
+would prove nothing."""
 
 import importlib
 import os
@@ -18,7 +19,8 @@ def _give_up(what: str) -> None:
 
 
 class _Patching:
-    """First on sys.meta_path: finds the modules to be patched as all others would, and patches them once they ran."""
+    """Comes first on sys.meta_path: finds the modules to patch as other finders would, and patches them once they
+    ran."""
 
     def __init__(self, patches: Sequence[tuple[str, Any]]) -> None:
         self._patches = patches

@@ -1,4 +1,4 @@
-"""A small shop that uses everything that keeps state: all kinds of features, outcomes and models."""
+"""A small shop that uses all kinds of features, outcomes and models, and so everything that keeps state."""
 
 from streams.usecases import (
     AbsenceOf,

@@ -1,4 +1,4 @@
-"""One half hour of the New South Wales electricity market (Elec2): asked on every row, told the truth right after."""
+"""One half hour of the New South Wales electricity market (Elec2): a question per row, and its outcome right after."""
 
 from streams.usecases import Arm, Ask, ExplicitOutcome, Last, Logistic, Target, UseCase
 

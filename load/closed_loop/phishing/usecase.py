@@ -1,4 +1,4 @@
-"""One web site of River's Phishing data set. Asked on every row, told right after."""
+"""One web site of River's Phishing data set: a question per row, and its outcome right after."""
 
 from streams.usecases import Arm, Ask, ExplicitOutcome, Last, Logistic, Target, UseCase
 

@@ -1,11 +1,11 @@
-"""The reference job with labels that are told, so that anybody can count them: an outcome record names each question
-that is to be learnt from. Features, questions and models are those of usecase.py."""
+"""The reference job with explicit outcomes, so that the number of labels is known: an outcome record names each
+question that is learnt. Features, questions and models are those of usecase.py."""
 
 from load.reference.use_case.usecase import ARMS, ASK, FEATURES
 from streams.usecases import ExplicitOutcome, Target, UseCase
 
 WITHIN = "2h"
-"""Told within the hour; a question of which nothing is told is then forgotten."""
+"""Outcomes come within the hour. After two hours a question without an outcome is dropped."""
 
 USE_CASE = UseCase(
     "reference",

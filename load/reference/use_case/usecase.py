@@ -1,4 +1,5 @@
-"""The reference job of the benchmark: 20 features over hourly and daily tiles, two targets on every event."""
+"""The reference job of the benchmark: 20 features over hourly and daily tiles, two targets with a question on every
+event."""
 
 from streams.usecases import AbsenceOf, Arm, Ask, Count, EventWithin, Logistic, Sum, Target, TimeSince, UseCase
 

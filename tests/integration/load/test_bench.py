@@ -24,7 +24,7 @@ def test_drain_ladder_and_kill(stack: Stack, monkeypatch: pytest.MonkeyPatch) ->
     system = BenchSystem(2)
     ladder(system, system.job.backlog(1000), (100,), 2, 1, figures)
     recovery.measure(BenchSystem(2), 200, 1, figures)
-    found = {spread.name: spread.median for spread in figures.spreads()}
+    found = {figure.name: figure.median for figure in figures.all()}
     assert found["drain: drain"] > 0 and "drain: CPU of scoring" in found
     assert (
         0 < found["event to prediction readable at 100/s: p50"] <= found["event to prediction readable at 100/s: max"]
@@ -38,7 +38,7 @@ def test_a_kill_midway_leaves_no_trace(stack: Stack, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("TIDECAST_DATA", str(stack.folder))
     figures = Figures()
     kill_midway.measure(BenchSystem(2, use_case=EXPLICIT_OUTCOMES), 5000, figures)
-    found = {spread.name.removeprefix("kill -9 midway: "): spread.median for spread in figures.spreads()}
+    found = {figure.name.removeprefix("kill -9 midway: "): figure.median for figure in figures.all()}
     assert found["labels learnt by top_up"] == found["labels learnt by silence"] == 500
     wrong = {
         name: value for name, value in found.items() if not name.startswith(("labels", "until", "longest", "sent"))

@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.integration
 
 
-def test_a_short_run_under_faults_equals_a_calm_replay(tmp_path: Path) -> None:
+def test_a_short_run_under_faults_equals_an_undisturbed_replay(tmp_path: Path) -> None:
     file = tmp_path / "chaos.jsonl"
     command = [sys.executable, "-m", "load.chaos", "--minutes", "0.8", "--seed", "4", "--seeds", "2", "--jobs", "2"]
     done = subprocess.run([*command, "--json", str(file)], capture_output=True, text=True, check=False)

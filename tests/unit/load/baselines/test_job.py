@@ -84,7 +84,7 @@ def test_the_check_of_a_run_finds_what_is_wrong() -> None:
         for n, (_, v) in enumerate(encoded_events(1003, 5))
         for answer in job.answer(MemoryCustomer(), job.decode(v), 0, n)
     ]
-    with pytest.raises(ValueError, match="expected .* found"):
+    with pytest.raises(ValueError, match="expected"):
         check(fresh, 1003)
     most = BaselineAnswers(made).learnt
     assert 90 < most < 100

@@ -6,17 +6,17 @@ import pytest
 from load.bench.child_process import ChildProcess
 
 
-def test_it_answers_and_what_has_ended_is_told() -> None:
+def test_it_answers_and_an_ended_process_is_reported() -> None:
     child = ChildProcess(Connection.send, "done")
-    assert child.answer() == "done"
+    assert child.receive() == "done"
     with pytest.raises(click.ClickException, match="ended"):
-        child.answer()
+        child.receive()
     child.end()
     with pytest.raises(click.ClickException, match="ended"):
         child.check_alive()
 
 
-def test_to_close_the_pipe_ends_it() -> None:
+def test_closing_the_pipe_ends_the_process() -> None:
     child = ChildProcess(Connection.recv)
     child.check_alive()
     child.end()

@@ -8,7 +8,7 @@ def test_runs_of_the_same_name_are_one_figure() -> None:
     for value in (3.0, 1.0, 2.0):
         figures.add("drain", "events/s", value)
     figures.add("latency", "ms", 5.0)
-    drain, latency = figures.spreads()
+    drain, latency = figures.all()
     assert (drain.values, drain.median) == ((3.0, 1.0, 2.0), 2.0)
     assert latency.values == (5.0,)
     head, first, _ = figures.table()
@@ -16,13 +16,13 @@ def test_runs_of_the_same_name_are_one_figure() -> None:
     assert first.split() == ["drain", "1", "2", "3", "events/s"]
 
 
-def test_json_tells_what_the_figures_depend_on() -> None:
+def test_json_holds_the_options_and_the_environment() -> None:
     figures = Figures()
     figures.add("drain", "events/s", 3.0)
     figures.extras["histograms"] = {"1000": ["abc"]}
-    told = json.loads(figures.json({"events": 5}))
-    assert told["options"] == {"events": 5} and told["histograms"] == {"1000": ["abc"]}
-    assert told["figures"] == [
+    report = json.loads(figures.json({"events": 5}))
+    assert report["options"] == {"events": 5} and report["histograms"] == {"1000": ["abc"]}
+    assert report["figures"] == [
         {"name": "drain", "unit": "events/s", "min": 3.0, "median": 3.0, "max": 3.0, "runs": [3.0]}
     ]
-    assert told["environment"]["cores"] >= 1 and told["environment"]["packages"]["confluent-kafka"]
+    assert report["environment"]["cores"] >= 1 and report["environment"]["packages"]["confluent-kafka"]

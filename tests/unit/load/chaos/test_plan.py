@@ -2,25 +2,25 @@ from load.chaos.expected import EXPECTED, plan_without
 from load.chaos.guards.sabotage import GUARDS
 from load.chaos.plan import ROUND, plan
 
-STOPS = [f"scoring.point{number}" for number in range(40)]
+POINTS = [f"scoring.point{number}" for number in range(40)]
 
 
 def test_a_seed_has_one_schedule() -> None:
-    assert plan(7, 120, STOPS) == plan(7, 120, STOPS)
-    assert plan(7, 120, STOPS) != plan(8, 120, STOPS)
+    assert plan(7, 120, POINTS) == plan(7, 120, POINTS)
+    assert plan(7, 120, POINTS) != plan(8, 120, POINTS)
 
 
 def test_two_minutes_have_every_kind_of_fault_and_at_least_ten() -> None:
     for seed in range(50):
-        faults = plan(seed, 120, STOPS)
+        faults = plan(seed, 120, POINTS)
         assert len(faults) == 16
         assert {fault.kind for fault in faults} == set(ROUND)
         assert all(0 < fault.at < 120 for fault in faults)
 
 
 def test_fifty_seeds_come_by_every_fail_point_several_times() -> None:
-    armed = [fault.on for seed in range(50) for fault in plan(seed, 120, STOPS) if fault.kind == "point"]
-    assert min(armed.count(stop) for stop in STOPS) >= 5
+    armed = [fault.on for seed in range(50) for fault in plan(seed, 120, POINTS) if fault.kind == "point"]
+    assert min(armed.count(point) for point in POINTS) >= 5
 
 
 def test_every_guard_that_a_run_can_show_has_its_faults() -> None:

@@ -29,12 +29,12 @@ def test_days_are_in_order_and_as_busy_as_asked() -> None:
 
 def test_the_chance_of_silence_is_the_share_that_is_silent() -> None:
     behaviour = CustomerBehaviour(4000, 3, 4000)
-    asked, told = [], []
+    asked, hours = [], []
     for _ in range(30):
         for hour in behaviour.day():
             asked.append((hour.moment, hour.customer, behaviour.silence(hour)))
-            told.append(hour)
-    everything = joined(told)
+            hours.append(hour)
+    everything = joined(hours)
     by_customer: dict[int, list[int]] = {}
     for who, moment in zip(everything.customer.tolist(), everything.moment.tolist(), strict=True):
         by_customer.setdefault(who, []).append(moment)

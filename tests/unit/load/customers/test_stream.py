@@ -17,8 +17,8 @@ from load.wire import plain
 
 FILE = Path(schemas.__file__).parents[1] / "reference" / "use_case" / "schemas" / "activity.avsc"
 OLD = json.loads(FILE.read_text())
-NEW = {**OLD, "fields": [*OLD["fields"], schemas.MORE]}
-HEADERS = ((b"\0\0\0\0\1", b""), (b"\0\0\0\0\2", schemas.MORE_BYTES))
+NEW = {**OLD, "fields": [*OLD["fields"], schemas.NEW_FIELD]}
+HEADERS = ((b"\0\0\0\0\1", b""), (b"\0\0\0\0\2", schemas.NEW_FIELD_BYTES))
 READERS = {1: parse_schema(plain(OLD)), 2: parse_schema(plain(NEW))}
 
 

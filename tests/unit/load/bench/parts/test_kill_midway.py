@@ -15,8 +15,8 @@ class Jobs:
     def tick(self, time_ms: int) -> Iterator[EncodedRecord]:
         yield EncodedRecord(b"tick %d" % time_ms, None, 0)
 
-    def outcome(self, target: str, customer: bytes, prediction: str, told_at: int, value: float) -> EncodedRecord:
-        return EncodedRecord(f"{target} {prediction} {told_at}".encode(), customer)
+    def outcome(self, target: str, customer: bytes, prediction: str, time_ms: int, value: float) -> EncodedRecord:
+        return EncodedRecord(f"{target} {prediction} {time_ms}".encode(), customer)
 
 
 class Message:
@@ -49,7 +49,7 @@ class Kafka:
         self._reports.clear()
 
 
-def test_every_tenth_event_is_told_its_outcomes_before_the_tick() -> None:
+def test_every_tenth_event_gets_its_outcomes_before_the_tick() -> None:
     kafka = Kafka()
     publish(Jobs(), 30, 7, kafka, "customer-events")  # type: ignore[arg-type]
     assert kafka.log[15:18] == [b"top_up 7.0.9.0 1", b"silence 7.0.9.1 1", b"tick 1"]
@@ -69,15 +69,15 @@ def prediction(offset: int, ordinal: int = 0) -> Mapping[str, Any]:
 
 
 def test_what_is_sent_again_is_dropped_and_counted() -> None:
-    taken = MarkedReader()
-    for place, offset in enumerate((1, 2, 3, 2, 3, 4)):
-        taken.take(0, place, dict(prediction(offset)))
-    assert (taken.dropped, taken.twice) == (2, 0)
-    assert taken.places == [("top_up", 0), ("top_up", 1), ("top_up", 2), ("top_up", 5)]
+    reader = MarkedReader()
+    for at, offset in enumerate((1, 2, 3, 2, 3, 4)):
+        reader.take(0, at, dict(prediction(offset)))
+    assert (reader.dropped, reader.twice) == (2, 0)
+    assert reader.taken == [("top_up", 0), ("top_up", 1), ("top_up", 2), ("top_up", 5)]
 
 
 def test_what_comes_in_another_partition_has_been_taken_twice() -> None:
-    taken = MarkedReader()
-    taken.take(0, 0, dict(prediction(1)))
-    taken.take(1, 0, dict(prediction(1)))
-    assert (taken.dropped, taken.twice) == (0, 1)
+    reader = MarkedReader()
+    reader.take(0, 0, dict(prediction(1)))
+    reader.take(1, 0, dict(prediction(1)))
+    assert (reader.dropped, reader.twice) == (0, 1)
