@@ -17,7 +17,7 @@ ENDED = "a process of the benchmark ended unexpectedly: see its output above"
 
 
 class ChildProcess:
-    """Runs `work(connection, *args)` in its own process, which ends with this one at the latest."""
+    """Runs `work(connection, *args)` in its own process. It ends when this process does, or earlier."""
 
     def __init__(self, work: Callable[..., None], *args: Any) -> None:
         self._ours, theirs = START.Pipe()

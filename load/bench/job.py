@@ -22,7 +22,7 @@ TARGETS = 2
 
 @dataclass(frozen=True, slots=True)
 class EncodedRecord:
-    """An event ready to be sent; a tick for `partition` if that is set."""
+    """An encoded event; or, if `partition` is set, a tick for that partition."""
 
     value: bytes
     key: bytes | None

@@ -1,6 +1,6 @@
 """A publisher in its own process that keeps an open loop: every event has a due time, whatever the system does.
 
-An event that waits behind a slow one has waited since its due time (Tene, "How NOT to Measure Latency")."""
+If an event waits behind a slow one, its latency counts from its due time (Tene, "How NOT to Measure Latency")."""
 
 import time
 from array import array
@@ -18,8 +18,8 @@ from load.bench.publishing import producer
 from load.wire import Wire, leading_text
 
 STEP_S = 0.001
-"""Shortest sleep of the publisher: to wake for each event would take a core from the system under test. An event may
-go so much later than it is due, which counts as latency."""
+"""Shortest sleep of the publisher. Waking for each event would take a core from the system under test. So an event
+may be sent up to STEP_S late; the delay counts as latency."""
 AHEAD_S = 0.05
 """Seconds from the start command until the first event is due."""
 
@@ -152,7 +152,7 @@ class _PacerProcess:
 
 
 def pace(target: Producer, topic: str, records: Iterable[EncodedRecord], began: float, rate: int) -> float:
-    """Send event number n at began + n / rate. Returns the longest delay behind that, in s."""
+    """Send event number n at began + n / rate. Returns the longest delay in s."""
     max_delay_s, number = 0.0, 0
     for record in records:
         due = began + number / rate

@@ -67,7 +67,7 @@ class PredictionReader(ChildProcess):
     """The handle of the reader's process, which reads from the beginning of the topic."""
 
     def __init__(self, kafka: str, registry: str, topic: str, partitions: int, check: Callable[[], None]) -> None:
-        """`check` raises when waiting has become pointless."""
+        """`check` raises when the workers have ended."""
         self._counters = START.Array("d", 3, lock=False)
         self._check = check
         super().__init__(_serve, kafka, registry, topic, partitions, self._counters)

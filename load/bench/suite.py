@@ -18,10 +18,10 @@ SLOW_EVENTS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """What all parts share.
+    """The options that all parts share.
 
-    events: size of a backlog; midway_events: the same for kill-midway. runs: of each measurement. rates: offered
-    events/s, seconds at each. customer_counts: for memory and recovery."""
+    events: size of a backlog. midway_events: the same for kill-midway. runs: of each measurement. rates: offered
+    events/s. seconds: duration of each rate. customer_counts: for memory and recovery."""
 
     events: int
     midway_events: int

@@ -1,4 +1,4 @@
-"""kill -9 of the scorer midway through a backlog. The end result must not show it.
+"""kill -9 of the scorer midway through a backlog. The end result must be the same as without it.
 
 Every tenth event gets an outcome for each of its questions within the hour, so that the number of labels is known
 beforehand (load/reference/use_case/explicit_outcomes.py)."""
@@ -21,9 +21,10 @@ NAMES = ("top_up", "silence")
 """The targets in the order of the predictions' ordinals."""
 OUTCOME_EVERY = 10
 SERVE_EVERY = 500
-"""As in explicit_outcomes.py. Versions show what was learnt, so the last version must include the last label."""
+"""Examples per version, as in explicit_outcomes.py. Only versions show what was learnt, so the last label must
+complete one."""
 EVENTS_PER_VERSION = OUTCOME_EVERY * SERVE_EVERY
-"""Events whose labels make one version."""
+"""Events whose labels complete one version."""
 LABEL = "kill -9 midway"
 
 

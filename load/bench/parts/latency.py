@@ -20,8 +20,8 @@ PERCENTILES = (50.0, 99.0, 99.9, 100.0)
 KNEE_MS = 1000.0
 """A step with a higher p99 is above the knee; higher rates are not tried."""
 WARM_RATE, BROKER_WARM_S = 5_000, 30
-"""Unmeasured events before all steps. A new broker spends so long compiling Java. Horizons are a day, or 17,000
-events; after that, as many questions fall due as are asked."""
+"""Rate and seconds of an unmeasured stream before all steps. A new broker compiles Java for so long. Horizons are a
+day, or 17,000 events; after that, as many questions fall due as are asked."""
 WARM_S = 4
 """Unmeasured seconds at the start of each step."""
 

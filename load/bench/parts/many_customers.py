@@ -11,7 +11,7 @@ from load.bench.system import BenchSystem, BenchWorkers
 
 SAMPLE_S = 0.5
 SAMPLED_KEYS = 10_000
-"""Customers among whom the largest is searched."""
+"""Redis keys that are searched for the largest customer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,10 +29,9 @@ def measure(system: BenchSystem, customers: int, runs: int, figures: Figures) ->
 
 
 def _let_time_pass(system: BenchSystem, workers: BenchWorkers) -> None:
-    """Advance event time to the first stream and wait until the stages are idle.
+    """Advance event time to the first stream, and wait until the stages are idle.
 
-    What falls due at once in between (the questions of a tenth of the customers, and their examples) has nothing to
-    do with a kill."""
+    Many questions fall due at once in between. They must not disturb the measurement of a kill."""
     system.publisher.all(system.job.tick(PACED_MS))
     end = time.monotonic() + CATCH_UP_S
     while lag := system.lags()["scoring"]:

@@ -18,14 +18,15 @@ LINE_EVERY = 12
 GROUPS = ("scoring", "learning", "monitoring", "history")
 """One verb of each worker process."""
 FLAT = 0.05
-"""Growth in the second half that still counts as flat, as a share of its mean. In the first half caches fill."""
+"""Largest growth in the second half that counts as flat, as a share of the mean memory. Caches fill in the first
+half."""
 PATIENCE_S = 120.0
 
 
 def measure(system: BenchSystem, minutes: float, events: int, figures: Figures) -> None:
     """All stages at 1,000 events/s, after a backlog of `events` events.
 
-    The backlog makes most customers known beforehand, so that only other growth remains. The JSON gets the memory of
+    After the backlog most customers are known, so growth that remains has other causes. The JSON gets the memory of
     each process over time."""
     seconds = round(60 * minutes)
     system.publisher.all(system.job.backlog(events))
