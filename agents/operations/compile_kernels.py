@@ -1,5 +1,6 @@
-"""Building the kernels: Cython makes C of them, the machine's compiler makes extensions of that."""
+"""Builds the kernels: Cython writes C, the machine's compiler makes extensions of it."""
 
+import importlib.util
 import shlex
 import shutil
 import subprocess
@@ -16,41 +17,61 @@ FLAGS = ("-O2", "-fPIC", "-shared", "-ffp-contract=off")
 """No fused multiplication and addition: its bits would differ from Python's."""
 
 
+class NoCompiler(TidecastError):
+    """This machine has no C compiler, or no headers of this Python."""
+
+
 def build() -> Iterator[str]:
-    """Build what is not there yet, and tell each kernel's name before; then remove the extensions of former sources.
-    TidecastError says what is missing."""
+    """Build what is not there yet, and yield each kernel's name before; then remove extensions of former sources.
+
+    NoCompiler where this machine cannot compile; another TidecastError for what must be mended."""
+    missing = [source for source in kernels.sources() if not kernels.file_of(source.stem).exists()]
+    if missing:
+        _check_tools()
     folder = kernels.built()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         why = f"{folder} cannot be made ({error.strerror}): run this as who installed Tidecast"
         raise TidecastError(why) from error
-    for source in kernels.sources():
-        if not kernels.file_of(source.stem).exists():
-            yield source.stem
-            _compile(source)
+    for source in missing:
+        yield source.stem
+        _compile(source)
     for old in folder.parent.iterdir():
         if old != folder:
             shutil.rmtree(old)
 
 
+def _compiler() -> list[str]:
+    """The command that compiled this Python."""
+    return shlex.split(sysconfig.get_config_var("CC") or "cc")
+
+
+def _check_tools() -> None:
+    compiler = _compiler()[0]
+    if shutil.which(compiler) is None:
+        raise NoCompiler(f"{compiler} is not there: install a C compiler")
+    headers = sysconfig.get_path("include")
+    if not Path(headers, "Python.h").exists():
+        raise NoCompiler(f"there is no Python.h in {headers}: install the headers of this Python")
+    if importlib.util.find_spec("Cython") is None:
+        raise TidecastError("Cython is not installed: install tidecast[compile]")
+
+
 def _compile(source: Path) -> None:
     """One kernel; it appears complete or not at all."""
     made = kernels.file_of(source.stem)
-    compiler = shlex.split(sysconfig.get_config_var("CC") or "cc")
     include = f"-I{sysconfig.get_path('include')}"
     with TemporaryDirectory(dir=made.parent) as folder:
         c, extension = Path(folder, f"{source.stem}.c"), Path(folder, made.name)
-        _run([sys.executable, "-m", "cython", "-3", str(source), "-o", str(c)], "install tidecast[compile]")
-        hint = "install a C compiler and the headers of this Python"
-        _run([*compiler, *FLAGS, include, str(c), "-o", str(extension)], hint)
+        _run(source, [sys.executable, "-m", "cython", "-3", str(source), "-o", str(c)])
+        _run(source, [*_compiler(), *FLAGS, include, str(c), "-o", str(extension)])
         extension.replace(made)
 
 
-def _run(command: list[str], hint: str) -> None:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True)
-    except FileNotFoundError:
-        raise TidecastError(f"{command[0]} is not there: {hint}") from None
+def _run(source: Path, command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        raise TidecastError(f"{hint}: `{shlex.join(command)}` failed\n{done.stderr.strip()[-2000:]}")
+        raise TidecastError(
+            f"the kernel {source.name} does not compile: `{shlex.join(command)}` failed\n{done.stderr.strip()[-2000:]}"
+        )

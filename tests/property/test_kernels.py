@@ -21,11 +21,12 @@ from streams.scoring.working_set import PartitionWork
 from streams.targets.plan import TargetPlan
 from streams.timeline import PartitionHeader
 from streams.usecases import Arm, Ask, EventWithin, Logistic, PriorRate, Target, UseCase
+from tests.kernels import kernels_missing
 from tests.property.test_features import DAY, HOUR, WEEK, feature_sets, records
 
 ASKING, BODIES, TILES = kernel("asking"), kernel("bodies"), kernel("tiles")
 if ASKING is None or BODIES is None or TILES is None:
-    pytest.skip("the kernels are not compiled: tidecast compile", allow_module_level=True)
+    kernels_missing()
 
 NAMES = ("a", "b", "c", "d")
 CODEC = Codec(MemoryRegistry(), load_schemas())

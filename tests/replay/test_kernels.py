@@ -6,11 +6,10 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
-import pytest
-
 from streams.kernels import PURE, compiled
 from streams.replay import replay
 from streams.state.memory import MemoryScoringStore
+from tests.kernels import kernels_missing
 from tests.replay.test_scoring import contents
 from tests.replay.test_serving import grown, stage
 from tests.replay.world import USE_CASE
@@ -39,8 +38,9 @@ def run(environment: dict[str, str]) -> str:
     return done.stdout
 
 
-@pytest.mark.skipif(not compiled(), reason="the kernels are not compiled: tidecast compile")
 def test_python_alone_makes_the_same_records_and_state() -> None:
+    if not compiled():
+        kernels_missing()
     kernels, *with_kernels = run({**os.environ}).split()
     pure, *without = run({**os.environ, PURE: "1"}).split()
     assert (kernels, pure) == ("True", "False")

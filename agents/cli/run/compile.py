@@ -5,9 +5,11 @@ import time
 import click
 from rich.console import Console
 
-from agents.operations.compile_kernels import build
-from streams.errors import TidecastError
+from agents.operations.compile_kernels import NoCompiler, build
 from streams.kernels import sources
+
+NO_COMPILER = 3
+"""The exit code of a machine that cannot compile. `make` goes on after it."""
 
 
 @click.command()
@@ -17,6 +19,9 @@ def command() -> None:
     `make` and the Docker image do it. It needs a C compiler, the headers of this Python and tidecast[compile]
     (Cython), takes some seconds, and does nothing where they are built. All works the same without them; what was
     built from other sources is never used. TIDECAST_PURE=1 leaves them out.
+
+    Exit code 0 when the kernels are compiled, 1 when one does not compile, 3 when this machine has no C compiler
+    or no headers of this Python.
 
     \b
     tidecast compile
@@ -29,8 +34,9 @@ def command() -> None:
             for name in build():
                 names.append(name)
                 status.update(f"compiling {name} ({len(names)} of {len(sources())})")
-    except TidecastError as error:
-        raise TidecastError(f"the kernels are not compiled, all works without them, more slowly: {error}") from error
+    except NoCompiler as error:
+        click.echo(f"The kernels are not compiled: {error}. All works without them, more slowly.", err=True)
+        click.get_current_context().exit(NO_COMPILER)
     seconds = time.monotonic() - began
     told = f"compiled {', '.join(names)} in {seconds:.1f} s" if names else "the kernels are compiled already"
     click.echo(told, err=True)

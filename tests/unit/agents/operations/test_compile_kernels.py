@@ -1,20 +1,25 @@
 """Kernels are built once, found again, and never used when their sources have changed."""
 
 import importlib.util
+import os
 import shutil
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from agents.operations.compile_kernels import build
+from agents.cli.run.compile import NO_COMPILER, command
+from agents.operations.compile_kernels import NoCompiler, build
 from streams import kernels
 from streams.errors import TidecastError
+from tests.kernels import REQUIRED
 
 COMPILER = (sysconfig.get_config_var("CC") or "cc").split()[0]
 needs_compiler = pytest.mark.skipif(
-    shutil.which(COMPILER) is None or importlib.util.find_spec("Cython") is None, reason="no C compiler, or no Cython"
+    REQUIRED not in os.environ and (shutil.which(COMPILER) is None or importlib.util.find_spec("Cython") is None),
+    reason="no C compiler, or no Cython",
 )
 
 
@@ -64,16 +69,41 @@ def test_an_included_file_is_part_of_the_source(source: Path) -> None:
     assert kernels.built() != before
 
 
+BROKEN = {"Cython": "def number(:\n", "C": 'cdef extern from "no_such.h":\n    int number()\n'}
+
+
 @needs_compiler
-def test_what_does_not_compile_leaves_nothing(source: Path) -> None:
-    source.write_text("def number(:\n")
-    with pytest.raises(TidecastError, match="failed"):
-        list(build())
+@pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
+def test_a_broken_kernel_is_named_and_leaves_nothing(source: Path, text: str) -> None:
+    source.write_text(text)
+    done = CliRunner().invoke(command)
+    assert isinstance(done.exception, TidecastError) and not isinstance(done.exception, NoCompiler)
+    assert "the kernel tiny.pyx does not compile" in str(done.exception)
     assert list(kernels.built().iterdir()) == []
 
 
+def test_a_machine_without_a_compiler_has_an_exit_code_of_its_own(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sysconfig, "get_config_var", lambda name: "no-such-compiler -pthread")
+    done = CliRunner().invoke(command)
+    assert done.exit_code == NO_COMPILER
+    assert "no-such-compiler is not there: install a C compiler" in done.stderr
+    assert not kernels.built().exists()
+
+
 @needs_compiler
-def test_a_missing_compiler_is_told(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_so_has_a_machine_without_the_headers(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path))
+    done = CliRunner().invoke(command)
+    assert done.exit_code == NO_COMPILER
+    assert f"no Python.h in {tmp_path}" in done.stderr
+
+
+def test_a_missing_compiler_is_no_hindrance_where_the_kernels_are_built(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernels.built().mkdir(parents=True)
+    kernels.file_of("tiny").touch()
     monkeypatch.setattr(sysconfig, "get_config_var", lambda name: "no-such-compiler")
-    with pytest.raises(TidecastError, match="no-such-compiler is not there: install a C compiler"):
-        list(build())
+    assert CliRunner().invoke(command).exit_code == 0
