@@ -1,7 +1,7 @@
-"""Whether records written by one schema can be read by another: Avro specification, "Schema Resolution".
+"""Checks whether records written by one schema can be read by another: Avro specification, "Schema Resolution".
 
-Stricter than the specification in two points: every branch of a writer's union must be readable (not only
-those met), and logical types must not differ: a reader of milliseconds would take microseconds for them."""
+It is stricter than the specification in two points. Every branch of a writer's union must be readable, not only those
+that occur. And logical types must be the same: a reader of milliseconds would take microseconds for them."""
 
 from typing import Any
 
@@ -14,18 +14,18 @@ PROMOTIONS = {
     "string": {"bytes"},
     "bytes": {"string"},
 }
-"""Primitive types a reader may widen, by the writer's type."""
+"""Writer's primitive type → the reader's types that widen it."""
 
 
 def problems(reader: Schema, writer: Schema) -> list[str]:
-    """What keeps `reader` from reading what `writer` wrote, one sentence each; empty when nothing does."""
+    """Return why `reader` cannot read what `writer` wrote, one sentence each; empty when it can."""
     check = _Check()
     check.compare(_Side.of(reader), _Side.of(writer), full_name(writer))
     return check.found
 
 
 def change_problems(new: Schema, old: Schema) -> list[str]:
-    """What is wrong with replacing `old` by `new`, both ways: new reads old records, old reads new ones."""
+    """Return why `new` cannot replace `old`, both ways: new reads old records, and old reads new ones."""
     return [
         *(f"records written before would be unreadable: {text}" for text in problems(new, old)),
         *(f"readers not yet upgraded would fail: {text}" for text in problems(old, new)),
@@ -33,7 +33,7 @@ def change_problems(new: Schema, old: Schema) -> list[str]:
 
 
 class _Side:
-    """A type at a place of one schema, with what its names mean there."""
+    """A type at a place in a schema, with the named types that are known there."""
 
     def __init__(self, schema: Any, namespace: str, names: dict[str, "_Side"]) -> None:
         self.schema = schema
@@ -50,7 +50,7 @@ class _Side:
         return _Side(schema, self.namespace, self.names)
 
     def declare(self) -> None:
-        """Enter all named types from here on."""
+        """Register all named types at and below this place."""
         if isinstance(self.schema, list):
             for branch in self.schema:
                 self.at(branch).declare()
@@ -65,7 +65,7 @@ class _Side:
                 inside.at(part).declare()
 
     def settle(self) -> "_Side":
-        """The same type with a name replaced by its declaration and `{"type": "long"}` by its content."""
+        """Return the type with a name replaced by its declaration, and `{"type": "long"}` by its content."""
         if isinstance(self.schema, str):
             for name in (f"{self.namespace}.{self.schema}", self.schema):
                 if name in self.names:
@@ -94,7 +94,7 @@ class _Side:
 
 
 def _parts(schema: Schema) -> list[Any]:
-    """The types directly inside a type."""
+    """Yield the types directly inside a type."""
     inner = [schema[key] for key in ("items", "values") if key in schema]
     inner += [field["type"] for field in schema.get("fields", ())]
     if isinstance(schema["type"], dict | list):
@@ -103,7 +103,7 @@ def _parts(schema: Schema) -> list[Any]:
 
 
 class _Check:
-    """Collects problems; each pair of named types is compared once."""
+    """Collects problems. Each pair of named types is compared once."""
 
     def __init__(self) -> None:
         self.found: list[str] = []
@@ -116,7 +116,7 @@ class _Check:
                 self.compare(reader, writer.at(branch), place)
         elif reader.kind == "union":
             if not any(self._fits(reader.at(branch), writer) for branch in reader.schema):
-                self._say(place, f"no branch of the reader's union takes {writer.kind}")
+                self._say(place, f"no branch of the reader's union accepts {writer.kind}")
         elif reader.kind != writer.kind:
             if reader.kind not in PROMOTIONS.get(writer.kind, ()):
                 self._say(place, f"the type {writer.kind} cannot be read as {reader.kind}")

@@ -1,4 +1,4 @@
-"""Other forms of an Avro schema: without what does not change bytes, and whether reading by it is safe."""
+"""Reduces an Avro schema to what decides the bytes, and checks whether reading by it is safe."""
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ PRIMITIVE = frozenset({"null", "boolean", "int", "long", "float", "double", "byt
 
 
 def bare(schema: Any) -> Any:
-    """The schema without docs and logical types: what decides the bytes, with defaults and aliases."""
+    """Return the schema without docs and logical types. Defaults and aliases stay."""
     if isinstance(schema, list):
         return [bare(branch) for branch in schema]
     if not isinstance(schema, dict):
@@ -26,16 +26,16 @@ def bare(schema: Any) -> Any:
 
 
 class Cost(NamedTuple):
-    """What a value of a type costs a reader: fewest bytes, and values made without reading a byte."""
+    """What a value of a type costs a reader: the fewest bytes, and the values made without reading a byte."""
 
     size: int
     free: int
 
 
 MOST_FREE = 10_000
-"""Values that a record may make out of no bytes."""
+"""Most values that a record may make of no bytes."""
 MOST_FREE_PER_BYTE = 2
-"""The same for the items of an array or map, per byte of an item: a message of 1 MB becomes some hundred at most."""
+"""The same for the items of an array or map, per byte of an item."""
 
 
 class _Refused(Exception):
@@ -43,10 +43,10 @@ class _Refused(Exception):
 
 
 def unsafe(schema: Any) -> str | None:
-    """Why records of a foreign writer's schema are not to be read; None when they may be.
+    """Return why records of a foreign writer's schema must not be read; None when they may be.
 
-    A few bytes of a recursive schema overflow the reader's stack, and a few bytes of a schema with arrays or
-    records of items that take no bytes make it loop for ever, so these are refused."""
+    A few bytes of a recursive schema overflow the reader's stack. A few bytes of a schema whose array items take no
+    bytes make the reader loop for ever. Both are refused."""
     if not isinstance(schema, dict) or schema.get("type") != "record":
         return "its top level is not a record; publish records."
     try:
@@ -59,7 +59,7 @@ def unsafe(schema: Any) -> str | None:
 
 
 class _Costs:
-    """Walks a schema, each named type once."""
+    """Walks a schema and visits each named type once."""
 
     def __init__(self) -> None:
         self._known: dict[str, Cost] = {}

@@ -1,4 +1,4 @@
-"""Writes the names and the types of records (a TypedDict each) from Avro schemas.
+"""Generates the names of records and a TypedDict per record from Avro schemas.
 
 python -m schemas.generate            # schemas/records.py and the shipped use cases'
 python -m schemas.generate FOLDER     # FOLDER/records.py from FOLDER/*.avsc
@@ -40,7 +40,7 @@ PRODUCED = frozenset({"tidecast.Outcome"})
 
 
 def main(arguments: list[str]) -> None:
-    """Write all generated files, or the one of the folder given."""
+    """Write all generated files, or the one of the given folder."""
     folders = [Path(argument) for argument in arguments]
     files = {folder / "records.py": folder for folder in folders} if folders else generated_files()
     for file, folder in files.items():
@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> None:
 
 
 def generated_files() -> dict[Path, Path]:
-    """The generated files of this tree, and the folder of schemas each is made from."""
+    """Return the generated files of this tree, and the folder of schemas of each."""
     files = {HERE / "records.py": FOLDER}
     for folder in sorted((HERE / "usecases").glob("*/")):
         if any(folder.glob("*.avsc")):
@@ -57,9 +57,9 @@ def generated_files() -> dict[Path, Path]:
 
 
 def records_module(schemas: Mapping[str, Schema]) -> str:
-    """The Python source of a module: a constant per schema's full name, then a TypedDict per record type.
+    """Return the Python source of a module: a constant per schema's full name, then a TypedDict per record type.
 
-    ValueError when two types would get one class name, or a field's name is a keyword."""
+    ValueError when two types would get the same class name, or a field's name is a keyword."""
     types = _Types(schemas)
     for schema in schemas.values():
         types.of(schema, "")
@@ -78,7 +78,7 @@ def constant(name: str) -> str:
 
 
 class _Types:
-    """Python's types for Avro's; declares the records among them, nested ones first."""
+    """Translates Avro types to Python types, and declares the records among them, nested ones first."""
 
     def __init__(self, top: Mapping[str, Schema]) -> None:
         self.classes: dict[str, str] = {}
@@ -87,7 +87,7 @@ class _Types:
         """By full name."""
 
     def of(self, schema: Any, namespace: str) -> str:
-        """What a value of an Avro type is after decoding."""
+        """Return the Python type that a value of an Avro type has after decoding."""
         if isinstance(schema, list):
             return " | ".join(sorted((self.of(branch, namespace) for branch in schema), key="None".__eq__))
         if isinstance(schema, str):
@@ -112,7 +112,7 @@ class _Types:
         lines = [f"class {written}(TypedDict):", _doc(schema.get("doc", f"A {name}.")), ""]
         for field in schema["fields"]:
             if iskeyword(field["name"]):
-                raise ValueError(f"{name}.{field['name']} is a word of Python's and cannot be a field's name here.")
+                raise ValueError(f"{name}.{field['name']} is a Python keyword; rename the field.")
             kind = self.of(field["type"], namespace)
             lines.append(f"    {field['name']}: {f'NotRequired[{kind}]' if may_lack and 'default' in field else kind}")
             if field.get("doc"):
@@ -124,7 +124,7 @@ class _Types:
 
 
 def _symbols(schema: Schema) -> str:
-    """The type of an enum or fixed."""
+    """Return the type of an enum or fixed."""
     if schema["type"] == "fixed":
         return "bytes"
     return "Literal[" + ", ".join(f'"{symbol}"' for symbol in schema["symbols"]) + "]"

@@ -1,6 +1,6 @@
-"""Former versions of every schema, kept so that a change which would break a reader fails in the tests.
+"""Keeps former versions of every schema, so that a change that breaks a reader fails in the tests.
 
-`history/<full name>/<version>.avsc`, counting from 1; the greatest is the present one.
+Files: `history/<full name>/<version>.avsc`, counting from 1; the greatest is the present one.
 
 python -m schemas.history     # after a change: adds the next version where a schema differs"""
 
@@ -15,7 +15,7 @@ HISTORY = Path(__file__).parent / "history"
 
 
 def all_schemas() -> dict[str, Schema]:
-    """The present schemas of this tree: ours and the shipped use cases'."""
+    """Return the present schemas of this tree: ours and those of the shipped use cases."""
     found = dict(load_folder(FOLDER))
     for folder in sorted((FOLDER.parent / "usecases").glob("*/")):
         found.update(load_folder(folder))
@@ -23,13 +23,13 @@ def all_schemas() -> dict[str, Schema]:
 
 
 def versions(name: str) -> list[Schema]:
-    """The kept versions of a schema, oldest first."""
+    """Return the kept versions of a schema, oldest first."""
     files = sorted((HISTORY / name).glob("*.avsc"), key=lambda file: int(file.stem))
     return [load_file(file) for file in files]
 
 
 def main() -> None:
-    """Keep what is new; ValueError for a change that some reader could not follow."""
+    """Add the next version where a schema differs; ValueError for a change that breaks a reader."""
     for name, schema in all_schemas().items():
         kept = versions(name)
         if kept and bare(kept[-1]) == bare(schema):

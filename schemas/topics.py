@@ -1,4 +1,4 @@
-"""The topics of Tidecast as data. Names are logical: clients put a system's own prefix before them."""
+"""The topics of Tidecast, as data. Names are logical: clients add the system's prefix."""
 
 from dataclasses import dataclass
 
@@ -28,7 +28,7 @@ DEAD_LETTERS = "dead-letters"
 DEPLOYMENTS = "deployments"
 
 DEFAULT_PARTITIONS = 4
-"""Partitions of customer-events, unless deploy is told otherwise."""
+"""Default number of partitions of customer-events."""
 
 FOREVER = -1
 DAY_MS = 86_400_000
@@ -53,7 +53,7 @@ class Topic:
     compact: bool = False
 
     def count(self, partitions: int) -> int:
-        """Number of partitions where customer-events has `partitions`."""
+        """Return the number of partitions where customer-events has `partitions`."""
         return partitions if self.partitions is None else self.partitions
 
 

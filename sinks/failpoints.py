@@ -1,9 +1,10 @@
-"""Named places at which a test may kill or stop a worker, or fail a write. Off unless TIDECAST_FAIL_POINTS names a
-folder; `python -m sinks.failpoints` prints the table of places as JSON.
+"""Fail points: named places at which a test may kill or stop a worker, or fail a write.
 
-To arm one, put a file `STAGE.POINT` into the folder, at once (write it elsewhere, then rename it), with one word in it:
-`kill`, `stop` (SIGSTOP; whoever armed it sends SIGCONT) or `raise` (OSError: no space left). The first thread of that
-stage that comes by moves the file to `hits/STAGE.POINT.TIME_NS.PID`, then does it: one file, one hit."""
+They are off unless TIDECAST_FAIL_POINTS names a folder. `python -m sinks.failpoints` prints the table as JSON.
+
+To arm one, put a file `STAGE.POINT` into the folder in one step (write it elsewhere, then rename it). It holds one
+word: `kill`, `stop` (SIGSTOP; the test sends SIGCONT) or `raise` (OSError: no space left). The first thread of that
+stage to reach the place moves the file to `hits/STAGE.POINT.TIME_NS.PID`, then obeys: one file, one hit."""
 
 import errno
 import json
@@ -19,7 +20,7 @@ T = TypeVar("T")
 
 
 class Point(NamedTuple):
-    """A place: its name, the verbs that come by it, and what was done and not done there."""
+    """A fail point: its name, the stages that reach it, and what is done and not done there."""
 
     name: str
     verbs: tuple[str, ...]
@@ -42,14 +43,14 @@ ROWS_PARTLY = "rows.partly"
 ROWS = "rows.all"
 
 POINTS = (
-    Point(COMPUTED, ALL, "A slice is computed; nothing of it is produced or committed."),
-    Point(PRODUCE_PARTLY, PRODUCING, "The first quarter of a slice's outputs is acked, the rest was never sent."),
-    Point(PRODUCED, PRODUCING, "All outputs of a slice are handed to the client, no ack was waited for."),
+    Point(COMPUTED, ALL, "A slice is computed; none of it is produced or committed."),
+    Point(PRODUCE_PARTLY, PRODUCING, "The first quarter of a slice's outputs is acked; the rest was never sent."),
+    Point(PRODUCED, PRODUCING, "All outputs of a slice are handed to the client; no ack was awaited."),
     Point(ACKED, ALL, "All outputs of a slice are acked; its state and positions are not committed."),
     Point(COMMIT_PARTLY, ("scoring", "monitoring"), "Some partitions of a slice are committed, the others are not."),
-    Point(COMMITTED, ALL, "A slice is committed; the next one is not begun and Kafka's group knows nothing of it."),
-    Point(REPORTED, ALL, "Kafka's group has been told the committed positions."),
-    Point(SNAPSHOT_BEGUN, ("learning",), "A snapshot's temporary file is written, not renamed (local folders)."),
+    Point(COMMITTED, ALL, "A slice is committed; the next one is not started, and Kafka's group does not know of it."),
+    Point(REPORTED, ALL, "Kafka's group has the committed positions."),
+    Point(SNAPSHOT_BEGUN, ("learning",), "A snapshot's temporary file is written and not renamed (local folders)."),
     Point(SNAPSHOT_PUT, ("learning",), "A snapshot is durable; its switch is not produced."),
     Point(ROWS_PARTLY, ("history",), "Some tables have a slice's rows; the others and the positions do not."),
     Point(ROWS, ("history",), "All rows of a slice are written; its positions are not."),
@@ -59,7 +60,7 @@ _folder = os.environ.get("TIDECAST_FAIL_POINTS")
 
 
 def hit(point: str, stage: str | None = None) -> None:
-    """Come by a place; `stage` when this is not the stage's own thread."""
+    """Pass a fail point. Give `stage` when this is not the stage's own thread."""
     if _folder is None:
         return
     word = _claim(_folder, point, stage or _stage())
@@ -68,8 +69,10 @@ def hit(point: str, stage: str | None = None) -> None:
 
 
 def partly(point: str, items: Sequence[T], send: Callable[[Sequence[T]], object]) -> Sequence[T]:
-    """All of `items`; when the place is armed, their first quarter is sent, then it is hit, and the rest returned. A
-    single item cannot be cut: the place stays armed."""
+    """Return the items that are left to send: all of them, unless the fail point is armed.
+
+    When it is armed, `send` gets the first quarter, the point is hit, and the rest is returned. A single item cannot
+    be split, so that the point stays armed."""
     if _folder is None:
         return items
     stage = _stage()
@@ -82,12 +85,12 @@ def partly(point: str, items: Sequence[T], send: Callable[[Sequence[T]], object]
 
 
 def _stage() -> str:
-    """The runner's name, by which its one thread is called NAME_0."""
+    """Return the stage's name: its one thread is called NAME_0."""
     return threading.current_thread().name.rpartition("_")[0] or "worker"
 
 
 def _claim(folder: str, point: str, stage: str) -> str:
-    """What the armed file says, once it is ours alone; "" when there is none."""
+    """Take the armed file and return its word; "" when there is none, or another thread took it."""
     armed = Path(folder, f"{stage}.{point}")
     if not armed.exists():
         return ""
@@ -105,7 +108,7 @@ def _act(word: str) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     signals = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
     if word not in signals:
-        raise ValueError(f"A fail point was armed with {word!r}; write kill, stop or raise.")
+        raise ValueError(f"A fail point is armed with {word!r}; write kill, stop or raise.")
     os.kill(os.getpid(), signals[word])
 
 

@@ -1,4 +1,4 @@
-"""Snapshots in a folder or a bucket, by any fsspec URL: file:///var/models, s3://bucket/models …"""
+"""Keeps snapshots in a folder or bucket, by any fsspec URL: file:///var/models, s3://bucket/models …"""
 
 import os
 import stat
@@ -15,11 +15,13 @@ from streams.models.snapshot import LIMIT, BadSnapshot
 
 
 class FsspecModelStore:
-    """A ModelStore over fsspec. A local file is written beside its place, synced, then renamed, so that a kill or a
-    power cut leaves the old file or the new one; object stores put objects as a whole by themselves."""
+    """A ModelStore over fsspec.
+
+    A local file is written under a temporary name, synced and renamed, so that a kill or a power cut leaves the old
+    file or the new one. Object stores write whole objects by themselves."""
 
     def __init__(self, url: str) -> None:
-        """`url`: folder under which all snapshots lie. SettingError when no file system fits it."""
+        """`url`: the folder of all snapshots. SettingError when no file system fits it."""
         try:
             self._fs, self._root = fsspec.core.url_to_fs(url)
         except (ImportError, ValueError) as error:
@@ -70,16 +72,16 @@ class FsspecModelStore:
 
     def _place(self, path: str) -> str:
         if path.startswith("/") or ".." in path.split("/"):
-            raise ValueError(f"{path!r} is no path inside the model store.")
+            raise ValueError(f"{path!r} is not a path inside the model store.")
         return f"{self._root}/{path}"
 
 
 def _read_safely(root: str, path: str) -> bytes:
-    """A file's bytes, unless a link leads elsewhere or there is no end to them."""
+    """Read a file's bytes; refuse links, pipes, devices and files that are too large."""
     place = f"{root}/{path}"
     if os.path.islink(place) or os.path.realpath(place) != os.path.normpath(f"{os.path.realpath(root)}/{path}"):
         raise _no_file(path)
-    # not blocking: to open a pipe would wait for somebody to write into it
+    # non-blocking: opening a pipe would wait for a writer
     with open(os.open(place, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         about = os.fstat(file.fileno())
         if not stat.S_ISREG(about.st_mode):
@@ -121,7 +123,7 @@ def _write_durably(place: str, blob: bytes) -> None:
 
 @contextmanager
 def _available(path: str) -> Iterator[None]:
-    """Whatever goes wrong on the way to the store is Unavailable: wait and try again."""
+    """Translate errors of the file system to Unavailable: wait and try again."""
     try:
         yield
     except (KeyError, Unavailable, BadSnapshot):

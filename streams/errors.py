@@ -4,11 +4,11 @@ from enum import StrEnum
 
 
 class TidecastError(Exception):
-    """Base of all errors a person sees: one sentence that says what is wrong and what to do."""
+    """Base of all errors that a person sees: the message says what is wrong and what to do."""
 
 
 class DeclarationError(TidecastError):
-    """A use case is declared wrongly; names the declaration, the field and the remedy."""
+    """A declaration of a use case is wrong. The message names the declaration, the field and the remedy."""
 
 
 class SettingError(TidecastError):
@@ -16,23 +16,23 @@ class SettingError(TidecastError):
 
 
 class DeploymentMismatch(TidecastError):
-    """The log's deployment is not the one this worker was started with."""
+    """The log's deployment is not the one that this worker was started with."""
 
 
 class Unavailable(TidecastError):
-    """A server or store does not answer now: wait and try again, nothing is lost."""
+    """A server or store does not answer now. Wait and try again; nothing is lost."""
 
 
 class NoSnapshot(Unavailable):
-    """The model store answers, but a snapshot that a switch names is not there, or is not the one."""
+    """The model store answers, but a snapshot that a switch names is missing, or is another one."""
 
 
 class PositionConflict(TidecastError):
-    """Another owner committed in between: drop what is cached and pending, reload, go on if still assigned."""
+    """Another owner committed meanwhile: drop cached and pending state, reload, continue if still assigned."""
 
 
 class LogGap(TidecastError):
-    """A record that must be there is not: the log was cut or a predecessor is missing."""
+    """A record that must exist is missing: the log was cut, or a predecessor is missing."""
 
 
 class DeadReason(StrEnum):
@@ -52,7 +52,7 @@ class DeadReason(StrEnum):
 
 
 class Undecodable(TidecastError):
-    """Bytes that are no record we can read: becomes a dead letter with this reason."""
+    """The bytes are not a readable record. They become a dead letter with this reason."""
 
     def __init__(self, reason: DeadReason, detail: str) -> None:
         super().__init__(detail)

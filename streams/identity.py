@@ -1,4 +1,4 @@
-"""Identity derives from place: positions, coordinates, ids and marks."""
+"""Positions, coordinates, ids and marks: identity derives from place."""
 
 from typing import NamedTuple
 
@@ -6,8 +6,9 @@ from schemas.records import CoordinateRecord
 
 
 class Position(NamedTuple):
-    """A place in one partition: `offset` is the next record; `step` > 0 says that this record is half
-    done and its next output has the ordinal `step`. Positions compare in log order."""
+    """A place in a partition. Positions compare in log order.
+
+    offset: the next record. step: if above 0, that record is half done, and its next output has this ordinal."""
 
     offset: int
     step: int = 0
@@ -17,13 +18,13 @@ class Position(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Position":
-        """The position that `str` wrote; ValueError when it is none."""
+        """Parse the text that `str` wrote; ValueError for any other."""
         offset, step = text.split(".")
         return cls(int(offset), int(step))
 
 
 class Coordinate(NamedTuple):
-    """The record that caused an output, and the output's ordinal among that record's outputs."""
+    """The place of the record that caused an output, and the output's ordinal among those of that record."""
 
     topic: str
     epoch: int
@@ -38,7 +39,7 @@ class Coordinate(NamedTuple):
 
     @property
     def mark(self) -> tuple[int, int, int]:
-        """What a reader keeps, the greatest per (topic, partition): not above it means seen already."""
+        """The part that a reader keeps: an output not above the greatest mark of its (topic, partition) was seen."""
         return (self.epoch, self.offset, self.ordinal)
 
     def as_record(self) -> CoordinateRecord:

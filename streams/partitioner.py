@@ -1,11 +1,11 @@
-"""Which partition a customer belongs to: Kafka's default partitioner."""
+"""The partition of a customer, by Kafka's default partitioner."""
 
 _MASK = 0xFFFFFFFF
 _M = 0x5BD1E995
 
 
 def murmur2(data: bytes) -> int:
-    """The 32-bit unsigned MurmurHash2 of Kafka's Java client (seed 0x9747b28c; kafka.common.utils.Utils)."""
+    """Return the unsigned 32-bit MurmurHash2 of Kafka's Java client (seed 0x9747b28c; kafka.common.utils.Utils)."""
     length = len(data)
     h = 0x9747B28C ^ length
     end = length & ~3
@@ -21,10 +21,10 @@ def murmur2(data: bytes) -> int:
 
 
 def partition_of(customer_id: str, partitions: int) -> int:
-    """The partition of a customer's records among `partitions`, as Java, kafkajs and murmur2_random do."""
+    """Return the partition of a customer among `partitions`, as Java, kafkajs and murmur2_random compute it."""
     return partition_of_key(customer_id.encode(), partitions)
 
 
 def partition_of_key(key: bytes, partitions: int) -> int:
-    """The same for a record key as it is."""
+    """Return the partition of a record key."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions

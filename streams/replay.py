@@ -1,4 +1,4 @@
-"""Replay: a stage fed its own recorded log, calmly, and what readers see of a log that was written twice."""
+"""Replay: feeds a stage its own recorded log, and compares what readers with marks see of two logs."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
@@ -12,8 +12,9 @@ from streams.log import LogRecord, Output, Stage, TopicPartition
 def replay(
     stage: Stage, logs: Mapping[TopicPartition, Iterable[LogRecord]], batch: int = 2000
 ) -> Iterator[Sequence[Output]]:
-    """Run whole logs through a stage, all its partitions in turn, `batch` records each at a time; yields the
-    outputs of each slice after its commit."""
+    """Run whole logs through a stage, its partitions in turn, `batch` records of each at a time.
+
+    Yields the outputs of each slice after its commit."""
     start = stage.assign(list(logs))
     sources = {tp: iter(r for r in records if r.offset >= start[tp]) for tp, records in logs.items()}
     while sources:
@@ -26,8 +27,8 @@ def replay(
 
 
 class Fingerprints:
-    """What a reader that keeps marks sees of some topics: per (topic, partition, source partition) the
-    coordinate and digest of every value, in order."""
+    """The records that a reader with marks sees: per (topic, partition, source partition), the coordinate and digest
+    of every value, in order."""
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
@@ -36,7 +37,7 @@ class Fingerprints:
         self.repeated = 0
 
     def add(self, topic: str, partition: int, value: bytes | None) -> None:
-        """One record of a topic, as read or as a stage put it out; records without a source are passed over."""
+        """Take a record of a topic, as read or as a stage produced it. Records without a source are skipped."""
         _, record = self._codec.decode(value)
         source = coordinate_of(record)
         if source is None:
@@ -52,7 +53,7 @@ class Fingerprints:
         return sum(map(len, self.seen.values()))
 
     def difference(self, other: "Fingerprints") -> str | None:
-        """Where two readings differ first, in words; None when they are the same."""
+        """Return the first difference between two readings, in words; None when they are equal."""
         for place in sorted(self.seen.keys() | other.seen.keys()):
             ours, theirs = self.seen.get(place, []), other.seen.get(place, [])
             if ours == theirs:

@@ -1,4 +1,4 @@
-"""A partition's own state: its clock, the versions that serve it, its counters."""
+"""The state of a partition itself: its clock, the versions that serve it, its counters."""
 
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -8,7 +8,7 @@ import msgpack
 
 @dataclass(slots=True)
 class Serving:
-    """The version an arm answers with in this partition, and the one before it to fall back on."""
+    """The version that an arm answers with in a partition, and the previous one to fall back to."""
 
     version: str
     command: int
@@ -25,8 +25,11 @@ COUNTERS = (
     *("accepted", "duplicate", "late", "dead", "controls", "predictions", "examples", "unmatched"),
     *("unobserved", "unasked", "corrections"),
 )
-"""unobserved: questions beyond the open observations that a customer may have. unasked: questions of schedules that
-time leapt over by more than a schedule asks at once. corrections: examples that correct an earlier one."""
+"""Names of the counters.
+
+unobserved: questions that were not observed because the customer had too many open observations.
+unasked: scheduled questions that were skipped because time leapt over more of them than a schedule asks at once.
+corrections: examples that correct an earlier one."""
 
 
 def _zeros() -> dict[str, int]:
@@ -41,7 +44,7 @@ class PartitionHeader:
 
     last_tick: int | None = None
     told_tick: int | None = None
-    """The last one of which downstream was told."""
+    """The last tick that was forwarded downstream as progress."""
     deployment_id: str = ""
     deployment_number: int = 0
     counters: dict[str, int] = field(default_factory=_zeros)
@@ -51,11 +54,11 @@ class PartitionHeader:
     serving: dict[str, Serving] = field(default_factory=dict)
 
     def watermark(self, lateness: int) -> int | None:
-        """Event time (ms) below which an event is late; None before the first tick."""
+        """Return the event time (ms) below which an event is late; None before the first tick."""
         return None if self.last_tick is None else self.last_tick - lateness
 
     def pack(self) -> bytes:
-        """The stored form."""
+        """Return the stored form."""
         told: dict[str, Any] = {name: getattr(self, name) for name in _HEADER}
         told["serving"] = {
             arm: {name: getattr(serving, name) for name in _SERVING} for arm, serving in self.serving.items()
@@ -64,7 +67,7 @@ class PartitionHeader:
 
     @classmethod
     def unpack(cls, data: bytes) -> "PartitionHeader":
-        """What `pack` wrote, also that of a later version."""
+        """Parse what `pack` wrote, also in a later version of the code."""
         told = msgpack.unpackb(data)
         told["counters"] = _zeros() | told["counters"]
         told["serving"] = {

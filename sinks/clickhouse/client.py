@@ -1,4 +1,4 @@
-"""Connections to ClickHouse, and its errors as ours."""
+"""Connects to ClickHouse, and translates its errors to ours."""
 
 import logging
 import re
@@ -13,7 +13,7 @@ from clickhouse_connect.driver.exceptions import Error, OperationalError
 from streams.errors import SettingError, TidecastError, Unavailable
 
 WRITING = {
-    # A retry of an insert must never be dropped because of what the server remembers of the first try.
+    # The server must never drop a retried insert because it remembers the first try.
     "insert_deduplicate": "0",
     "async_insert": "0",
     # An import of many years touches more months than the default of 100.
@@ -31,27 +31,28 @@ FORBIDDEN = frozenset((164, 497))
 ABSENT = frozenset((60, 81))
 """Unknown table or database."""
 PASSING = frozenset((3, 159, 160, 201, 202, 203, 209, 210, 216, 241, 242, 243, 252, 319, 394, 425, 439, 999))
-"""Too slow, too busy, too full, short of memory, without its keeper, shutting down."""
+"""Too slow, too busy, disk full, out of memory, without its keeper, shutting down."""
 
 UNREACHABLE_TIMEOUT_S = 5
 ANSWER_TIMEOUT_S = 60
 
 
 def connect(database: str, settings: dict[str, str] | None = None, **address: Any) -> Client:
-    """A client whose tables are those of `database`, which need not exist yet.
+    """Return a client whose default database is `database`, which need not exist yet.
 
     address: keywords of clickhouse_connect.get_client (host, port, username, password, TLS).
-    SettingError where the server refuses user or certificate, Unavailable where it does not answer."""
+    Raises SettingError where the server refuses the user or its certificate is not trusted, and Unavailable where it
+    does not answer."""
     keywords: dict[str, Any] = {
         "connect_timeout": UNREACHABLE_TIMEOUT_S,
         "send_receive_timeout": ANSWER_TIMEOUT_S,
         "autogenerate_session_id": False,  # A session is locked while a query runs; nothing here needs one.
         "show_clickhouse_errors": True,
     }
-    if address.get("interface") == "chdb":  # the engine in this process, for tests and experiments
+    if address.get("interface") == "chdb":  # the engine runs in this process, for tests and experiments
         keywords = {}
-    clickhouse_connect.common.set_setting("max_error_size", 4_000)  # the end of a message names the cause
-    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # what it logs, it also raises
+    clickhouse_connect.common.set_setting("max_error_size", 4_000)  # the cause stands at the end of the message
+    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # it raises what it logs
     with clear_errors():
         client = clickhouse_connect.get_client(**keywords, settings=settings or {}, **address)
     client.database = database
@@ -60,17 +61,17 @@ def connect(database: str, settings: dict[str, str] | None = None, **address: An
 
 @contextmanager
 def clear_errors() -> Iterator[None]:
-    """Raises what ClickHouse or the network raises inside as Unavailable, SettingError or TidecastError."""
+    """Translate errors of ClickHouse and the network inside the block to Unavailable, SettingError or TidecastError."""
     try:
         yield
     except Error as error:
         raise translated(error) from error
     except OSError as error:
-        raise Unavailable(f"ClickHouse does not answer ({_short(str(error))}); is it running?") from error
+        raise Unavailable(f"ClickHouse does not answer ({_short(str(error))}); check that it runs.") from error
 
 
 def translated(error: Error) -> TidecastError:
-    """Our error for one of clickhouse-connect's."""
+    """Return our error for one of clickhouse-connect."""
     text = _short(str(error))
     code = error.code if error.code is not None else _code(str(error))
     if code in REFUSED:
@@ -78,26 +79,28 @@ def translated(error: Error) -> TidecastError:
             f"ClickHouse refuses the user ({text}); check TIDECAST_CLICKHOUSE_USER and TIDECAST_CLICKHOUSE_PASSWORD."
         )
     if code in FORBIDDEN:
-        return SettingError(f"ClickHouse does not allow that to this user or connection ({text}).")
+        return SettingError(f"ClickHouse does not allow this user or connection to do that ({text}).")
     if code in ABSENT:
         return SettingError(f"ClickHouse has no such table ({text}); check the name, or run `tidecast deploy`.")
     if code in PASSING:
-        return Unavailable(f"ClickHouse cannot do it now ({text}).")
+        return Unavailable(f"ClickHouse cannot do that now ({text}).")
     if code is None:
         return _without_code(error, text)
-    return TidecastError(f"ClickHouse refuses: {text}.")
+    return TidecastError(f"ClickHouse rejected the statement: {text}.")
 
 
 def _without_code(error: Error, text: str) -> TidecastError:
-    """What did not come from the server itself: the network, something in between, or the client."""
+    """Translate an error that the server did not send: of the network, of a proxy, or of the client."""
     status = re.search(r"HTTP status (\d+)", str(error))
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return SettingError("ClickHouse's certificate is not trusted; set TIDECAST_CA_FILE to the authority's.")
     if isinstance(error, OperationalError) or (status and status[1] in ("429", "500", "502", "503", "504")):
-        return Unavailable(f"ClickHouse does not answer ({text}); is it running, is TIDECAST_CLICKHOUSE_URL right?")
+        return Unavailable(f"ClickHouse does not answer ({text}); check that it runs and TIDECAST_CLICKHOUSE_URL.")
     if status:
-        return SettingError(f"That is no ClickHouse ({text}); check TIDECAST_CLICKHOUSE_URL.")
-    return TidecastError(f"ClickHouse's client refuses: {text}.")
+        return SettingError(
+            f"The server at TIDECAST_CLICKHOUSE_URL is not ClickHouse ({text}); check TIDECAST_CLICKHOUSE_URL."
+        )
+    return TidecastError(f"ClickHouse's client reports an error: {text}.")
 
 
 def _code(text: str) -> int | None:
@@ -106,7 +109,7 @@ def _code(text: str) -> int | None:
 
 
 def _short(text: str) -> str:
-    """The server's own sentence, without its wrapping, in one line of at most 400 characters."""
+    """Return the server's message without the client's wrapping, in one line of at most 400 characters."""
     text = " ".join(text.split())
     found = re.search(r"DB::Exception: (.*)", text)
     text = (found[1] if found else text).removeprefix("DB::Exception: ")

@@ -1,4 +1,4 @@
-"""The columns of the history's tables, in the order in which rows are written."""
+"""The columns of the history's tables, in the order of the rows."""
 
 COORDINATE = ("source_epoch", "source_partition", "source_offset", "source_ordinal")
 PLACED = ("log_partition", "log_offset", "recorded_at")

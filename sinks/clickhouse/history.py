@@ -1,4 +1,4 @@
-"""History: every topic into ClickHouse, rows first, then the positions from which to go on."""
+"""History: writes every topic to ClickHouse, rows first, then the positions to resume from."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,8 +29,9 @@ SLICE_RECORDS = 50_000
 
 @dataclass
 class HistorySlice:
-    """Rows of up to SLICE_RECORDS records. `commit` may be repeated and may fail half-way: rows written twice
-    collapse, and the positions are written last."""
+    """Rows of up to SLICE_RECORDS records.
+
+    `commit` may be repeated, and may fail half-way: rows that are written twice collapse, and positions come last."""
 
     epoch: int
     writer: Writer
@@ -42,7 +43,7 @@ class HistorySlice:
     set_aside: ClassVar[None] = None
 
     def add(self, partition: TopicPartition, place: Place, rows: Sequence[tuple[str, Row]]) -> None:
-        """The rows of one record, which is the last one of its partition so far."""
+        """Add the rows of a record, which is the last one of its partition so far."""
         for table, row in rows:
             self.rows.setdefault(table, []).append(row)
         self.positions[partition] = place.offset + 1
@@ -50,7 +51,7 @@ class HistorySlice:
         self.records += 1
 
     def commit(self) -> None:
-        """One insert per table, then one for the positions. Unavailable while ClickHouse is away."""
+        """Insert once per table, then once for the positions. Raises Unavailable while ClickHouse is away."""
         self.writer.write(self.rows)
         hit(ROWS)
         self.writer.write_positions(
@@ -62,7 +63,7 @@ class HistorySlice:
 
 
 class History(Stage):
-    """The stage on all topics. It never stops at a record: what cannot be read is counted in `skipped`."""
+    """The stage that reads all topics. It stops at no record: unreadable ones are counted in `skipped`."""
 
     topics: Sequence[str] = (
         CUSTOMER_EVENTS,
@@ -74,27 +75,27 @@ class History(Stage):
         LATE_EVENTS,
         DEAD_LETTERS,
     )
-    linger_seconds = 1.0  # many tiny inserts wear ClickHouse out
-    stateless = True  # where ClickHouse was emptied it begins again with what is kept
+    linger_seconds = 1.0  # many tiny inserts cost ClickHouse too many merges
+    stateless = True  # an emptied ClickHouse is filled again from the records that the log keeps
 
     def __init__(
         self, client_factory: Callable[[], Any], codec: Codec, epoch: int, slice_records: int = SLICE_RECORDS
     ) -> None:
-        """`client_factory` connects (its client's `database` is where the tables are); `epoch` is the logs'."""
+        """`client_factory` connects; its client's `database` holds the tables. `epoch`: log epoch of the topics."""
         self._client_factory = client_factory
         self._codec = codec
         self._epoch = epoch
         self._slice_records = slice_records
         self._writer: Writer | None = None
         self.skipped: Counter[str] = Counter()
-        """Records per topic that could not be read or do not belong there."""
+        """Number of records per topic that were unreadable or do not belong there."""
 
     def wants(self, partition: TopicPartition) -> bool:
-        """All partitions of its topics."""
+        """Whether to read a partition: all of them."""
         return partition.topic in self.topics
 
     def assign(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Connects anew, runs missing migrations, reads the positions; a partition never written starts at 0."""
+        """Connect again, run missing migrations and read the positions; a partition without one starts at 0."""
         self._writer = None
         client = self._client_factory()
         migrate(client, client.database)
@@ -103,7 +104,7 @@ class History(Stage):
         return {at: known.get((at.topic, at.partition), 0) for at in partitions if self.wants(at)}
 
     def process(self, batch: Batch) -> Iterator[HistorySlice]:
-        """Slices of the batch, partition by partition, each partition in order."""
+        """Yield slices of the batch, partition by partition, each in log order."""
         if self._writer is None:
             raise RuntimeError("assign comes before process")
         self._codec.begin_batch()

@@ -21,7 +21,7 @@ LEDGER = """CREATE TABLE IF NOT EXISTS migrations (
 
 
 class Migration(NamedTuple):
-    """One file: its number, name, digest and statements."""
+    """A migration file: its number, name, digest and statements."""
 
     number: int
     name: str
@@ -31,12 +31,12 @@ class Migration(NamedTuple):
 
 @cache
 def migrations(folder: Path = FOLDER) -> tuple[Migration, ...]:
-    """All migrations in order. SettingError for a bad name or a number that is missing or used twice."""
+    """Return all migrations in order. SettingError for a bad name, or a number that is missing or used twice."""
     found = []
     for file in sorted(folder.glob("*.sql")):
         name = FILE_NAME.fullmatch(file.name)
         if name is None:
-            raise SettingError(f"{file.name} is no migration: call it NNNN_name.sql.")
+            raise SettingError(f"{file.name} is not the name of a migration: use NNNN_name.sql.")
         text = file.read_text(encoding="utf-8")
         found.append(Migration(int(name[1]), file.stem, sha256(text.encode()).hexdigest(), statements(text)))
     if [migration.number for migration in found] != list(range(1, len(found) + 1)):
@@ -45,7 +45,7 @@ def migrations(folder: Path = FOLDER) -> tuple[Migration, ...]:
 
 
 def statements(text: str) -> tuple[str, ...]:
-    """The statements of a file: each ends with a semicolon at the end of a line."""
+    """Split a file into statements; each ends with a semicolon at the end of a line."""
     return tuple(part.strip() for part in re.split(r";[ \t]*(?:\n|$)", text) if _says_something(part))
 
 
@@ -54,10 +54,10 @@ def _says_something(part: str) -> bool:
 
 
 def migrate(client: Any, database: str) -> list[str]:
-    """Creates the database and runs what is missing; returns the names of the migrations that ran now.
+    """Create the database, run the missing migrations, and return their names.
 
     Every statement may be repeated, so two runners at once, or one that died half-way, do no harm.
-    SettingError where a migration that ran here has been edited since; Unavailable while the server is away."""
+    Raises SettingError where a migration that ran has been edited since, and Unavailable while the server is away."""
     with clear_errors():
         client.database = None
         client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")

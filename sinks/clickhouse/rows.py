@@ -1,4 +1,4 @@
-"""Which rows a log record becomes: pure, no client, no clock. The writer only carries them."""
+"""Maps log records to rows. Pure: no client, no clock. The writer inserts them."""
 
 import json
 from collections.abc import Callable
@@ -25,7 +25,7 @@ EXACT_INTEGER = 1 << 53
 
 
 class Place(NamedTuple):
-    """Where a record lies: logical topic, log epoch, partition, offset; `recorded_at` is Kafka's, in ms."""
+    """Where a record lies: logical topic, log epoch, partition, offset. `recorded_at`: Kafka's timestamp, ms."""
 
     topic: str
     epoch: int
@@ -35,7 +35,7 @@ class Place(NamedTuple):
 
     @property
     def placed(self) -> tuple[int, int, int]:
-        """The columns PLACED."""
+        """Return the values of the columns PLACED."""
         return (self.partition, self.offset, recorded(self.recorded_at))
 
 
@@ -45,7 +45,7 @@ Mapper = Callable[[Place, str, Decoded], Rows]
 
 
 def rows_of(place: Place, name: str, record: Decoded) -> Rows:
-    """(table, row) pairs of a decoded record of the full name `name`; none where it does not belong there."""
+    """Return (table, row) pairs of a decoded record called `name`; none where it does not belong to the topic."""
     if place.topic == CUSTOMER_EVENTS:
         return customer_rows(place, name, record)
     mapper = MAPPERS.get((place.topic, name))
@@ -53,19 +53,19 @@ def rows_of(place: Place, name: str, record: Decoded) -> Rows:
 
 
 def undecodable_rows(place: Place) -> Rows:
-    """Rows of bytes that are no record: what was published is counted, scoring keeps the bytes as a dead letter."""
+    """Return the rows of undecodable bytes: the record is counted as published; scoring keeps it as a dead letter."""
     if place.topic != CUSTOMER_EVENTS:
         return []
     return [_counted(place, "undecodable", "", 0, place.recorded_at)]
 
 
 def moment(ms: int) -> int:
-    """An event time in ms, brought into the years that DateTime64 can hold (1900 to 2299)."""
+    """Clamp an event time in ms to the years that DateTime64 supports, 1900 to 2299."""
     return EARLIEST_MS if ms < EARLIEST_MS else LATEST_MS if ms > LATEST_MS else ms
 
 
 def recorded(ms: int) -> int:
-    """A Kafka timestamp in ms, brought into 1970 to 2100: producers may have set it to anything."""
+    """Clamp a Kafka timestamp in ms to 1970 to 2100, because producers may set it to anything."""
     return 0 if ms < 0 else LAST_RECORDED_MS if ms > LAST_RECORDED_MS else ms
 
 
@@ -73,7 +73,7 @@ def recorded(ms: int) -> int:
 
 
 def customer_rows(place: Place, name: str, record: Decoded) -> Rows:
-    """A row in records, and one in the table of its kind."""
+    """Return a row of `records`, and one of the table of its kind."""
     namespace, _, short = name.rpartition(".")
     if name == records.TICK:
         return _tick(place, short, record)
@@ -102,7 +102,7 @@ def _outcome(place: Place, short: str, record: records.OutcomeRecord) -> Rows:
 
 
 def identity_of(customer: str, id: str) -> int:
-    """64 bits of BLAKE2b over customer and event or outcome id; never 0."""
+    """Return 64 bits of BLAKE2b over the customer and the event or outcome id; never 0."""
     text = f"{len(customer)}:{customer}{id}".encode(errors="surrogatepass")
     return int.from_bytes(blake2b(text, digest_size=8).digest(), "big") or 1
 
@@ -136,7 +136,7 @@ def _event(place: Place, use_case: str, short: str, record: Event) -> Row:
 
 
 def _spread(name: str, value: Any, numbers: dict[str, float], texts: dict[str, str]) -> None:
-    """One field into the two maps; null is left out."""
+    """Put a field into one of the two maps; leave null out."""
     if isinstance(value, str):
         texts[name] = value
     elif isinstance(value, (int, float)):
@@ -154,7 +154,7 @@ def _spread(name: str, value: Any, numbers: dict[str, float], texts: dict[str, s
 
 
 def control_rows(place: Place, name: str, record: Decoded) -> Rows:
-    """Switches, deployments and the like, whatever their fields."""
+    """Return the row of a control record such as a switch or deployment, whatever its fields."""
     row = (
         *(place.topic, name.rpartition(".")[2], str(record.get("target") or ""), str(record.get("arm") or "")),
         *(_switched(record) if name == records.SWITCH else ("", 0, -1)),
@@ -192,7 +192,7 @@ def _answers(answers: list[records.AnswerRecord]) -> tuple[list[Any], ...]:
 
 
 def prediction_rows(place: Place, name: str, record: records.PredictionRecord) -> Rows:
-    """One row per question."""
+    """Return one row per question."""
     end = record["horizon_end"]
     reasons = record["reasons"]
     row = (
@@ -206,7 +206,7 @@ def prediction_rows(place: Place, name: str, record: records.PredictionRecord) -
 
 
 def example_rows(place: Place, name: str, record: records.LabelledExampleRecord) -> Rows:
-    """One row per labelled example."""
+    """Return one row per labelled example."""
     row = (
         *(record["example_id"], record["prediction_id"], record["target"], record["customer_id"]),
         *(moment(record["asked_at"]), *_answers(record["answers"]), record["vector"], record["label"]),
@@ -217,7 +217,7 @@ def example_rows(place: Place, name: str, record: records.LabelledExampleRecord)
 
 
 def progress_rows(place: Place, name: str, record: records.ProgressRecord) -> Rows:
-    """One row, which replaces the one before of the same source partition."""
+    """Return one row, which replaces the previous one of the same source partition."""
     row = (
         *(place.topic, record["source"]["partition"], moment(record["watermark"]), moment(record["tick"])),
         *(record["opened"], record["settled"], place.epoch, *place.placed),
@@ -226,7 +226,7 @@ def progress_rows(place: Place, name: str, record: records.ProgressRecord) -> Ro
 
 
 def metric_rows(place: Place, name: str, record: records.ModelMetricRecord) -> Rows:
-    """One row per metric record."""
+    """Return one row per metric record."""
     row = (
         *(record["metric_id"], record["target"], record["arm"], record["role"], record["span"]),
         *(record["count"], record["examples"], record["values"], record["matured"], moment(record["until"])),
@@ -236,7 +236,7 @@ def metric_rows(place: Place, name: str, record: records.ModelMetricRecord) -> R
 
 
 def alert_rows(place: Place, name: str, record: records.DriftAlertRecord) -> Rows:
-    """One row for the opening, one for the closing."""
+    """Return one row for the opening and one for the closing of an alert."""
     row = (
         *(record["alert_id"], record["state"], record["kind"]),
         *(record["target"] or "", record["arm"] or "", record["feature"] or ""),
@@ -248,7 +248,7 @@ def alert_rows(place: Place, name: str, record: records.DriftAlertRecord) -> Row
 
 
 def profile_rows(place: Place, name: str, record: records.FeatureProfileRecord) -> Rows:
-    """One row per feature and per target's answers."""
+    """Return one row per feature and one per target's answers."""
     window = (moment(record["window_from"]), moment(record["window_to"]), moment(record["watermark"]))
     rows: Rows = []
     for profile in record["profiles"]:
@@ -264,7 +264,7 @@ def profile_rows(place: Place, name: str, record: records.FeatureProfileRecord) 
 
 
 def late_rows(place: Place, name: str, record: records.LateEventRecord) -> Rows:
-    """One row per late event."""
+    """Return one row per late event."""
     row = (
         *(record["event_type"], record["event_id"], record["customer_id"], moment(record["occurred_at"])),
         *(moment(record["watermark"]), record["value"], record["source"]["topic"]),
@@ -274,7 +274,7 @@ def late_rows(place: Place, name: str, record: records.LateEventRecord) -> Rows:
 
 
 def dead_rows(place: Place, name: str, record: records.DeadLetterRecord) -> Rows:
-    """One row per dead letter."""
+    """Return one row per dead letter."""
     row = (
         *(record["reason"], record["detail"], record["key"], record["value"], recorded(record["timestamp"])),
         *(record["source"]["topic"], *_coordinate(record["source"]), *place.placed),
@@ -294,4 +294,4 @@ MAPPERS: dict[tuple[str, str], Mapper] = {
     (LATE_EVENTS, records.LATE_EVENT): late_rows,
     (DEAD_LETTERS, records.DEAD_LETTER): dead_rows,
 }
-"""How a record on one of the stages' topics becomes rows, by (topic, full name)."""
+"""(topic, full name) → function from a record of a stage's topic to rows."""

@@ -1,4 +1,4 @@
-"""Carries rows into tables: one insert per table, in columns. Knows nothing of what they mean."""
+"""Inserts rows into tables, by column, one insert per table. It does not know what rows mean."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,15 +12,16 @@ POSITION_COLUMNS = ("stage", "topic", "log_epoch", "log_partition", "next_offset
 
 
 class Writer:
-    """Inserts over one client, by one thread. Raises Unavailable and SettingError; after Unavailable rows may
-    stand there all the same, which the tables' engine makes harmless."""
+    """Inserts over one client, from one thread. Raises Unavailable and SettingError.
+
+    After Unavailable, rows may have been written all the same. The tables' engine makes that harmless."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
         self._types: dict[str, Sequence[Any]] = {}
 
     def write(self, rows: Mapping[str, Sequence[Row]]) -> None:
-        """Rows per table, each in the order of COLUMNS."""
+        """Insert rows per table; their values have the order of COLUMNS."""
         tables = [table for table in COLUMNS if rows.get(table)]
 
         def insert(some: Sequence[str]) -> None:
@@ -30,11 +31,11 @@ class Writer:
         insert(partly(ROWS_PARTLY, tables, insert))
 
     def write_positions(self, rows: Sequence[Row]) -> None:
-        """Rows in the order of POSITION_COLUMNS; call it when all rows before these positions are written."""
+        """Insert positions, in the order of POSITION_COLUMNS, after all rows before them are written."""
         self._insert("positions_raw", POSITION_COLUMNS, rows)
 
     def positions(self, stage: str, epoch: int) -> dict[tuple[str, int], int]:
-        """Next offset per topic and partition that the stage wrote in this log epoch."""
+        """Return the next offset per topic and partition that the stage wrote in this log epoch."""
         with clear_errors():
             found = self._client.query(
                 "SELECT topic, log_partition, max(next_offset) FROM positions_raw "
@@ -45,7 +46,7 @@ class Writer:
 
     def _insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         with clear_errors():
-            if table not in self._types:  # asked once: the client would ask the server before every insert
+            if table not in self._types:  # asked once; the client would ask the server before every insert
                 context = self._client.create_insert_context(table, column_names=columns)
                 self._types[table] = context.column_types
             self._client.insert(

@@ -1,1 +1,1 @@
-"""Bytes to records and back: registry-framed Avro."""
+"""Decodes and encodes registry-framed Avro."""

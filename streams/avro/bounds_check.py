@@ -1,22 +1,22 @@
-"""Walks over an Avro body by its schema without making values of it: a check before the library may skip parts.
+"""Checks an Avro body against its schema without making values, before the library may skip parts of it.
 
-The library passes over fields that only the writer knows without looking whether their bytes are there: a count of
-2^62 in three bytes keeps it busy for ever, and a block that says it has a negative size leads it in a circle. (What it
-reads instead of passing over, it checks.) Avro specification, "Binary Encoding"."""
+The library skips fields that only the writer's schema has, without checking that their bytes exist. A count of 2^62 in
+three bytes keeps it busy for ever, and a block with a negative size leads it in a circle. Parts that it reads it
+checks itself. Avro specification, "Binary Encoding"."""
 
 from collections.abc import Callable
 from typing import Any
 
 Walk = Callable[[bytes, int], int]
-"""From a place in the bytes to the one behind the value. EOFError where the bytes end before it, ValueError for what
+"""From the place of a value to the place after it. EOFError where the bytes end too early, ValueError for bytes that
 no encoder writes."""
 
 LONGEST_NUMBER = 10
-"""Bytes of a 64-bit number, 7 bits each."""
+"""Most bytes of a 64-bit number, 7 bits each."""
 
 
 def walk_of(schema: Any) -> Walk:
-    """For a schema that the Avro library has parsed: names are full, and none contains itself."""
+    """Compile the check of a schema that the Avro library has parsed: names are full, and no type contains itself."""
     inner = _Compiler().of(schema)
 
     def walk(data: bytes, at: int) -> int:
@@ -29,7 +29,7 @@ def walk_of(schema: Any) -> Walk:
 
 
 def _number(data: bytes, at: int) -> tuple[int, int]:
-    """A zigzag number and the place behind it."""
+    """Return a zigzag number and the place after it."""
     found = 0
     for shift in range(0, 7 * LONGEST_NUMBER, 7):
         byte = data[at]
@@ -74,7 +74,7 @@ _PRIMITIVES: dict[str, Walk] = {
 
 
 class _Compiler:
-    """Makes one function per type; the types that were declared are known by name."""
+    """Builds one function per type; declared types are known by name."""
 
     def __init__(self) -> None:
         self._named: dict[str, Walk] = {}
@@ -111,14 +111,14 @@ def _union(branches: list[Walk]) -> Walk:
     def walk(data: bytes, at: int) -> int:
         index, at = _number(data, at)
         if not 0 <= index < len(branches):
-            raise ValueError("a union has no such branch")
+            raise ValueError("the union has no such branch")
         return branches[index](data, at)
 
     return walk
 
 
 def _blocks(item: Walk, keyed: bool) -> Walk:
-    """Arrays and maps: blocks of a count, with a size before them where the count is negative, until one of 0."""
+    """Arrays and maps: blocks with a count (and a size where the count is negative), until a count of 0."""
 
     def walk(data: bytes, at: int) -> int:
         while True:
@@ -132,6 +132,6 @@ def _blocks(item: Walk, keyed: bool) -> Walk:
             for _ in range(count):
                 at = item(data, _skip_bytes(data, at) if keyed else at)
             if end is not None and at != end:
-                raise ValueError("a block has another size than it says")
+                raise ValueError("a block's size does not match its content")
 
     return walk

@@ -1,7 +1,7 @@
-"""Bytes of a log record ↔ records: Confluent's wire format (0x00, 4-byte big-endian schema id, Avro body).
+"""Decodes and encodes log records in Confluent's wire format (0x00, 4-byte big-endian schema id, Avro body).
 
-Records are plain dicts of Avro's own types: a timestamp is an int in milliseconds (logical types are stripped
-before reading and writing; the registry keeps them)."""
+Records are plain dicts of Avro's primitive types. A timestamp is an int in milliseconds: logical types are stripped
+before reading and writing, and kept in the registry."""
 
 from collections.abc import Callable, Container, Mapping
 from io import BytesIO
@@ -23,23 +23,23 @@ HEADER = Struct(">bI")
 
 WHOLE = ("int", "long", ["null", "int"], ["null", "long"])
 NOT_WHOLE = frozenset({float, bool})
-"""The Avro library would silently write 1 for 1.5 and for True."""
+"""Integer types. The Avro library would silently write 1 for 1.5 and for True."""
 
 
 class SchemaRegistry(Protocol):
-    """Where schema ids come from. Both methods raise Unavailable while the registry does not answer."""
+    """The source of schema ids. Both methods raise Unavailable while the registry does not answer."""
 
     def schema(self, id: int) -> Schema:
-        """The writer's schema of that id; KeyError when there is none, for certain."""
+        """Return the writer's schema of that id; KeyError when there is certainly none."""
         ...
 
     def id_of(self, name: str, schema: Schema) -> int:
-        """The id under which `schema` is registered for records called `name`."""
+        """Return the id under which `schema` is registered for records called `name`."""
         ...
 
 
 class MemoryRegistry:
-    """A registry in memory, for tests and for replay without servers: ids count from 1."""
+    """A registry in memory, for tests and for replay without servers. Ids count from 1."""
 
     def __init__(self) -> None:
         self._schemas: dict[int, Schema] = {}
@@ -49,7 +49,7 @@ class MemoryRegistry:
         return self._schemas[id]
 
     def id_of(self, name: str, schema: Schema) -> int:
-        """The schema's id; an unknown schema is registered."""
+        """Return the schema's id; register an unknown schema."""
         for id, known in self._schemas.items():
             if known == schema:
                 return id
@@ -59,7 +59,7 @@ class MemoryRegistry:
 
 
 class _Reading(NamedTuple):
-    """How bodies of one schema id are read; `why` says why they cannot be, `walk` checks what may be passed over."""
+    """How bodies of one schema id are read. `why`: why they cannot be; `walk`: checks parts that are skipped."""
 
     name: str
     writer: Any
@@ -70,7 +70,7 @@ class _Reading(NamedTuple):
 
 
 class _Writing(NamedTuple):
-    """How records of one name are written; `integers` are the fields whose numbers must be whole."""
+    """How records of one name are written. `integers`: the fields whose numbers must be whole."""
 
     header: bytes
     writer: Any
@@ -79,11 +79,11 @@ class _Writing(NamedTuple):
 
 
 class Codec:
-    """Encodes and decodes log records; parsed schemas are cached per id and per name.
+    """Encodes and decodes log records. Parsed schemas are cached per id and per name.
 
-    registry: gives ids for schemas and schemas for ids.
-    schemas: our schemas by full name: records are written by them, and those of a known name are resolved
-    to them when read. Records of other names are read by their writer's schema."""
+    registry: gives ids for schemas, and schemas for ids.
+    schemas: our schemas by full name. Records are written by them, and records of a known name are resolved to them
+    when read. Records of other names are read by their writer's schema."""
 
     def __init__(self, registry: SchemaRegistry, schemas: Mapping[str, Schema]) -> None:
         self._registry = registry
@@ -93,32 +93,35 @@ class Codec:
         self._unknown: dict[int, str] | None = None
 
     def begin_batch(self) -> None:
-        """From here on records are decoded that were fetched before: an id that the registry does not know now was
-        unknown when they were published, and is not asked for again until the next batch begins.
+        """Start a batch of records that were all fetched before this call.
 
-        For longer it must not be remembered: its schema may be registered a moment later. Whoever never calls this
-        asks every time."""
+        A schema id that the registry does not know now was unknown when they were published, so that it is asked for
+        once per batch. It is not remembered for longer, because its schema may be registered a moment later. Without
+        this call the registry is asked every time."""
         self._unknown = {}
 
     def encode(self, name: str, record: Mapping[str, Any]) -> bytes:
-        """The framed bytes of a record. Fields that have a default may be left out.
+        """Return the framed bytes of a record. Fields that have a default may be left out.
 
-        Undecodable(WRONG_TYPE) says which field does not fit; Unavailable when the registry is away."""
+        Raises Undecodable(WRONG_TYPE), which names the field that does not fit, and Unavailable while the registry is
+        away."""
         writing = self._writing.get(name) or self._learn_writing(name)
         try:
             return writing.header + writing.fast(record)
-        except Exception:  # what the compiled writer does not take
+        except Exception:  # records that the compiled writer does not accept
             return _write(name, writing, record)
 
     def header(self, name: str) -> bytes:
-        """What the framed bytes of such records begin with, for who writes the body. Unavailable."""
+        """Return the bytes before the body of records of that name. Raises Unavailable."""
         return (self._writing.get(name) or self._learn_writing(name)).header
 
     def decode(self, value: bytes | None, expected: Container[str] | None = None) -> tuple[str, Decoded]:
-        """Full name and record. Undecodable for everything that is no record we can read; Unavailable when
-        the registry is away (ids seen before go on being read).
+        """Return the full name and the record.
 
-        expected: full names; the bodies of others are not read at all, which could make much out of few bytes."""
+        Raises Undecodable for bytes that are not a readable record, and Unavailable while the registry is away; ids
+        seen before are still read.
+
+        expected: full names. The bodies of other records are not read, since a few bytes could become much."""
         if value is None:
             raise Undecodable(DeadReason.UNDECODABLE, "The record has no value; publish an Avro record.")
         if len(value) < 5 or value[0] != 0:
@@ -134,7 +137,7 @@ class Codec:
         if expected is not None and reading.name not in expected:
             raise Undecodable(
                 DeadReason.UNKNOWN_SCHEMA,
-                f"{_short(reading.name)} is no event of this use case: declare it and deploy, or stop sending it.",
+                f"{_short(reading.name)} is not an event of this use case: declare it and deploy, or stop sending it.",
             )
         if reading.fast is not None:
             read = reading.fast(value, 5)
@@ -162,7 +165,7 @@ class Codec:
     def _learn_writing(self, name: str) -> _Writing:
         schema = self._schemas.get(name)
         if schema is None:
-            raise TidecastError(f"There is no schema called {name}; known are {', '.join(sorted(self._schemas))}.")
+            raise TidecastError(f"There is no schema named {name}; known are {', '.join(sorted(self._schemas))}.")
         id = self._registry.id_of(name, schema)
         plain = bare(schema)
         writer = parse_schema(plain)
@@ -178,7 +181,7 @@ class Codec:
         try:
             schema = self._registry.schema(id)
         except KeyError as error:
-            why = f"The registry knows no schema id {id}; register the schema and publish the record again."
+            why = f"The registry has no schema with id {id}; register the schema and publish the record again."
             if unknown is not None:
                 unknown[id] = why
             raise Undecodable(DeadReason.UNKNOWN_SCHEMA, why) from error
@@ -207,13 +210,13 @@ class Codec:
 
 
 def _write(name: str, writing: _Writing, record: Mapping[str, Any]) -> bytes:
-    """By the Avro library, which fills in defaults and says what does not fit."""
+    """Write by the Avro library, which fills in defaults and reports what does not fit."""
     out = BytesIO()
     out.write(writing.header)
     try:
         for field in writing.integers:
             if record.get(field).__class__ in NOT_WHOLE:
-                raise TypeError(f"{record[field]!r} is no integer on field {field}")
+                raise TypeError(f"{record[field]!r} is not an integer, in field {field}")
         schemaless_writer(out, writing.writer, record, strict_allow_default=True)
     except Exception as error:
         raise Undecodable(
@@ -224,7 +227,7 @@ def _write(name: str, writing: _Writing, record: Mapping[str, Any]) -> bytes:
 
 
 def _fast_reader(writer: Any) -> Callable[[bytes, int], Decoded | None] | None:
-    """The kernel's reader of such bodies; None where kernels are not used, or for a schema that it does not read."""
+    """Return the kernel's reader of such bodies; None without kernels, or for a schema that it does not support."""
     found = kernel("bodies")
     try:
         return found.BodyReader(writer).read if found is not None else None
@@ -233,14 +236,14 @@ def _fast_reader(writer: Any) -> Callable[[bytes, int], Decoded | None] | None:
 
 
 def _repeats(schema: Any) -> bool:
-    """Whether a schema has an array or a map anywhere."""
+    """Return whether a schema has an array or a map anywhere."""
     if isinstance(schema, dict):
         return schema.get("type") in ("array", "map") or any(map(_repeats, schema.values()))
     return isinstance(schema, list) and any(map(_repeats, schema))
 
 
 def _text(error: Exception) -> str:
-    """An error of the Avro library in one line; it has none when the bytes end too early."""
+    """Return an error of the Avro library in one line. The library gives no message when the bytes end too early."""
     if isinstance(error, EOFError):
         return "it ends too early"
     return _short(" ".join(str(error).split()) or type(error).__name__)

@@ -1,8 +1,8 @@
-"""Avro bodies faster than the library writes them: a function compiled from each schema.
+"""Writes Avro bodies by a function compiled from each schema, in about a third of the library's time.
 
-It takes what stages produce (every field there, exact types) in about a third of the library's time, and raises for
-everything else, so that the caller can let the library write it or say what is wrong. Bytes are the library's own,
-which a property test holds it to. Avro specification, "Binary Encoding"."""
+The function accepts the records that stages produce: every field present, exact types. It raises for all others, so
+that the caller can use the library, which writes them or reports what is wrong. The bytes are the library's: a
+property test compares them. Avro specification, "Binary Encoding"."""
 
 from collections.abc import Callable, Mapping, Sequence
 from struct import Struct, pack
@@ -12,11 +12,11 @@ Writer = Callable[[Mapping[str, Any]], bytes]
 
 double = Struct("<d").pack
 float32 = Struct("<f").pack
-"""Avro's double and float."""
+"""Encode Avro's double and float."""
 
 
 class Unusual(Exception):
-    """Not for the compiled writer: a schema it does not know, or a record that is not exactly as the schema says."""
+    """The compiled writer does not support the schema, or the record does not match it exactly."""
 
 
 def _varint(number: int) -> bytes:
@@ -29,15 +29,15 @@ def _varint(number: int) -> bytes:
 
 
 _SHORT = tuple(_varint(number) for number in range(1 << 14))
-"""Unsigned numbers of one or two bytes."""
+"""Encodings of unsigned numbers of one or two bytes."""
 _MORE = tuple(bytes((number & 0x7F | 0x80, number >> 7 | 0x80)) for number in range(1 << 14))
-"""The same 14 bits with more to follow."""
+"""The same 14 bits, with more to follow."""
 LENGTH = _SHORT[::2]
-"""Lengths and counts up to 8191, as Avro's zigzag numbers."""
+"""Encodings of lengths and counts up to 8191, as Avro's zigzag numbers."""
 
 
 def long(value: int) -> bytes:
-    """Avro's long: 7 bits a byte, zigzag."""
+    """Encode Avro's long: zigzag, 7 bits per byte."""
     if value.__class__ is not int or not -0x8000000000000000 <= value <= 0x7FFFFFFFFFFFFFFF:
         raise Unusual
     number = (value << 1) ^ (value >> 63)
@@ -58,7 +58,7 @@ def _int(value: int) -> bytes:
 
 
 def text(value: str) -> bytes:
-    """Avro's string: its length in bytes, then UTF-8. IndexError above 8191 bytes."""
+    """Encode Avro's string: its length in bytes, then UTF-8. IndexError above 8191 bytes."""
     data = value.encode()
     return LENGTH[len(data)] + data
 
@@ -70,7 +70,7 @@ def _data(value: bytes) -> bytes:
 
 
 def flag(value: bool) -> bytes:
-    """Avro's boolean."""
+    """Encode Avro's boolean."""
     if value.__class__ is not bool:
         raise Unusual
     return b"\x01" if value else b"\x00"
@@ -93,7 +93,7 @@ _PRIMITIVES: dict[str, Callable[[Any], bytes]] = {
 
 
 def compiled(schema: Any) -> Writer:
-    """The writer of a record schema without logical types; of a schema it does not know, one that raises."""
+    """Return the writer of a record schema without logical types. For an unsupported schema the writer raises."""
     try:
         return _Compiler().of(schema, "")
     except Unusual:
@@ -162,7 +162,7 @@ class _Compiler:
 
 
 def _record_writer(writers: Mapping[str, Callable[[Any], bytes]]) -> Callable[[Any], bytes]:
-    """One expression that joins all fields; text is written in place, being the most common."""
+    """Compile one expression that joins all fields. Text, the most common type, is written in place."""
     parts, names = [], {"LENGTH": LENGTH, "Unusual": Unusual, "join": b"".join}
     for number, (name, writer) in enumerate(writers.items()):
         if writer is text:
@@ -175,6 +175,6 @@ def _record_writer(writers: Mapping[str, Callable[[Any], bytes]]) -> Callable[[A
         f"    if len(record) != {len(writers)}: raise Unusual\n"
         f"    return join(({' '.join(parts)}))\n"
     )
-    exec(source, names)  # the names of fields are Avro names, quoted besides
+    exec(source, names)  # safe to compile: field names are Avro names, and quoted
     write: Callable[[Any], bytes] = names["write"]  # type: ignore[assignment]
     return write

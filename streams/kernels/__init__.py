@@ -1,7 +1,7 @@
-"""Kernels: inner loops of scoring, compiled by Cython. Without them Python does the same.
+"""Kernels: inner loops of scoring, compiled by Cython. Without them the Python code does the same.
 
-`tidecast compile` builds them into a folder named by a digest of their sources, so that what was built from other
-sources is never loaded."""
+`tidecast compile` builds them into a folder that is named by a digest of their sources, so that a kernel built from
+other sources is never loaded."""
 
 import importlib.machinery
 import importlib.util
@@ -13,19 +13,19 @@ from types import ModuleType
 
 FOLDER = Path(__file__).parent
 SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
-"""Of extensions for this Python, operating system and processor."""
+"""File suffix of extensions for this Python, operating system and processor."""
 PURE = "TIDECAST_PURE"
-"""Environment variable that, when set, leaves all to Python: to compare, or when a kernel is suspected."""
+"""Environment variable that, when set, switches kernels off: to compare, or when a kernel is suspected."""
 
 
 def sources() -> list[Path]:
-    """The kernels' sources, one an extension."""
+    """The sources of the kernels, one per extension."""
     return sorted(FOLDER.glob("*.pyx"))
 
 
 @cache
 def built() -> Path:
-    """Where extensions built from the present sources lie, or would."""
+    """The folder of extensions that are built from the present sources; it may not exist yet."""
     digest = blake2b(digest_size=8)
     for source in sorted(FOLDER.glob("*.p[yx][xi]")):
         digest.update(source.read_bytes())
@@ -33,18 +33,18 @@ def built() -> Path:
 
 
 def compiled() -> bool:
-    """Whether the kernels are used."""
+    """Return whether kernels are used."""
     return PURE not in os.environ and all(file_of(source.stem).exists() for source in sources())
 
 
 def file_of(name: str) -> Path:
-    """The extension of a kernel."""
+    """Return the path of a kernel's extension."""
     return built() / f"{name}{SUFFIX}"
 
 
 @cache
 def kernel(name: str) -> ModuleType | None:
-    """The extension of that name; None where the kernels are not used, which a process decides once."""
+    """Return the extension of that name; None where kernels are not used. A process decides that once."""
     if not compiled():
         return None
     spec = importlib.util.spec_from_file_location(f"{__name__}.{name}", file_of(name))

@@ -1,1 +1,1 @@
-"""A customer's state, its packed layout, and the stores that keep it."""
+"""The stores of state and positions: their protocols, and an implementation in memory."""

@@ -1,4 +1,4 @@
-"""Whether two scoring stores hold the same, byte for byte."""
+"""Compares two scoring stores, byte for byte."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -10,12 +10,13 @@ from streams.timeline import PartitionHeader
 
 CHUNK = 5000
 ALL_TIME = 1 << 52
-"""ms; beyond every due time and exact as a double."""
+"""A time in ms after every due time, exact as a double."""
 
 
 def differences(ours: ScoringStore, theirs: ScoringStore, partition: int, customers: Iterable[str]) -> Iterator[str]:
-    """Sentences that say where the two differ in a partition: position, counters, customers, timers. `customers` are
-    those of ours: asking for them can be slow, so it is done once for all partitions."""
+    """Return sentences that say where two stores differ in a partition: position, counters, customers, timers.
+
+    `customers`: those of our store. Listing them can be slow, so the caller does it once for all partitions."""
     yield from _position_differences(ours, theirs, partition)
     names = sorted({*customers, *theirs.customers([partition])[partition]})
     for start in range(0, len(names), CHUNK):

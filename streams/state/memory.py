@@ -1,4 +1,4 @@
-"""The stores in memory, for tests, replay and verify: trusted because they pass the suite that Redis passes."""
+"""Stores in memory, for tests, replay and verify. They pass the same contract suite as the Redis stores."""
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ from streams.state.store import CustomerBytes, PartitionCommit, Positions
 
 @dataclass(slots=True)
 class _Partition:
-    """What one partition holds; `order` are its timers as (due, customer bytes), sorted."""
+    """The content of one partition. `order`: its timers as (due, customer bytes), sorted."""
 
     position: Position
     header: bytes
@@ -21,7 +21,7 @@ class _Partition:
     order: list[tuple[int, bytes]] = field(default_factory=list)
 
     def set_timer(self, customer: str, due: int | None) -> None:
-        """Move the customer's timer; None removes it."""
+        """Set the customer's timer; None removes it."""
         name = customer.encode()
         old = self.timers.get(customer)
         if old == due:
@@ -35,13 +35,13 @@ class _Partition:
 
 
 class MemoryScoringStore:
-    """A ScoringStore in this process's memory."""
+    """A ScoringStore in memory."""
 
     def __init__(self) -> None:
         self._partitions: dict[int, _Partition] = {}
 
     def positions(self, partitions: Sequence[int]) -> Mapping[int, tuple[Position, bytes]]:
-        """Position and header per partition that was ever committed."""
+        """Return position and header per partition that was ever committed."""
         held = ((number, self._partitions.get(number)) for number in partitions)
         return {number: (part.position, part.header) for number, part in held if part is not None}
 
@@ -53,7 +53,7 @@ class MemoryScoringStore:
     def load(
         self, wanted: Mapping[int, Sequence[str]], at: Positions | None = None
     ) -> Mapping[int, Mapping[str, CustomerBytes]]:
-        """State and observations of the customers named; CustomerBytes() for an unknown one."""
+        """Return state and observations of these customers; CustomerBytes() for an unknown one."""
         self._check((number for number, customers in wanted.items() if customers), at)
         result = {}
         for number, customers in wanted.items():
@@ -66,7 +66,7 @@ class MemoryScoringStore:
         return result
 
     def due(self, partition: int, until: int, limit: int, at: Positions | None = None) -> Sequence[tuple[int, str]]:
-        """The first `limit` timers with due <= `until` (ms), ordered by (due, customer bytes)."""
+        """Return the first `limit` timers with due <= `until` (ms), ordered by (due, customer bytes)."""
         self._check([partition], at)
         part = self._partitions.get(partition)
         if part is None:
@@ -76,7 +76,7 @@ class MemoryScoringStore:
         return [(due, name.decode()) for due, name in part.order[:end]]
 
     def commit(self, commits: Sequence[PartitionCommit]) -> None:
-        """Write every partition whose position is as expected; PositionConflict names those that were not."""
+        """Write every partition whose position is as expected; PositionConflict names the others."""
         check_timers(commits)
         conflicts = [f"partition {commit.partition}" for commit in commits if not self._commit(commit)]
         if conflicts:
@@ -99,7 +99,7 @@ class MemoryScoringStore:
         return True
 
     def customers(self, partitions: Sequence[int]) -> Mapping[int, Sequence[str]]:
-        """All customers with a state or observations in each of these partitions, sorted."""
+        """Return all customers with a state or observations in each of these partitions, sorted."""
         held = {number: self._partitions.get(number) for number in partitions}
         return {
             number: sorted(part.states.keys() | part.observations.keys()) if part else []
@@ -107,19 +107,19 @@ class MemoryScoringStore:
         }
 
     def clear(self, partitions: Sequence[int]) -> None:
-        """Forget all of these partitions."""
+        """Delete these partitions."""
         for partition in partitions:
             self._partitions.pop(partition, None)
 
 
 class MemoryStageStore:
-    """A StageStore in this process's memory."""
+    """A StageStore in memory."""
 
     def __init__(self) -> None:
         self._blobs: dict[tuple[str, str, int], tuple[Position, bytes]] = {}
 
     def read(self, stage: str, topic: str, partition: int) -> tuple[Position, bytes] | None:
-        """What was last committed; None when nothing was."""
+        """Return the last commit; None when there was none."""
         return self._blobs.get((stage, topic, partition))
 
     def commit(
@@ -143,7 +143,7 @@ class MemoryStageStore:
 
 
 def _merge(held: dict[str, bytes], changes: Mapping[str, bytes]) -> None:
-    """None is never in `changes`; b"" deletes."""
+    """Apply a change: b"" deletes. None never stands in `changes`."""
     for customer, value in changes.items():
         if value:
             held[customer] = value

@@ -1,4 +1,4 @@
-"""What every store checks and says alike, whoever implements it."""
+"""Checks and errors that all stores share."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ MAX_DUE = 2**53
 
 
 def check_timers(commits: Sequence[PartitionCommit]) -> None:
-    """Refuse due times that a double cannot hold exactly (ValueError), before anything is written."""
+    """Raise ValueError, before anything is written, for due times that a double cannot hold exactly."""
     for commit in commits:
         for customer, due in commit.timers.items():
             if due is not None and not -MAX_DUE <= due <= MAX_DUE:
@@ -18,15 +18,15 @@ def check_timers(commits: Sequence[PartitionCommit]) -> None:
 
 
 def check_positions(wanted: Positions, stored: Positions) -> None:
-    """PositionConflict where a stored position is not the one wanted."""
+    """Raise PositionConflict where a stored position is not the expected one."""
     other = [f"partition {partition}" for partition, position in stored.items() if position != wanted[partition]]
     if other:
         raise conflict(other)
 
 
 def conflict(places: Sequence[str]) -> PositionConflict:
-    """The error for places whose stored position is neither the expected nor the new one."""
+    """Return the error for places whose stored position is neither the expected nor the new one."""
     return PositionConflict(
-        f"Another owner committed {', '.join(places)} in between: "
-        "reload the state and go on if it is still assigned here."
+        f"Another owner committed {', '.join(places)} meanwhile: "
+        "reload the state, and continue if it is still assigned to this worker."
     )

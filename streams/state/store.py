@@ -1,4 +1,4 @@
-"""Where scoring and the other stages keep state and position together, whoever implements it."""
+"""The protocols of stores that keep state and position together."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from streams.identity import Position
 
 @dataclass(slots=True)
 class CustomerBytes:
-    """What is stored of one customer; None where nothing is."""
+    """The stored bytes of one customer; None where there are none."""
 
     state: bytes | None = None
     observations: bytes | None = None
@@ -17,11 +17,11 @@ class CustomerBytes:
 
 @dataclass(slots=True)
 class PartitionCommit:
-    """All that one slice changes in one partition, written atomically if the stored position is `expected`.
+    """The changes of one slice in one partition, written atomically if the stored position is `expected`.
 
-    `header` is the partition's own packed state (clock, serving versions, counters). In `customers`
-    None leaves a part as it is and b"" deletes it. `timers` holds the customer's next due time in ms
-    of tick time, None removes it."""
+    header: the partition's own packed state (clock, serving versions, counters).
+    customers: None leaves a part as it is, and b"" deletes it.
+    timers: the customer's next due time in ms of tick time; None removes it."""
 
     partition: int
     expected: Position | None
@@ -33,47 +33,50 @@ class PartitionCommit:
 
 
 Positions = Mapping[int, Position | None]
-"""Per partition the position that its stored state must reflect; None: never committed."""
+"""Partition → the position that its stored state must reflect; None: never committed."""
 
 
 class ScoringStore(Protocol):
-    """State of scoring, one log epoch. All methods may raise Unavailable."""
+    """The state of scoring in one log epoch. All methods may raise Unavailable."""
 
     def positions(self, partitions: Sequence[int]) -> Mapping[int, tuple[Position, bytes]]:
-        """Position and header per partition; partitions never committed are left out."""
+        """Return position and header per partition, without partitions that were never committed."""
         ...
 
     def load(
         self, wanted: Mapping[int, Sequence[str]], at: Positions | None = None
     ) -> Mapping[int, Mapping[str, CustomerBytes]]:
-        """The customers named, per partition, in one round trip. PositionConflict when the stored position of one of
-        these partitions is not that of `at`, read at the same moment: nothing may be computed on a mixture."""
+        """Return these customers, per partition, in one round trip.
+
+        Raises PositionConflict when a partition's position, read at the same moment, differs from `at`: nothing may be
+        computed on a mixture."""
         ...
 
     def due(self, partition: int, until: int, limit: int, at: Positions | None = None) -> Sequence[tuple[int, str]]:
-        """The first `limit` timers with due <= until, ordered by (due, customer as UTF-8 bytes); `at` as in `load`."""
+        """Return the first `limit` timers with due <= until, by (due, customer as UTF-8 bytes); `at` as in `load`."""
         ...
 
     def commit(self, commits: Sequence[PartitionCommit]) -> None:
-        """Each partition atomically. A partition whose stored position already equals `position` counts as
-        written (our own retry). Raises PositionConflict when any partition's stored position was neither;
-        the others may have been written."""
+        """Write each partition atomically.
+
+        A partition whose stored position already equals `position` counts as written: it is our own retry. Raises
+        PositionConflict when a partition's stored position is neither; the others may have been written."""
         ...
 
     def customers(self, partitions: Sequence[int]) -> Mapping[int, Sequence[str]]:
-        """All customers known in each of these partitions, sorted (for verify and tools; may be slow)."""
+        """Return all customers of each of these partitions, sorted. For verify and tools; may be slow."""
         ...
 
     def clear(self, partitions: Sequence[int]) -> None:
-        """Forget all of these partitions, positions first; nobody else may be at work on them (may be slow)."""
+        """Delete these partitions, positions first. No worker may own them. May be slow."""
         ...
 
 
 class StageStore(Protocol):
-    """Position and one blob per (stage, topic, partition), for judging, monitoring and the like."""
+    """Position and one blob per (stage, topic, partition), for stages such as judging and monitoring."""
 
     def read(self, stage: str, topic: str, partition: int) -> tuple[Position, bytes] | None:
-        """What was last committed; None when nothing was. Raises Unavailable."""
+        """Return the last commit; None when there was none. Raises Unavailable."""
         ...
 
     def commit(

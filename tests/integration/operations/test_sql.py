@@ -65,14 +65,14 @@ def test_query_from_a_file_and_from_standard_input(tidecast: Tidecast, stack: St
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["SELECT nothing FROM predictions"], "tidecast: ClickHouse refuses: .*nothing"),
+        (["SELECT nothing FROM predictions"], "tidecast: ClickHouse rejected the statement: .*nothing"),
         (["SELECT * FROM nowhere"], "tidecast: ClickHouse has no such table .*nowhere"),
-        (["SELEC 1"], "tidecast: ClickHouse refuses: Syntax error"),
+        (["SELEC 1"], "tidecast: ClickHouse rejected the statement: Syntax error"),
         (["--format", "table", "SELECT throwIf(number = 5) FROM numbers(9)"], "tidecast: ClickHouse refuses"),
         (["SELECT 1 FORMAT CSV"], "tidecast: Leave FORMAT out"),
         ([""], "tidecast: There is no query"),
-        (["DROP TABLE predictions_raw"], "tidecast: ClickHouse does not allow that"),
-        (["INSERT INTO migrations (number) SELECT 9"], "tidecast: ClickHouse does not allow that"),
+        (["DROP TABLE predictions_raw"], "tidecast: ClickHouse does not allow this user"),
+        (["INSERT INTO migrations (number) SELECT 9"], "tidecast: ClickHouse does not allow this user"),
     ],
 )
 def test_mistakes_are_one_sentence(tidecast: Tidecast, arguments: list[str], said: str) -> None:

@@ -74,7 +74,7 @@ def test_a_folder_with_a_bad_file_says_which(tmp_path: Path):
     with pytest.raises(ValueError, match=r"call\.avsc is not JSON"):
         load_folder(tmp_path)
     (tmp_path / "call.avsc").write_text('"string"')
-    with pytest.raises(ValueError, match=r"call\.avsc holds no Avro record"):
+    with pytest.raises(ValueError, match=r"call\.avsc is not an Avro record"):
         load_folder(tmp_path)
 
 

@@ -175,7 +175,7 @@ def test_records_that_do_not_fit_are_not_written(record, word):
 
 
 def test_an_unknown_name_cannot_be_written():
-    with pytest.raises(TidecastError, match=r"no schema called telecom\.Text"):
+    with pytest.raises(TidecastError, match=r"no schema named telecom\.Text"):
         Codec(MemoryRegistry(), {"telecom.Call": CALL}).encode("telecom.Text", {})
 
 

@@ -105,7 +105,7 @@ def test_what_is_not_there(folder, tmp_path):
     ("text", "sentence"),
     [
         ("{", "Bad.avsc is not JSON"),
-        ("[1]", "Bad.avsc holds no Avro record"),
+        ("[1]", "Bad.avsc is not an Avro record"),
         (json.dumps(HIT), "Hit.avsc declares mine.Hit, as another file"),
         (json.dumps({**HIT, "namespace": "other"}), "two events are named Hit; rename one of them"),
     ],
