@@ -13,6 +13,8 @@ from typing import Any
 import click
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
 
+from schemas.catalog import Decoded
+
 HEADER = struct.Struct(">bI")
 """Zero byte and schema id, before the Avro bytes of every record."""
 
@@ -54,7 +56,7 @@ class Wire:
         schemaless_writer(out, schema, record)
         return out.getvalue()
 
-    def decode(self, value: bytes) -> tuple[str, dict[str, Any]]:
+    def decode(self, value: bytes) -> tuple[str, Decoded]:
         """Full name of the schema, and the record."""
         _, schema_id = HEADER.unpack_from(value)
         if schema_id not in self._readers:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from load.reference.events import DAY_MS, DAYS, EVENTS, NAME, START_MS, TYPES, activities
-from load.ticks import NAME as TICK
 from load.ticks import signed_tick
 from load.wire import Wire
+from schemas.records import OUTCOME, TICK, OutcomeRecord
 
 HOUR_MS = 3_600_000
 PACED_MS = START_MS + DAYS * DAY_MS
@@ -52,7 +52,7 @@ class BenchJob:
 
     def outcome(self, target: str, customer: bytes, prediction: str, time_ms: int, value: float) -> EncodedRecord:
         """The outcome of one prediction, published at event time `time_ms`."""
-        record = {
+        record: OutcomeRecord = {
             "outcome_id": f"of-{prediction}",
             "customer_id": customer.decode(),
             "target": target,
@@ -61,7 +61,7 @@ class BenchJob:
             "value": value,
             "source": "",
         }
-        return EncodedRecord(self._wire.encode("tidecast.Outcome", record), customer)
+        return EncodedRecord(self._wire.encode(OUTCOME, record), customer)
 
     def spread(self, events: int, customers: int) -> Iterator[EncodedRecord]:
         """Events of all customers in turn; each round takes one second of event time."""

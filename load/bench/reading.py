@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 from load.bench.child_process import START, ChildProcess
 from load.wire import HEADER, Wire, leading_text
+from schemas.records import PREDICTION
 
 PATIENCE_S = 300.0
 BATCH = 5000
@@ -167,5 +168,5 @@ class _ReaderProcess:
     def _is_prediction(self, value: bytes) -> bool:
         schema = value[: HEADER.size]
         if schema not in self._wanted:
-            self._wanted[schema] = self._wire.decode(value)[0] == "tidecast.Prediction"
+            self._wanted[schema] = self._wire.decode(value)[0] == PREDICTION
         return self._wanted[schema]

@@ -5,11 +5,13 @@ import random
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from schemas.records import OUTCOME
+
 DAY_MS = 86_400_000
 START_MS = 1_704_067_200_000
 """2024-01-01 UTC."""
 CUSTOMERS = 300
-VISIT, ORDER, OUTCOME = "chaos.Visit", "chaos.ChaosOptions", "tidecast.Outcome"
+VISIT, ORDER = "chaos.Visit", "chaos.Order"
 
 
 class ChaosMessage(NamedTuple):

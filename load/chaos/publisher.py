@@ -7,9 +7,9 @@ from typing import Any
 from confluent_kafka import KafkaError, Message, Producer
 
 from load.chaos.events import DAY_MS, START_MS, ChaosMessage, messages
-from load.ticks import NAME as TICK
 from load.ticks import signed_tick
 from load.wire import Wire
+from schemas.records import TICK
 
 TOPIC = "customer-events"
 TICKS_PER_DAY = 4

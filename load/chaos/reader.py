@@ -10,6 +10,8 @@ from typing import Any
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
 from load.wire import Wire
+from schemas.catalog import Decoded
+from schemas.records import LABELLED_EXAMPLE, PREDICTION, SWITCH, LabelledExampleRecord, PredictionRecord, SwitchRecord
 
 PREDICTIONS, EXAMPLES, CONTROLS = "predictions", "labelled-examples", "customer-events"
 
@@ -72,26 +74,30 @@ class ChaosReader(threading.Thread):
         return max((later - stamp for stamp, later in pairwise([*stamps, until])), default=0.0)
 
     def _take(self, message: Message) -> None:
-        topic, partition = message.topic(), message.partition()
-        if topic == CONTROLS and message.key() is not None:
+        if message.topic() == CONTROLS and message.key() is not None:
             return  # an event, valid or not
         name, record = self._decoded(message.value())
-        if name == "tidecast.Switch":
-            self.unsaved += not list(self._models.glob(f"*/{record['snapshot']}"))
-        if name not in ("tidecast.Prediction", "tidecast.LabelledExample"):
-            return
-        source = record["source"]
+        if name == SWITCH:
+            self._switch(record)
+        elif name in (PREDICTION, LABELLED_EXAMPLE):
+            self._output(name, record, message)
+
+    def _switch(self, switch: SwitchRecord) -> None:
+        self.unsaved += not list(self._models.glob(f"*/{switch['snapshot']}"))
+
+    def _output(self, name: str, record: PredictionRecord | LabelledExampleRecord, message: Message) -> None:
+        topic, partition, source = message.topic(), message.partition(), record["source"]
         key = (topic, partition, source["partition"])
         mark = (source["offset"], source["ordinal"])
         known = mark <= self._marks.get(key, (-1, -1))
-        if name == "tidecast.LabelledExample":
+        if name == LABELLED_EXAMPLE:
             self.examples[record["target"]] += not known
         else:
             self._stamps.append(message.timestamp()[1] / 1000)
             self._prediction((source["partition"], *mark), known)
         self._marks[key] = max(mark, self._marks.get(key, (-1, -1)))
 
-    def _decoded(self, value: bytes) -> tuple[str, dict[str, Any]]:
+    def _decoded(self, value: bytes) -> tuple[str, Decoded]:
         while True:
             try:
                 return self._wire.decode(value)

@@ -20,6 +20,8 @@ from rich.progress import track
 from river import datasets, linear_model, metrics, preprocessing, stream
 
 from load.wire import Wire, stack_addresses
+from schemas.catalog import Event
+from schemas.records import OUTCOME, PREDICTION, SWITCH, OutcomeRecord, PredictionRecord, SwitchRecord
 
 Row = tuple[dict[str, float], bool]
 NAMES = {"phishing": ("phishing.Site", None), "elec2": ("elec2.HalfHour", 5000)}
@@ -73,12 +75,20 @@ class ClosedLoop:
             moment = 1000 * number
             common = {"customer_id": "row", "occurred_at": moment, "source": "closed-loop"}
             self._publish(self._event, {"event_id": f"row-{number}", **common, **x})
-            outcome = {"outcome_id": f"label-{number}", "target": "label", "prediction_id": None, "value": float(y)}
-            self._publish("tidecast.Outcome", {**common, **outcome, "occurred_at": moment + 1})
+            outcome: OutcomeRecord = {
+                "outcome_id": f"label-{number}",
+                "customer_id": "row",
+                "target": "label",
+                "prediction_id": None,
+                "occurred_at": moment + 1,
+                "value": float(y),
+                "source": "closed-loop",
+            }
+            self._publish(OUTCOME, outcome)
             self._producer.flush()
             self._await_switch(number)
 
-    def _publish(self, name: str, record: dict[str, Any]) -> None:
+    def _publish(self, name: str, record: Event | OutcomeRecord) -> None:
         key = record["customer_id"].encode()
         self._producer.produce("customer-events", self._wire.encode(name, record), key, partition=0)
 
@@ -90,12 +100,18 @@ class ClosedLoop:
             if message is None or message.error() or message.key() is not None:
                 continue
             name, record = self._wire.decode(message.value())
-            if name == "tidecast.Switch" and record["offset"] > self._switched:
-                self._switched = record["offset"]
+            if name == SWITCH and self._newer(record):
                 return
         raise click.ClickException(
             f"no switch for row {number} within {TIMEOUT_S:.0f} s: see the workers' output above"
         )
+
+    def _newer(self, switch: SwitchRecord) -> bool:
+        """Whether this switch is to a newer version than those before it; remembers it."""
+        if switch["offset"] <= self._switched:
+            return False
+        self._switched = switch["offset"]
+        return True
 
 
 def accuracy(rows: list[Row]) -> float:
@@ -111,8 +127,9 @@ def accuracy(rows: list[Row]) -> float:
             raise click.ClickException(f"only {len(answers)} predictions for {len(rows)} rows within {TIMEOUT_S:.0f} s")
         for message in consumer.consume(1000, 1.0):
             name, record = wire.decode(message.value())
-            if name == "tidecast.Prediction":
-                answers[record["prediction_id"]] = record["value"]
+            if name == PREDICTION:
+                prediction: PredictionRecord = record
+                answers[prediction["prediction_id"]] = prediction["value"]
     consumer.close()
     metric = metrics.Accuracy()
     for (_, y), value in zip(rows, answers.values(), strict=True):

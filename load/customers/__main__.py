@@ -17,9 +17,9 @@ from load.customers.scenarios import SCENARIOS
 from load.customers.schedule import EventSchedule
 from load.customers.schema import layouts
 from load.customers.stream import EventStream
-from load.ticks import NAME as TICK
 from load.ticks import signed_tick
 from load.wire import Wire, prefixed, stack_addresses
+from schemas.records import TICK
 
 MAX_EVENTS_PER_DAY = 50_000_000
 """Events of one day of event time, which are drawn at once: about 50 bytes each."""

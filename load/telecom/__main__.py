@@ -11,9 +11,9 @@ from confluent_kafka import KafkaException, Producer
 
 from load.lag import ScoringLag
 from load.telecom.customers import DAY_MS, Telecom, TelecomEvent
-from load.ticks import NAME as TICK
 from load.ticks import signed_tick
 from load.wire import Wire, prefixed, stack_addresses
+from schemas.records import TICK
 
 START_MS = 1_704_067_200_000
 """2024-01-01 UTC: day 0."""

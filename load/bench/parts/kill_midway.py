@@ -16,6 +16,7 @@ from load.bench.publishing import producer
 from load.bench.system import BenchSystem
 from load.wire import Wire
 from schemas.marks import Marks
+from schemas.records import LABELLED_EXAMPLE, PREDICTION
 
 NAMES = ("top_up", "silence")
 """The targets in the order of the predictions' ordinals."""
@@ -132,11 +133,11 @@ def read_with_marks(system: BenchSystem, topic: str, wanted: str) -> MarkedReade
 
 
 def _check_topics(figures: Figures, system: BenchSystem, events: int) -> None:
-    predictions = read_with_marks(system, "predictions", "tidecast.Prediction")
+    predictions = read_with_marks(system, "predictions", PREDICTION)
     figures.add(f"{LABEL}: sent again, and dropped by the marks", "predictions", predictions.dropped)
     figures.add(f"{LABEL}: taken twice in spite of the marks", "predictions", predictions.twice)
     figures.add(f"{LABEL}: missing", "predictions", TARGETS * events - len(predictions.taken) + predictions.twice)
-    examples = read_with_marks(system, "labelled-examples", "tidecast.LabelledExample")
+    examples = read_with_marks(system, "labelled-examples", LABELLED_EXAMPLE)
     served = _served(system)
     for target in NAMES:
         learnt = sum(name == target and offset <= served[target] for name, offset in examples.taken)
