@@ -9,16 +9,16 @@ from load.cli_types import Finite, writable
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "0.5", "11", "x"])
-def test_what_is_no_number_in_range_is_refused(value: str) -> None:
+def test_only_numbers_in_range_are_accepted(value: str) -> None:
     with pytest.raises(click.BadParameter):
         Finite(1, 10).convert(value, None, None)
 
 
-def test_a_number_in_range_is_taken() -> None:
+def test_a_number_in_range_is_converted() -> None:
     assert Finite(1).convert("2.5", None, None) == 2.5
 
 
-def test_a_file_s_folder_must_be_there(tmp_path: Path) -> None:
+def test_the_folder_of_a_file_must_exist(tmp_path: Path) -> None:
     option = click.Option(["--json"])
     context = click.Context(click.Command("any"))
     assert writable(context, option, None) is None

@@ -27,12 +27,12 @@ def oracle(events: list[Event]) -> dict[str, float]:
 
 
 def check(stream: list[tuple[str, Event]]) -> None:
-    profiles: dict[str, MemoryCustomer] = {}
+    customers: dict[str, MemoryCustomer] = {}
     kept: dict[str, list[Event]] = {}
     for who, event in stream:
-        update(profiles.setdefault(who, MemoryCustomer()), *event)
+        update(customers.setdefault(who, MemoryCustomer()), *event)
         kept.setdefault(who, []).append(event)
-        assert features(profiles[who]) == pytest.approx(oracle(kept[who]))
+        assert features(customers[who]) == pytest.approx(oracle(kept[who]))
 
 
 def test_the_reference_events() -> None:
@@ -52,17 +52,17 @@ def test_any_order_within_a_day_and_any_silence() -> None:
 
 
 def test_tiles_that_left_the_window_are_forgotten() -> None:
-    profile = MemoryCustomer()
+    customer = MemoryCustomer()
     for hour in range(40 * 24):
-        update(profile, "call", START_MS + hour * HOUR_MS, 1.0)
-        assert len(profile.hours["call"]) <= HOURS and len(profile.days["call"]) <= DAYS
-    assert features(profile)["call_count_24h"] == HOURS
+        update(customer, "call", START_MS + hour * HOUR_MS, 1.0)
+        assert len(customer.hours["call"]) <= HOURS and len(customer.days["call"]) <= DAYS
+    assert features(customer)["call_count_24h"] == HOURS
 
 
 def test_names_are_the_20_features_and_what_is_unknown_is_left_out() -> None:
     assert len(set(NAMES)) == 20
-    profile = MemoryCustomer()
-    update(profile, "sms", START_MS, None)
-    known = features(profile)
+    customer = MemoryCustomer()
+    update(customer, "sms", START_MS, None)
+    known = features(customer)
     assert set(NAMES) - set(known) == {"days_since_call", "days_since_data", "days_since_topup"}
     assert set(known) <= set(NAMES) and max(known.values()) < inf and known["sms_sum_24h"] == 0

@@ -1,4 +1,4 @@
-"""What is learnt and what is told."""
+"""What the baselines learn and answer."""
 
 from collections import defaultdict
 from importlib.resources import files
@@ -46,16 +46,16 @@ def test_two_predictions_per_event_and_every_tenth_is_learnt() -> None:
     job, customers = BaselineJob("events", 77), {}
     for offset, (key, value) in enumerate(encoded_events(1003, 5)):
         event = job.decode(value)
-        profile = customers.setdefault(key, MemoryCustomer())
-        answers = [read(answer) for answer in job.answer(profile, event, 3, offset)]
+        customer = customers.setdefault(key, MemoryCustomer())
+        answers = [read(answer) for answer in job.answer(customer, event, 3, offset)]
         assert [answer["target"] for answer in answers] == list(TARGETS)
         for answer in answers:
             assert answer["source"] == {"topic": "events", "partition": 3, "offset": offset}
-            assert answer["customer_id"].encode() == key and answer["asked_at"] == profile.clock
+            assert answer["customer_id"].encode() == key and answer["asked_at"] == customer.clock
             assert (
                 answer["version"] == f"{answer['target']}@{(offset + 1) // LEARN_EVERY}" and 0 <= answer["value"] <= 1
             )
-            known = features(profile)
+            known = features(customer)
             for name, number in zip(NAMES, answer["vector"], strict=True):
                 assert number == known[name] if name in known else isnan(number)
     assert job.learnt == 100
@@ -63,21 +63,21 @@ def test_two_predictions_per_event_and_every_tenth_is_learnt() -> None:
 
 def answered(events: int) -> list[bytes]:
     """By four partitions, as the real systems do: customers are spread, learning counts in each."""
-    job, customers, offsets, made = BaselineJob("events", 77), defaultdict(MemoryCustomer), [0] * 4, []
+    job, customers, offsets, predictions = BaselineJob("events", 77), defaultdict(MemoryCustomer), [0] * 4, []
     for key, value in encoded_events(events, 5):
         partition = int(key[1:]) % 4
-        made += job.answer(customers[key], job.decode(value), partition, offsets[partition])
+        predictions += job.answer(customers[key], job.decode(value), partition, offsets[partition])
         offsets[partition] += 1
-    return made
+    return predictions
 
 
 def test_the_check_of_a_run_finds_what_is_wrong() -> None:
-    made = answered(1003)
-    check(made[::-1], 1003)
+    predictions = answered(1003)
+    check(predictions[::-1], 1003)
     with pytest.raises(ValueError, match="2004 predictions for 1003 events"):
-        check(made[2:], 1003)
+        check(predictions[2:], 1003)
     with pytest.raises(ValueError, match="answered twice"):
-        check([*made[1:], made[1]], 1003)
+        check([*predictions[1:], predictions[1]], 1003)
     job = BaselineJob("events", 77)
     fresh = [
         answer
@@ -86,10 +86,10 @@ def test_the_check_of_a_run_finds_what_is_wrong() -> None:
     ]
     with pytest.raises(ValueError, match="expected"):
         check(fresh, 1003)
-    most = BaselineAnswers(made).learnt
+    most = BaselineAnswers(predictions).learnt
     assert 90 < most < 100
     with pytest.raises(ValueError, match="examples learnt instead of"):
-        check([value.replace(b"@%d" % most, b"@01") for value in made], 1003)
+        check([value.replace(b"@%d" % most, b"@01") for value in predictions], 1003)
 
 
 @pytest.mark.parametrize(
@@ -103,9 +103,9 @@ def test_the_check_of_a_run_finds_what_is_wrong() -> None:
     ],
 )
 def test_labels_answer_the_question_of_the_event_before(kind: str, after: int, expected: dict[str, bool]) -> None:
-    profile = MemoryCustomer()
-    update(profile, "call", START_MS, 1.0)
-    assert labels(profile, happened(kind, START_MS + after)) == expected
+    customer = MemoryCustomer()
+    update(customer, "call", START_MS, 1.0)
+    assert labels(customer, happened(kind, START_MS + after)) == expected
 
 
 def test_someone_new_was_silent() -> None:
@@ -115,8 +115,8 @@ def test_someone_new_was_silent() -> None:
 def test_what_is_learnt_is_the_vector_before_the_event() -> None:
     job, learnt = BaselineJob("events", 77), []
     job._learn = lambda known, outcomes: learnt.append((known, outcomes))  # type: ignore[method-assign]
-    profile = MemoryCustomer()
-    job.answer(profile, happened("call", START_MS), 0, 0)
-    before = features(profile)
-    job.answer(profile, happened("topup", START_MS + 5), 0, LEARN_EVERY - 1)
+    customer = MemoryCustomer()
+    job.answer(customer, happened("call", START_MS), 0, 0)
+    before = features(customer)
+    job.answer(customer, happened("topup", START_MS + 5), 0, LEARN_EVERY - 1)
     assert learnt == [(before, {"top_up": True, "silence": False})]

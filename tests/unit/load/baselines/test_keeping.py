@@ -1,4 +1,4 @@
-"""What the baselines keep of a customer comes back from where they keep it, and the answers with it."""
+"""Each baseline reads back the customer state that it stored, and computes the same features from it."""
 
 from load.baselines import confluent_loop, faust_app
 from load.baselines.features import CustomerTiles, MemoryCustomer, features, update
@@ -13,10 +13,10 @@ def lived(customer: CustomerTiles) -> CustomerTiles:
 
 
 def test_a_redis_hash() -> None:
-    profile = MemoryCustomer()
-    lived(profile)
-    fields = confluent_loop.to_hash(profile)
-    assert confluent_loop.from_hash(fields) == profile
+    customer = MemoryCustomer()
+    lived(customer)
+    fields = confluent_loop.to_hash(customer)
+    assert confluent_loop.from_hash(fields) == customer
     assert confluent_loop.from_hash({}) == MemoryCustomer()
 
 

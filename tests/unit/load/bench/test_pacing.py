@@ -11,7 +11,7 @@ from load.bench.reading import PredictionLog
 
 
 class Clock:
-    """Time passes only while somebody sleeps or sends."""
+    """Time passes only in sleep and in slow sends."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
@@ -84,7 +84,7 @@ def test_latency_counts_from_the_due_time() -> None:
     assert found == [pytest.approx(0.1), pytest.approx(0.2), pytest.approx(0.5)]
 
 
-def test_predictions_are_back_after_the_first_long_silence_and_not_the_longest() -> None:
+def test_predictions_resume_after_the_first_long_silence_and_not_the_longest() -> None:
     log = PredictionLog()
     log.moments.extend([0.0, 5.0, 5.1, 6.5, 6.6, 9.6])
     assert log.resumed(killed=5.05) == 6.5
@@ -93,7 +93,7 @@ def test_predictions_are_back_after_the_first_long_silence_and_not_the_longest()
         PredictionLog().resumed(killed=3.0)
 
 
-def test_what_was_read_before_is_not_new() -> None:
+def test_repetitions_are_not_new() -> None:
     log = PredictionLog()
     for offset, moment in ((1, 1.0), (2, 2.0), (1, 5.0), (2, 5.0), (3, 5.5), (4, 5.5)):
         log.partitions.append(0)

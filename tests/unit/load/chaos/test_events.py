@@ -9,7 +9,7 @@ def test_the_same_seed_gives_the_same_messages_in_order() -> None:
     assert [message.time for message in first] == sorted(message.time for message in first)
 
 
-def test_all_that_can_be_wrong_with_a_message_occurs() -> None:
+def test_every_kind_of_bad_message_occurs() -> None:
     found = list(messages(1, 20, 5000))
     assert {message.name for message in found} == {VISIT, ORDER, OUTCOME, ""}
     good = [message for message in found if message.name in (VISIT, ORDER) and message.key is None]

@@ -1,4 +1,4 @@
-"""Guards can be switched off: each patch finds its place, and what is not there ends the process."""
+"""Guards can be switched off: each patch finds its attribute, and a missing one ends the process."""
 
 import importlib
 import inspect
@@ -48,17 +48,17 @@ def made_up(tmp_path: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(tmp_path)}
 
 
-def test_every_patch_finds_its_place() -> None:
+def test_every_patch_finds_its_attribute() -> None:
     program = f"import importlib; [importlib.import_module(m) for m in {sorted({p.module for p in PATCHED})}]"
     done = run(program, *GUARDS)
     assert done.returncode == 0, done.stderr
-    said = [line.rpartition(" ")[2] for line in done.stderr.splitlines() if line.startswith("TIDECAST_WITHOUT: ")]
-    assert sorted(said) == sorted(f"{patch.module}.{patch.attribute}" for patch in PATCHED)
+    patched = [line.rpartition(" ")[2] for line in done.stderr.splitlines() if line.startswith("TIDECAST_WITHOUT: ")]
+    assert sorted(patched) == sorted(f"{patch.module}.{patch.attribute}" for patch in PATCHED)
 
 
 @pytest.mark.parametrize("patch", PATCHED, ids=lambda patch: patch.attribute)
-def test_what_takes_the_place_of_a_function_can_be_called_like_it(patch: Patch) -> None:
-    """By names too: who calls its first argument a header when it is something else now would raise."""
+def test_a_replaced_function_can_be_called_like_the_original(patch: Patch) -> None:
+    """By keyword too: a replacement with other argument names would raise."""
     there = reduce(getattr, patch.attribute.split("."), importlib.import_module(patch.module))
     if inspect.isfunction(there):
         instead = inspect.signature(patch.make(there)).parameters
@@ -71,11 +71,11 @@ def test_without_its_order_an_older_switch_is_followed() -> None:
     program = (
         "from agents.sizing.measuring.job import Job, PLACE, Replayed; from streams.log import Record;"
         "from streams.replay import replay; from streams.timeline import PartitionHeader;"
-        "made = Replayed(Job(events=2000, customers=100, observe=1.0, serve_every=100));"
-        "_, switch = made.codec.decode(made.switches()[0]);"
-        "values = [made.deployed('customer-events')];"
-        "values += [made.control('tidecast.Switch', {**switch, 'command': number}) for number in (5, 3)];"
-        "scoring = made.scoring();"
+        "replayed = Replayed(Job(events=2000, customers=100, observe=1.0, serve_every=100));"
+        "_, switch = replayed.codec.decode(replayed.switches()[0]);"
+        "values = [replayed.deployed('customer-events')];"
+        "values += [replayed.control('tidecast.Switch', {**switch, 'command': number}) for number in (5, 3)];"
+        "scoring = replayed.scoring();"
         "outputs = list(replay(scoring, {PLACE: [Record(at, 0, None, value) for at, value in enumerate(values)]}));"
         "header = PartitionHeader.unpack(scoring._committed[0][1]);"
         "print(header.counters['dead'], [serving.command for serving in header.serving.values()])"
@@ -84,21 +84,21 @@ def test_without_its_order_an_older_switch_is_followed() -> None:
     assert run(program).stdout == "0 [5]\n"
 
 
-def test_a_module_is_patched_before_anybody_gets_its_names(made_up: dict[str, str]) -> None:
+def test_a_module_is_patched_before_other_modules_import_its_names(made_up: dict[str, str]) -> None:
     program = "from colorsys import ONE_SIXTH; print(ONE_SIXTH > 1)"
     assert run(program, **made_up, TIDECAST_WITHOUT="sixth").stdout == "True\n"
     assert run(program, **made_up, TIDECAST_WITHOUT="").stdout == "False\n"
 
 
 @pytest.mark.parametrize("guard", ["moved", "changed", "unknown"])
-def test_what_is_not_there_ends_the_process(made_up: dict[str, str], guard: str) -> None:
+def test_a_missing_attribute_ends_the_process(made_up: dict[str, str], guard: str) -> None:
     done = run("import colorsys; print('went on')", **made_up, TIDECAST_WITHOUT=guard)
     assert done.returncode == 3
     assert done.stdout == ""
     assert done.stderr.startswith(f"TIDECAST_WITHOUT: {'there is no guard ' if guard == 'unknown' else guard}")
 
 
-def test_nothing_is_imported_at_the_start() -> None:
+def test_the_patches_import_nothing_at_the_start() -> None:
     heavy = "('sinks', 'streams', 'agents', 'faust', 'redis', 'asyncio')"
     done = run(f"import sys; print([name for name in {heavy} if name in sys.modules])", *GUARDS)
     assert done.stdout == "[]\n"
@@ -109,7 +109,7 @@ def test_an_unknown_guard_is_refused() -> None:
         without("nope")
 
 
-def test_the_script_compares_no_more() -> None:
+def test_the_patched_script_does_not_compare() -> None:
     loose = commit_script.without_comparison(script.SOURCE)
     assert b"ARGV[1] then return 0" in script.SOURCE
     assert b"return 0" not in loose
@@ -146,7 +146,7 @@ def test_history_swaps_rows_and_positions() -> None:
     assert done == ["rows", "positions", "positions", "rows"]
 
 
-def test_only_the_mark_of_what_was_seen_is_forgotten() -> None:
+def test_only_the_mark_of_a_repetition_is_forgotten() -> None:
     seen: dict[int, tuple[int, int, int]] = {0: (1, 50, 0), 1: (1, 50, 0)}
     marks.forget_mark(seen, 0, {"epoch": 1, "offset": 51, "ordinal": 0})
     marks.forget_mark(seen, 1, {"epoch": 1, "offset": 50, "ordinal": 0})

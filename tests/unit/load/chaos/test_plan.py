@@ -18,12 +18,12 @@ def test_two_minutes_have_every_kind_of_fault_and_at_least_ten() -> None:
         assert all(0 < fault.at < 120 for fault in faults)
 
 
-def test_fifty_seeds_come_by_every_fail_point_several_times() -> None:
+def test_fifty_seeds_arm_every_fail_point_several_times() -> None:
     armed = [fault.on for seed in range(50) for fault in plan(seed, 120, POINTS) if fault.kind == "point"]
     assert min(armed.count(point) for point in POINTS) >= 5
 
 
-def test_every_guard_that_a_run_can_show_has_its_faults() -> None:
+def test_expected_faults_belong_to_guards() -> None:
     assert set(EXPECTED) <= set(GUARDS)
     assert plan_without("event-digests", 60) == []
     faults = plan_without("position-cas", 60)

@@ -52,7 +52,7 @@ def proxies(caplog: pytest.LogCaptureFixture) -> Iterator[Proxies]:
     gc.freeze()  # what was there before need not be searched
     with Proxies() as proxies:
         yield proxies
-    gc.collect()  # a task whose error nobody took says so when it goes
+    gc.collect()  # a task with an unread error logs it when it is collected
     gc.unfreeze()
     assert not [record for record in caplog.get_records("call") if record.name == "asyncio"]
 

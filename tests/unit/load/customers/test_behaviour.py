@@ -10,11 +10,11 @@ def days(behaviour: CustomerBehaviour, count: int) -> list[Events]:
 
 
 def test_the_same_seed_gives_the_same_behaviour() -> None:
-    one, two = (days(CustomerBehaviour(2000, 7, 3000, rings=0.01), 3) for _ in range(2))
-    for here, there in zip(one, two, strict=True):
+    first, second = (days(CustomerBehaviour(2000, 7, 3000, rings=0.01), 3) for _ in range(2))
+    for here, there in zip(first, second, strict=True):
         for mine, yours in zip(here, there, strict=True):
             np.testing.assert_array_equal(mine, yours)
-    assert len(days(CustomerBehaviour(2000, 8, 3000), 1)[0].moment) != len(one[0].moment)
+    assert len(days(CustomerBehaviour(2000, 8, 3000), 1)[0].moment) != len(first[0].moment)
 
 
 def test_days_are_in_order_and_as_busy_as_asked() -> None:
@@ -77,16 +77,16 @@ def test_drift_turns_round_who_fades() -> None:
 
 def test_the_best_auc_is_that_of_the_true_chances() -> None:
     rng, best = np.random.default_rng(1), BestAuc(1000)
-    moment, said, truth, chances = START_MS, {}, [], []
+    moment, predicted, truth, chances = START_MS, {}, [], []
     for _ in range(4000):
         who, chance = int(rng.integers(1000)), float(rng.random())
         moment += int(rng.integers(DAY_MS // 500))
-        if who in said:
-            truth.append(moment - said[who][0] > DAY_MS)
-            chances.append(said[who][1])
-        said[who] = (moment, chance)
-        one = Events(*(np.array([x]) for x in (moment, who, 0, 1.0, False)))
-        best.take(one, np.array([chance], dtype=np.float32))
+        if who in predicted:
+            truth.append(moment - predicted[who][0] > DAY_MS)
+            chances.append(predicted[who][1])
+        predicted[who] = (moment, chance)
+        event = Events(*(np.array([x]) for x in (moment, who, 0, 1.0, False)))
+        best.take(event, np.array([chance], dtype=np.float32))
     silent = [c for c, t in zip(chances, truth, strict=True) if t]
     talks = [c for c, t in zip(chances, truth, strict=True) if not t]
     pairs = np.subtract.outer(silent, talks)

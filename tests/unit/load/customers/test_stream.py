@@ -82,13 +82,13 @@ def test_shares_are_as_declared() -> None:
     assert new == sorted(new) and 0.4 < sum(new) / len(new) < 0.6
 
 
-def test_late_is_what_comes_behind_the_watermark() -> None:
+def test_late_records_are_those_behind_the_watermark() -> None:
     watermark, late, total = 0, 0, 0
     for chunk in stream(SCENARIOS["late"]):
-        behind = sum(decoded(value)["occurred_at"] < watermark for value in chunk.values)
-        assert behind == chunk.late
+        expected = sum(decoded(value)["occurred_at"] < watermark for value in chunk.values)
+        assert chunk.late == expected
         watermark = chunk.tick - 3_600_000
-        late, total = late + behind, total + len(chunk.values)
+        late, total = late + expected, total + len(chunk.values)
     assert 0 < late <= 0.04 * total
     assert not any(chunk.late for chunk in stream(SCENARIOS["steady"]))
 
