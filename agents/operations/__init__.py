@@ -1,1 +1,1 @@
-"""What an operator does: deploy, rebuild, compile, ask for the status."""
+"""The operator's tasks: deploy, rebuild, compile kernels, show the status."""

@@ -1,4 +1,4 @@
-"""What stages have not worked off yet, by the offsets that they report to their groups."""
+"""Checks the backlog of stages, by the offsets that they report to their groups."""
 
 from agents.kafka.consumer_groups import reported
 from agents.kafka.log_reader import LogReader
@@ -7,12 +7,14 @@ from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES, PREDICTIONS
 from streams.errors import TidecastError
 
 READERS = {"scoring": CUSTOMER_EVENTS, "judging": LABELLED_EXAMPLES, "monitoring": PREDICTIONS}
-"""Stages that stop at records of definitions other than theirs, and what they read."""
+"""Stages that stop at records of other definitions → the topics that they read."""
 
 
 def refuse_backlog(settings: Settings) -> None:
-    """TidecastError when events, examples or predictions lie before a stage: those that were made under the
-    definitions in force must be worked off under them. Ticks and other records without a key do not count."""
+    """Raise TidecastError when a stage has events, examples or predictions left to process.
+
+    They must be processed under the definitions under which they were made. Ticks and other records without a key do
+    not count."""
     with LogReader(settings) as reader:
         for stage, topic in READERS.items():
             places = reader.partitions(topic)
@@ -20,6 +22,6 @@ def refuse_backlog(settings: Settings) -> None:
                 low, high = reader.bounds(place)
                 if any(record.key is not None for record in reader.read(place, max(low, offset), high)):
                     raise TidecastError(
-                        f"{stage} has not worked off {topic} under the definitions in force: stop publishing, "
+                        f"{stage} has not finished {topic} under the definitions in force: stop publishing, "
                         "wait until `tidecast status` shows no lag (their workers must run), then deploy again."
                     )

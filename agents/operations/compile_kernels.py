@@ -1,4 +1,4 @@
-"""Builds the kernels: Cython writes C, the machine's compiler makes extensions of it."""
+"""Builds the kernels: Cython generates C, and the machine's compiler builds extensions."""
 
 import importlib.util
 import shlex
@@ -14,7 +14,7 @@ from streams import kernels
 from streams.errors import TidecastError
 
 FLAGS = ("-O2", "-fPIC", "-shared", "-ffp-contract=off")
-"""No fused multiplication and addition: its bits would differ from Python's."""
+"""Compiler flags: no fused multiply-add, because its bits differ from Python's."""
 
 
 class NoCompiler(TidecastError):
@@ -22,9 +22,9 @@ class NoCompiler(TidecastError):
 
 
 def build() -> Iterator[str]:
-    """Build what is not there yet, and yield each kernel's name before; then remove extensions of former sources.
+    """Build the missing kernels, and remove extensions of former sources. Yields each kernel's name before its build.
 
-    NoCompiler where this machine cannot compile; another TidecastError for what must be mended."""
+    Raises NoCompiler where this machine cannot compile, and another TidecastError when a kernel does not compile."""
     missing = [source for source in kernels.sources() if not kernels.file_of(source.stem).exists()]
     if missing:
         _check_tools()
@@ -32,7 +32,7 @@ def build() -> Iterator[str]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        why = f"{folder} cannot be made ({error.strerror}): run this as who installed Tidecast"
+        why = f"{folder} cannot be created ({error.strerror}): run this as the user who installed Tidecast"
         raise TidecastError(why) from error
     for source in missing:
         yield source.stem
@@ -43,14 +43,14 @@ def build() -> Iterator[str]:
 
 
 def _compiler() -> list[str]:
-    """The command that compiled this Python."""
+    """Return the compiler that built this Python."""
     return shlex.split(sysconfig.get_config_var("CC") or "cc")
 
 
 def _check_tools() -> None:
     compiler = _compiler()[0]
     if shutil.which(compiler) is None:
-        raise NoCompiler(f"{compiler} is not there: install a C compiler")
+        raise NoCompiler(f"{compiler} was not found: install a C compiler")
     headers = sysconfig.get_path("include")
     if not Path(headers, "Python.h").exists():
         raise NoCompiler(f"there is no Python.h in {headers}: install the headers of this Python")
@@ -59,7 +59,7 @@ def _check_tools() -> None:
 
 
 def _compile(source: Path) -> None:
-    """One kernel; it appears complete or not at all."""
+    """Build one kernel. The extension appears complete or not at all."""
     made = kernels.file_of(source.stem)
     include = f"-I{sysconfig.get_path('include')}"
     with TemporaryDirectory(dir=made.parent) as folder:

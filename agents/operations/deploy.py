@@ -1,4 +1,4 @@
-"""Putting a use case in force: topics, schemas, and its definitions as records in the logs."""
+"""Deploys a use case: creates topics, registers schemas, and writes the definitions as records into the logs."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -26,9 +26,9 @@ from streams.log import Output
 class Deployed:
     """What `deploy` did.
 
-    deployment: what is in force now; written: whether it was put into the logs now.
-    topics, schemas: names created or registered for the first time.
-    changes: what is different from the definitions before; warnings: what may differ without stopping anyone."""
+    deployment: the deployment in force; written: whether it was written now.
+    topics, schemas: names that were created or registered for the first time.
+    changes: differences from the former definitions; warnings: differences that stop no worker."""
 
     deployment: Deployment
     written: bool
@@ -42,9 +42,11 @@ def deploy(
 ) -> Deployed:
     """Register schemas, create topics and write the definitions, each only where needed.
 
-    partitions: of customer-events, only for new logs (default 4). retention_ms: of the logs kept for ever
-    otherwise. Safe to run again after it was interrupted. Raises a TidecastError with a remedy when the logs,
-    the schemas or River's version do not allow it."""
+    partitions: of customer-events, for new logs only (default 4).
+    retention_ms: of the topics that are otherwise kept for ever.
+
+    It is safe to run again after an interruption. Raises a TidecastError with a remedy when the logs, the schemas or
+    River's version do not allow it."""
     logs = Logs(settings)
     there = logs.partitions()
     before = current_deployment(settings)
@@ -69,7 +71,7 @@ def deploy(
 
 
 def _whole(settings: Settings, there: Mapping[str, int], before: Deployment | None) -> None:
-    """Refuse logs of which a part was deleted: what their offsets meant is lost."""
+    """Refuse a system whose topics were deleted in part: the meaning of their offsets is lost."""
     gone = missing(there)
     remedy = "restore it, or delete all topics of this system, or choose another TIDECAST_TOPIC_PREFIX"
     if before is not None:
@@ -87,7 +89,7 @@ def _whole(settings: Settings, there: Mapping[str, int], before: Deployment | No
 
 
 def _filled(settings: Settings, name: str, there: Mapping[str, int]) -> list[bool]:
-    """Per partition of a topic: whether anything was ever written to it."""
+    """Return, per partition of a topic, whether anything was ever written to it."""
     return [high > 0 for _, high in Logs(settings).ends(name, there[name])]
 
 
@@ -112,7 +114,7 @@ def _same_use_case(before: Deployment, use_case: Any) -> None:
 
 
 def _register(settings: Settings, wanted: Mapping[str, Schema]) -> None:
-    """Register all schemas; SchemaConflict before anything is registered when one is not acceptable."""
+    """Register all schemas; SchemaConflict, before anything is registered, when one is not acceptable."""
     with HttpRegistry(settings) as registry:
         known = {name: registry.versions(name) for name in wanted}
         for name, schema in wanted.items():
@@ -132,7 +134,7 @@ def _register(settings: Settings, wanted: Mapping[str, Schema]) -> None:
 
 
 def _next_deployment(settings: Settings, use_case: Any, count: int, before: Deployment | None) -> Deployment:
-    now_ms = int(time.time() * 1000)  # greater also than that of an interrupted try, of which the index knows nothing
+    now_ms = int(time.time() * 1000)  # also greater than the number of an interrupted deploy, which is not in the index
     if before is not None:
         number = max(before.number + 1, now_ms)
         made = deploy_of(use_case, before.epoch, count, before.target_partitions, running(), number)
@@ -149,7 +151,7 @@ def _next_deployment(settings: Settings, use_case: Any, count: int, before: Depl
 
 
 def _begun_epoch(settings: Settings, count: int) -> int | None:
-    """The epoch of a first deployment that was interrupted; TidecastError when a log begins otherwise."""
+    """Return the epoch of a first deployment that was interrupted; TidecastError when a log begins otherwise."""
     epochs = set()
     with HttpRegistry(settings) as registry:
         codec = Codec(registry, load_schemas())
@@ -175,7 +177,7 @@ def _first_epoch(settings: Settings, codec: Codec, topic: str, partition: int) -
 
 
 def _write(settings: Settings, deployment: Deployment) -> None:
-    """Into every partition of the logs it governs, and last into the index."""
+    """Write the deployment to every partition of the logs it governs, and last to the index."""
     with HttpRegistry(settings) as registry:
         codec = Codec(registry, load_schemas())
         write(settings, list(_records(settings, codec, deployment)))

@@ -1,9 +1,10 @@
-"""Rebuild: lost state made again from the stage's own log, silently up to where its group has been.
+"""Rebuild: restores lost state from the stage's own log, silently up to the offset that its group has reported.
 
-A stage reports an offset to its group only after the broker has acked all outputs of the records before it, so nothing
-is lost by dropping them once more. The group may be behind what was really sent: a worker that goes on from there sends
-that little again, the same bytes with the same coordinates, which readers drop by their marks. For the same reason a
-rebuild may be killed anywhere: position and state are committed together, as ever, and it goes on from there."""
+A stage reports an offset only after the broker has acked all outputs of the records before it, so that a rebuild can
+drop these outputs. More may have been sent than was reported. A worker that continues from the reported offset sends
+that part again, with the same bytes and coordinates, and readers drop it by their marks.
+
+A rebuild may be killed anywhere: it commits position and state together, and continues from there."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,18 +22,20 @@ from streams.models.snapshot import BadSnapshot, unseal
 from streams.models.store import ModelStore
 
 STAGES = ("learning", "scoring", "judging", "monitoring")
-"""What has state to lose, in the order in which it is made again: scoring needs the models."""
+"""Stages whose state can be lost, in the order of their rebuild: scoring needs the models."""
 BATCH = 10_000
-"""Records per batch: larger than a worker's, since nobody waits for an answer."""
+"""Records per batch. It is larger than a worker's, because nobody waits for an answer."""
 
 Advance = Callable[[int], None]
-"""Told how many more records are done."""
+"""Called with the number of records done since the last call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A partition of a stage whose store is behind what its group has reported: read from `begin` to `end`, silent
-    up to `silent`. `missing`: snapshots that switches name and the store has not, None for other stages' state."""
+    """A partition of a stage whose stored position lies before the offset that its group has reported.
+
+    It is read from `begin` to `end`, and outputs are dropped up to `silent`. `missing`: the number of snapshots that
+    switches name and the model store lacks; None for the state of other stages."""
 
     verb: str
     group: str
@@ -45,27 +48,28 @@ class Lost:
 
     @property
     def name(self) -> str:
-        """As in `tidecast status`: the stage or learner, and its partition."""
+        """The stage or learner and its partition, as `tidecast status` names them."""
         return f"{self.group.removeprefix('tidecast-')} {self.place.topic}[{self.place.partition}]"
 
     @property
     def records(self) -> int:
-        """How many there are to read."""
+        """The number of records to read."""
         return self.end - self.begin
 
 
 class Again:
-    """A ModelStore that shows a learner nothing, so that it learns from the beginning of its log, and that writes
-    what the real one does not have, or not whole."""
+    """A ModelStore that appears empty, so that a learner learns from the beginning of its log.
+
+    It writes a snapshot if the real store lacks it or holds a damaged one."""
 
     def __init__(self, store: ModelStore, key: bytes) -> None:
-        """`key`: the signing key that seals snapshots."""
+        """`key`: the signing key of the snapshots."""
         self._store = store
         self._key = key
         self.written = 0
 
     def put(self, path: str, blob: bytes) -> None:
-        """Write what is missing; TidecastError where a sound snapshot has other bytes: switches name those."""
+        """Write a missing snapshot; TidecastError where an intact one has other bytes, which switches name."""
         try:
             kept = self._store.get(path)
         except KeyError:
@@ -74,7 +78,7 @@ class Again:
             return
         if self._sound(kept):
             raise TidecastError(
-                f"the model store's {path} has other bytes than learning makes here: it was made with other code or on "
+                f"the model store's {path} differs from what learning makes here: it was made with other code or on "
                 "another CPU (see `tidecast deploy`); rebuild there, or restore the model store from its backup."
             )
         self._store.put(path, blob)
@@ -85,7 +89,7 @@ class Again:
         return self._store.get(path)
 
     def list(self, prefix: str) -> list[str]:
-        """Nothing."""
+        """Return no paths."""
         return []
 
     def _sound(self, blob: bytes) -> bool:
@@ -97,18 +101,19 @@ class Again:
 
 
 class Rebuilder:
-    """Finds what is lost and makes it again. Nobody else may be at work on it meanwhile."""
+    """Finds lost state and restores it. No worker may run meanwhile."""
 
     def __init__(self, wiring: Wiring, reader: LogReader, emitter: Emitter) -> None:
-        """`emitter`: for what learners have never told."""
+        """`emitter`: for switches that learners have never sent."""
         self._wiring = wiring
         self._reader = reader
         self._emitter = emitter
         self.snapshots = Again(wiring.models, wiring.settings.signing_bytes)
 
     def find(self, verbs: Sequence[str], all_snapshots: bool = False) -> list[Lost]:
-        """What these verbs have lost, in the order in which it is to be made again. `all_snapshots`: learning is gone
-        through in any case. LogGap when the log no longer holds what is needed for it."""
+        """Return the lost partitions of these stages, in the order of their rebuild.
+
+        all_snapshots: include every learner. Raises LogGap when the log no longer holds the records that are needed."""
         found: list[Lost] = []
         for verb in STAGES:
             if verb in verbs:
@@ -118,13 +123,13 @@ class Rebuilder:
         return found
 
     def clear(self, found: Sequence[Lost]) -> None:
-        """Delete customers without a position before their partitions are made again: they are of another time."""
+        """Delete customers of partitions without a position before the rebuild: they belong to another time."""
         bare = [lost.place.partition for lost in found if lost.verb == "scoring" and not lost.begin]
         if bare:
             self._wiring.scoring_store.clear(bare)
 
     def rebuild(self, lost: Lost, advance: Advance) -> None:
-        """Make one of them again, after `clear`. Unavailable: run it again; DeploymentMismatch: it cannot be."""
+        """Rebuild one partition, after `clear`. Unavailable: run it again; DeploymentMismatch: it is impossible."""
         begin = lost.stage.assign([lost.place])[lost.place]
         records = self._reader.read(lost.place, begin, lost.end)
         try:
@@ -133,7 +138,7 @@ class Rebuilder:
                 advance(len(batch))
         except DeploymentMismatch as other:
             raise DeploymentMismatch(
-                f"{lost.name} cannot be made again under the definitions in force, the log holds others before them "
+                f"{lost.name} cannot be rebuilt under the definitions in force: the log holds others before them "
                 f"({str(other).rstrip('.')}); restore the store from its backup, or deploy into new topics."
             ) from None
         except PositionConflict as conflict:
@@ -150,14 +155,14 @@ class Rebuilder:
 
     def _check(self, lost: Lost) -> None:
         low, high = self._reader.bounds(lost.place)
-        what = f"{lost.name} would be made again from offset {lost.begin}, but the log"
+        what = f"{lost.name} would be rebuilt from offset {lost.begin}, but the log"
         if lost.begin < low:
             raise LogGap(
                 f"{what} begins at {low}: its beginning was deleted; restore the store from its backup, or deploy "
                 "into new topics, with a longer retention."
             )
         if max(lost.silent, lost.begin) > high:
-            raise LogGap(f"{what} ends at {high} and its group has been at {lost.silent}: restore the topic first.")
+            raise LogGap(f"{what} ends at {high} and its group has reported {lost.silent}: restore the topic first.")
 
     # -- state in Redis
 
@@ -175,8 +180,10 @@ class Rebuilder:
     # -- snapshots in the model store
 
     def _learners(self, all_snapshots: bool) -> Iterator[Lost]:
-        """Arms that miss snapshots. They are learnt up to the end of the log: scoring may have been switched to
-        versions behind what the group has heard of."""
+        """Return the arms that lack snapshots.
+
+        They are learnt up to the end of the log: scoring may serve versions after the offset that the group reported.
+        """
         arms = [f"{target.name}/{arm.name}/" for target in self._wiring.use_case.targets for arm in target.arms]
         served = self._served()
         learners = self._wiring.stages("learning", self.snapshots)
@@ -190,13 +197,13 @@ class Rebuilder:
                 yield Lost("learning", group, stage, place, 0, end, high, len(named - there))
 
     def _served(self) -> set[str]:
-        """Every snapshot that a switch names: all partitions are told the same, the shortest is read."""
+        """Return every snapshot that a switch names. All partitions hold the same switches; the shortest is read."""
         bounds = {place: self._reader.bounds(place) for place in self._reader.partitions(CUSTOMER_EVENTS)}
         place = min(bounds, key=lambda at: bounds[at][1] - bounds[at][0])
         return {path for record in self._reader.read(place, *bounds[place]) if (path := self._switch(place, record))}
 
     def _switch(self, place: TopicPartition, record: LogRecord) -> str:
-        """The snapshot that a record names; "" when it is no switch."""
+        """Return the snapshot that a switch names; "" for any other record."""
         if record.key is not None:
             return ""
         try:

@@ -1,4 +1,4 @@
-"""Where a running system stands: positions, lag, serving versions, accounting, alerts."""
+"""The status of a running system: positions, lag, serving versions, accounting, alerts."""
 
 from dataclasses import dataclass, field, replace
 
@@ -13,14 +13,14 @@ from streams.log import TopicPartition
 from streams.timeline import PartitionHeader
 
 EVENTS = ("accepted", "duplicate", "late", "dead")
-"""What becomes of what is published."""
+"""The counters that add up to the published records."""
 
 STAGES = ("scoring", "judging", "monitoring", "history")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How far a stage has come in one partition; lag in records."""
+    """The position of a stage in a partition; lag in records."""
 
     stage: str
     topic: str
@@ -31,7 +31,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class ServedArm:
-    """A version that answers; age: event time since the switch in ms, None when unknown."""
+    """A serving version. age: event time since the switch, ms; None when unknown."""
 
     target: str
     arm: str
@@ -42,7 +42,7 @@ class ServedArm:
 
 @dataclass(slots=True)
 class Standing:
-    """All that `tidecast status` tells. counters: of scoring, summed over partitions; times in ms."""
+    """Everything that `tidecast status` shows. counters: of scoring, summed over partitions. Times in ms."""
 
     use_case: str
     deployment_id: str
@@ -57,16 +57,16 @@ class Standing:
 
     @property
     def published(self) -> int:
-        """Events and outcomes that scoring has read: accepted + duplicate + late + dead."""
+        """Number of events and outcomes that scoring has read: accepted + duplicate + late + dead."""
         return sum(self.counters.get(name, 0) for name in EVENTS)
 
     def lag(self, stage: str) -> int:
-        """Records that a stage has before it."""
+        """Return the number of records that a stage has left to process."""
         return sum(place.lag for place in self.places if place.stage == stage)
 
 
 class Observer:
-    """Looks at a system again and again; keeps its connections."""
+    """Reads the status of a system repeatedly over the same connections."""
 
     def __init__(self, wiring: Wiring, follower: Follower) -> None:
         self._wiring = wiring
@@ -75,7 +75,7 @@ class Observer:
         self._groups = GroupsPassed(wiring.settings)
 
     def look(self, history: bool = True) -> Standing:
-        """How it stands now; with `history` also how far the history has come."""
+        """Return the present status; with `history` also the positions of the history."""
         deployment = self._wiring.deployment
         standing = Standing(deployment.use_case, deployment.deployment_id, deployment.epoch)
         self._scoring(standing)
@@ -91,7 +91,7 @@ class Observer:
         return standing
 
     def scoring(self) -> Standing:
-        """How scoring alone stands: quicker."""
+        """Return the status of scoring alone, which is quicker."""
         deployment = self._wiring.deployment
         standing = Standing(deployment.use_case, deployment.deployment_id, deployment.epoch)
         self._scoring(standing)
@@ -99,14 +99,14 @@ class Observer:
         return standing
 
     def _measure(self, standing: Standing) -> None:
-        """Lags, by ends that are asked for after all positions: what came in between must not be overlooked."""
+        """Return lags. The ends of the logs are read after all positions, so that no record is overlooked."""
         bounds = {topic: self._follower.bounds(topic) for topic in {place.topic for place in standing.places}}
         for number, place in enumerate(standing.places):
             _, end = bounds[place.topic].get(place.partition, (0, 0))
             standing.places[number] = replace(place, lag=end - place.next_offset)
 
     def _pass_over(self, standing: Standing) -> None:
-        """What is behind a stage's position and no record is no lag. (Learners report by snapshots: never all.)"""
+        """Remove offsets after a position that hold no record from the lag. (Learners report at snapshots only.)"""
         behind = {place.stage for place in standing.places if place.lag and place.stage in STAGES}
         passed = {stage: self._groups.of(f"tidecast-{stage}") for stage in behind}
         for number, place in enumerate(standing.places):
@@ -115,7 +115,7 @@ class Observer:
             standing.places[number] = replace(place, lag=max(0, place.lag - (read - place.next_offset)))
 
     def alerts(self, follower: Follower) -> list[DriftAlertRecord]:
-        """Alerts that are open, oldest first, by a follower of its own."""
+        """Return the open alerts, oldest first, read by a consumer of its own."""
         found: dict[str, DriftAlertRecord] = {}
         follower.start([DRIFT_ALERTS], lambda low, high: low)
         while not follower.finished:
@@ -164,7 +164,7 @@ class Observer:
                 standing.places.append(Place(stage, LABELLED_EXAMPLES, partition, reached))
 
     def _learnt(self, target: str, arm: str) -> int:
-        """Next offset after the newest snapshot of an arm; 0 before the first."""
+        """Return the next offset after the newest snapshot of an arm; 0 before the first."""
         paths = self._wiring.models.list(f"{target}/{arm}/")
         offsets = [int(path.rsplit("/", 1)[-1].removesuffix(".snapshot")) for path in paths]
         return max(offsets, default=-1) + 1
@@ -189,6 +189,6 @@ class Observer:
             standing.notes.append(f"history: {error}")
             return
         reached = {(topic, partition): offset for topic, partition, offset in rows}
-        for topic in History.topics:  # also those of which nothing is written yet: all of them lies behind
+        for topic in History.topics:  # also topics of which nothing is written yet: all their records are lag
             for partition in self._follower.bounds(topic):
                 standing.places.append(Place("history", topic, partition, reached.get((topic, partition), 0)))

@@ -1,4 +1,4 @@
-"""Verify: replay the recorded logs of the stages into empty stores and compare with the live ones."""
+"""Verify: replays the recorded logs of the stages into empty stores, and compares them with the live ones."""
 
 from collections.abc import Callable, Collection, Iterator
 from itertools import islice
@@ -23,11 +23,11 @@ CHECKS: dict[str, Callable[[Live], Check]] = {
     "monitoring": MonitoringCheck,
     "history": HistoryCheck,
 }
-"""What can be verified, by stage."""
+"""Stage → its check."""
 
 
 def verify(live: Live, stages: Collection[str], tell: Callable[[str], None]) -> Iterator[Finding]:
-    """The findings of these stages. Each log is read once for all of them; `tell` hears which."""
+    """Return the findings of these stages. Each log is read once for all of them; `tell` is called with its name."""
     checks = [make(live) for name, make in CHECKS.items() if name in stages]
     for topic in TOPICS:
         for place in live.places(topic) if topic != DEPLOYMENTS else ():

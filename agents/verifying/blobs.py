@@ -1,4 +1,4 @@
-"""Comparing what judging and monitoring keep per partition."""
+"""Compares the state that judging and monitoring keep per partition."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from streams.state.store import StageStore
 def compare_blobs(
     finding: Finding, stage: str, ours: StageStore, theirs: StageStore, places: Iterable[TopicPartition]
 ) -> Finding:
-    """Position and state of a stage in these partitions, into the finding."""
+    """Compare a stage's positions and states in these partitions, and add the differences to the finding."""
     for topic, partition in places:
         finding.compared += 1
         live, calm = (store.read(stage, topic, partition) for store in (ours, theirs))
@@ -18,7 +18,7 @@ def compare_blobs(
             at = [str(kept[0]) if kept else "the beginning" for kept in (live, calm)]
             where = f"{stage} of {topic}[{partition}]"
             if calm is not None and (live is None or live[0] < calm[0]):
-                finding.lags(f"{where} stands at {at[0]}, records up to {at[1]} lie behind it")
+                finding.lags(f"{where} stands at {at[0]}, records up to {at[1]} are left")
             else:
-                finding.differs(f"{where}: state at {at[0]}, a calm replay's at {at[1]}, differs")
+                finding.differs(f"{where}: state at {at[0]}, the replay's at {at[1]}, differs")
     return finding

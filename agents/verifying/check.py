@@ -1,4 +1,4 @@
-"""What every check is: a consumer of logs, each read once for all of them."""
+"""The protocol of a check: a consumer of logs. Each log is read once for all checks."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -8,20 +8,20 @@ from streams.log import Record, TopicPartition
 
 
 class Check(Protocol):
-    """Topics come in the order of the flow, a topic's partitions one after the other."""
+    """Consumes logs: topics in the order of the flow, the partitions of a topic one after the other."""
 
     def wants(self, place: TopicPartition) -> bool:
-        """Whether it reads this partition."""
+        """Return whether it reads this partition."""
         ...
 
     def feed(self, place: TopicPartition, records: Sequence[Record]) -> None:
-        """The partition's next records."""
+        """Take the partition's next records."""
         ...
 
     def end(self, place: TopicPartition) -> None:
-        """There are no more in this partition."""
+        """End a partition: no more records follow."""
         ...
 
     def findings(self) -> Iterator[Finding]:
-        """What was found, when all is read."""
+        """Return the findings when everything is read."""
         ...

@@ -1,17 +1,20 @@
-"""What a check found."""
+"""The result of a check."""
 
 from dataclasses import dataclass, field
 
 SHOWN = 10
-"""Differences told per check."""
+"""Most differences shown per check."""
 LENGTH = 500
-"""Characters told of a difference."""
+"""Most characters shown of a difference."""
 
 
 @dataclass
 class Finding:
-    """One check: `name` for machines, `what` for people, how many things were compared, how many lie in the log more
-    than once (no difference: a reader drops them), and the first differences; `differing` counts them all."""
+    """The result of one check.
+
+    name, what: its name for machines and for people. compared: number of things compared. repeated: things that lie in
+    the log more than once, which is no difference, since readers drop them. differing: number of differences;
+    differences: the first ones, in words."""
 
     name: str
     what: str
@@ -20,23 +23,23 @@ class Finding:
     differences: list[str] = field(default_factory=list)
     differing: int = 0
     repetition: str = "sent again"
-    """What the repeated ones are, for people."""
+    """The name of the repeated things, for people."""
     behind: bool = False
-    """Whether a worker has not worked off all there is, so that differences mean nothing yet."""
+    """Whether a worker has lag, so that differences mean nothing yet."""
 
     def differs(self, sentence: str) -> None:
-        """One more difference; only the first are kept."""
+        """Count a difference; keep the first ones."""
         self.differing += 1
         if self.differing <= SHOWN:
             self.differences.append(sentence if len(sentence) <= LENGTH else sentence[:LENGTH] + "…")
 
     def lags(self, sentence: str) -> None:
-        """A difference that only says that a worker has not caught up."""
+        """Count a difference that only shows that a worker has lag."""
         self.behind = True
         self.differs(sentence)
 
     def as_json(self) -> dict[str, object]:
-        """For `--json`."""
+        """Return the form for `--json`."""
         return {
             "compared": self.compared,
             "repeated": self.repeated,

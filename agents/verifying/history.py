@@ -1,4 +1,4 @@
-"""History compared: the rows that the logs decide against the physical rows in ClickHouse."""
+"""Verifies history: compares the rows that follow from the logs with the physical rows in ClickHouse."""
 
 from collections.abc import Iterator, Sequence
 
@@ -25,9 +25,9 @@ from streams.errors import Undecodable
 from streams.log import Record, TopicPartition
 
 CHUNK = 20_000
-"""Records of a topic that are compared at once."""
+"""Records of a topic that are compared together."""
 BEFORE, BEHIND = -(1 << 62), 1 << 62
-"""Offsets beyond all that there are: no physical row lies outside of what is compared."""
+"""An offset beyond every record, so that the last comparison covers all physical rows."""
 TABLES = {
     CUSTOMER_EVENTS: ("records_raw", "events_raw", "outcomes_raw", "controls_raw"),
     PREDICTIONS: ("predictions_raw", "progress_raw"),
@@ -38,11 +38,11 @@ TABLES = {
     LATE_EVENTS: ("late_events_raw",),
     DEAD_LETTERS: ("dead_letters_raw",),
 }
-"""Which tables hold rows of which topic."""
+"""Topic → the tables that hold its rows."""
 
 
 class _Chunk:
-    """Records of a topic on their way into a comparison: their rows, and the ranges of offsets they stand for."""
+    """Collects records of a topic for a comparison: their rows, and their ranges of offsets."""
 
     def __init__(self, topic: str, tables: Sequence[Compared]) -> None:
         self._topic = topic
@@ -53,7 +53,7 @@ class _Chunk:
         self._start = BEFORE
 
     def add(self, place: TopicPartition, offset: int, rows: Rows) -> None:
-        """The next record of a partition."""
+        """Add the next record of a partition."""
         if self._records >= CHUNK:
             self._until(place, offset)
             self.compare()
@@ -62,7 +62,7 @@ class _Chunk:
         self._records += 1
 
     def end(self, place: TopicPartition, offset: int) -> None:
-        """All rows of the partition below this offset are there."""
+        """Mark all rows of the partition below this offset as collected."""
         self._until(place, offset)
         self._start = BEFORE
 
@@ -71,14 +71,14 @@ class _Chunk:
         self._start = offset
 
     def compare(self) -> None:
-        """What has been gathered."""
+        """Return the collected records, and start again."""
         for compared in self._tables:
             compared.compare(self._topic, self._rows.get(compared.table.name, []), self._ranges)
         self._rows, self._ranges, self._records = {}, [], 0
 
 
 class HistoryCheck:
-    """agents.verifying.check.Check of every table of the history, row by row and column by column."""
+    """Checks every table of the history, row by row and column by column."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
@@ -90,7 +90,7 @@ class HistoryCheck:
         self._tables = {
             name: Compared(
                 Table(name, epoch, client),
-                Finding(f"history/{view}", f"rows of {view}", repetition="merged with others of their keys"),
+                Finding(f"history/{view}", f"rows of {view}", repetition="merged with others of the same key"),
             )
             for name, view in views.items()
         }
@@ -98,7 +98,7 @@ class HistoryCheck:
         self._waiting = 0
 
     def wants(self, place: TopicPartition) -> bool:
-        """All that history reads."""
+        """See Check: every topic that history reads."""
         return place.topic in TABLES
 
     def feed(self, place: TopicPartition, records: Sequence[Record]) -> None:
@@ -116,7 +116,7 @@ class HistoryCheck:
         self._reached.compared += 1
         if self._waiting:
             where = f"{place.topic}[{place.partition}]: history stands at {position}"
-            self._reached.lags(f"{where}, {self._waiting} records lie behind it")
+            self._reached.lags(f"{where}, {self._waiting} records are left")
         self._chunks[place.topic].end(place, position if self._waiting else BEHIND)
         self._waiting = 0
 
@@ -136,7 +136,7 @@ class HistoryCheck:
         return self._positions.get((place.topic, place.partition), 0)
 
     def _rows(self, place: TopicPartition, record: Record) -> Rows:
-        """As the history makes them."""
+        """Return a record's rows as the history makes them."""
         at = Place(place.topic, self._live.deployment.epoch, place.partition, record.offset, record.timestamp)
         try:
             name, fields = self._live.codec.decode(record.value)

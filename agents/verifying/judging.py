@@ -1,4 +1,4 @@
-"""Judging replayed: metrics and detectors per target, and what they put out."""
+"""Verifies judging by replay: metrics and detectors per target, and their outputs."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,7 +13,7 @@ from streams.state.memory import MemoryStageStore
 
 
 class JudgingCheck:
-    """agents.verifying.check.Check of metrics, detectors and alerts on the loss."""
+    """Checks metrics, detectors and alerts on the loss."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
@@ -26,7 +26,7 @@ class JudgingCheck:
         self._outputs = Outputs(live.codec, [LABELLED_EXAMPLES])
 
     def wants(self, place: TopicPartition) -> bool:
-        """Examples, metrics, alerts."""
+        """See Check: examples, metrics and alerts."""
         return place in self._places or place.topic in (MODEL_METRICS, DRIFT_ALERTS)
 
     def feed(self, place: TopicPartition, records: Sequence[Record]) -> None:

@@ -1,4 +1,4 @@
-"""Learning replayed: every version of every arm, and the switches that serve them."""
+"""Verifies learning by replay: every version of every arm, and the switches that serve them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ from streams.log import Record, TopicPartition
 from streams.models.memory import MemoryModelStore
 
 Sent = dict[tuple[int, bytes], str]
-"""Switches by partition of customer-events (a copy lies in each) and digest of the value; their versions."""
+"""(partition of customer-events, digest of a switch's value) → its version. Each partition holds a copy."""
 
 
 @dataclass
 class ReplayedArm:
-    """An arm learning again from nothing."""
+    """An arm that learns again from the beginning of its log."""
 
     name: str
     stage: Learning
@@ -29,7 +29,7 @@ class ReplayedArm:
 
 
 class LearningCheck:
-    """agents.verifying.check.Check of snapshots, byte for byte, and switches."""
+    """Checks snapshots, byte for byte, and switches."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
@@ -46,7 +46,7 @@ class LearningCheck:
                 self._arms.setdefault(place, []).append(ReplayedArm(f"{target.name}/{arm.name}", stage, empty))
 
     def wants(self, place: TopicPartition) -> bool:
-        """The targets' examples, and where switches lie."""
+        """See Check: the targets' examples, and the topic of the switches."""
         return place in self._arms or place.topic == CUSTOMER_EVENTS
 
     def feed(self, place: TopicPartition, records: Sequence[Record]) -> None:
@@ -79,14 +79,16 @@ class LearningCheck:
             self._switches.differs(f"the switch to {expected[partition, digest]} was not sent to {where}")
         for partition, digest in sorted(self._sent.keys() - expected.keys()):
             where = f"{CUSTOMER_EVENTS}[{partition}]"
-            self._switches.differs(f"a switch to {self._sent[partition, digest]} in {where} is none of a calm replay's")
+            self._switches.differs(
+                f"a switch to {self._sent[partition, digest]} in {where} does not come from the replay"
+            )
         yield self._switches
 
     def _versions(self, arm: ReplayedArm) -> Finding:
         ours, theirs = (set(store.list(f"{arm.name}/")) for store in (self._live.models, arm.models))
         finding = Finding(f"learning/{arm.name}", f"model versions of {arm.name}", len(theirs))
         for path in sorted(ours - theirs):
-            finding.differs(f"{path} is in the model store, a calm replay does not make it")
+            finding.differs(f"{path} is in the model store, but the replay does not make it")
         for path in sorted(theirs - ours):
             finding.differs(f"{path} is not in the model store")
         for path in sorted(ours & theirs):
@@ -95,7 +97,7 @@ class LearningCheck:
         return finding
 
     def _served(self, place: TopicPartition, value: bytes) -> None:
-        """A control record: when it is a well signed switch, it names a snapshot that is there."""
+        """Check that a signed switch names a snapshot that exists."""
         try:
             name, record = self._live.codec.decode(value)
         except Undecodable:
@@ -119,7 +121,7 @@ class LearningCheck:
                 self._digests[path] = None
         found = self._digests[path]
         if found != switch["digest"]:
-            wrong = "is not in the model store" if found is None else "has another digest than the switch says"
+            wrong = "is not in the model store" if found is None else "has a digest other than the switch names"
             self._switches.differs(f"{place.topic}[{place.partition}], switch to {switch['version']}: {path} {wrong}")
 
 

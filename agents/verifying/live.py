@@ -1,4 +1,4 @@
-"""What a running system left behind, and how to read it."""
+"""Reads the stores and logs of a running system."""
 
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from streams.usecases import UseCase
 
 
 class RememberingCodec(Codec):
-    """Decodes what several checks read only once. Nobody changes a record that it decoded."""
+    """Decodes a record once for several checks. No check may change a decoded record."""
 
     _decoded: dict[bytes | None, tuple[str, Decoded]]
 
@@ -31,13 +31,13 @@ class RememberingCodec(Codec):
         return found
 
     def forget(self) -> None:
-        """Another batch begins."""
+        """Start another batch."""
         self._decoded = {}
 
 
 @dataclass
 class Live:
-    """The stores and logs of a system, for reading only."""
+    """The stores and logs of a system, read-only."""
 
     settings: Settings
     use_case: UseCase
@@ -50,15 +50,15 @@ class Live:
 
     @property
     def signing_key(self) -> bytes:
-        """What control records and snapshots are signed with."""
+        """The key that signs control records and snapshots."""
         return self.settings.signing_bytes
 
     def places(self, topic: str) -> list[TopicPartition]:
-        """All partitions of a topic."""
+        """Return all partitions of a topic."""
         return self.reader.partitions(topic)
 
     def state(self) -> object:
-        """Where scoring stands and how long the logs are: changes when anything goes on."""
+        """Return scoring's positions and the ends of the logs, which change when anything is processed."""
         positions = self.scoring.positions(range(self.deployment.partitions))
         topics = (CUSTOMER_EVENTS, LABELLED_EXAMPLES, PREDICTIONS, FEATURE_PROFILES)
         ends = {place: self.reader.bounds(place)[1] for topic in topics for place in self.places(topic)}
@@ -67,7 +67,7 @@ class Live:
 
 @contextmanager
 def connect(settings: Settings, use_case: str | None) -> Iterator[Live]:
-    """What there is to verify, connected; SettingError when nothing is deployed."""
+    """Connect to the system; SettingError when nothing is deployed."""
     wiring = connect_system(settings, use_case)
     codec = RememberingCodec(HttpRegistry(settings), load_schemas() | wiring.use_case.schemas)
     codec.forget()

@@ -1,4 +1,4 @@
-"""Monitoring replayed: profiles per partition, merged profiles and input-drift alerts."""
+"""Verifies monitoring by replay: profiles per partition, merged profiles, and input-drift alerts."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,7 +16,7 @@ WRITTEN = (FEATURE_PROFILES, DRIFT_ALERTS)
 
 
 class MonitoringCheck:
-    """agents.verifying.check.Check of profiles in the making and made, and alerts on inputs and answers."""
+    """Checks unfinished and finished profiles, and alerts on inputs and answers."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
@@ -27,7 +27,7 @@ class MonitoringCheck:
         self._outputs = Outputs(live.codec, READ)
 
     def wants(self, place: TopicPartition) -> bool:
-        """Predictions, profiles, alerts."""
+        """See Check: predictions, profiles and alerts."""
         return place.topic in READ or place.topic in WRITTEN
 
     def feed(self, place: TopicPartition, records: Sequence[Record]) -> None:
@@ -44,6 +44,6 @@ class MonitoringCheck:
 
     def findings(self) -> Iterator[Finding]:
         """See Check."""
-        state = Finding("monitoring/state", "profiles in the making")
+        state = Finding("monitoring/state", "unfinished profiles")
         yield compare_blobs(state, "monitoring", self._live.stages, self._empty, self._places)
         yield self._outputs.finding("monitoring/outputs", "profiles and input alerts by id")

@@ -1,4 +1,4 @@
-"""What a stage should have put out against what a reader that keeps marks sees: each once, in order, none missing."""
+"""Compares a replay's outputs with those that a reader with marks sees: each once, in order, none missing."""
 
 from array import array
 from bisect import bisect_left, bisect_right
@@ -13,11 +13,11 @@ from streams.avro.codec import Codec
 from streams.log import Output, Record, TopicPartition
 
 SIZE = 16
-"""Bytes of a value's digest."""
+"""Bytes of the digest of a value."""
 
 
 class Way(NamedTuple):
-    """A partition of a topic, and the partition whose records cause what lies there."""
+    """A partition of outputs, and the partition of the records that caused them."""
 
     topic: str
     partition: int
@@ -30,34 +30,34 @@ class Way(NamedTuple):
 
 @dataclass
 class Seen:
-    """Records of one way, each at its first occurrence: coordinates' offsets and ordinals, and values' digests."""
+    """The outputs from one partition to another, each at its first occurrence: offset, ordinal and digest."""
 
     offsets: "array[int]" = field(default_factory=lambda: array("q"))
     ordinals: "array[int]" = field(default_factory=lambda: array("q"))
     digests: bytearray = field(default_factory=bytearray)
 
     def is_new(self, offset: int, ordinal: int) -> bool:
-        """Whether this lies above the mark."""
+        """Return whether this place lies above the mark."""
         return not self.offsets or (offset, ordinal) > (self.offsets[-1], self.ordinals[-1])
 
     def add(self, offset: int, ordinal: int, digest: bytes) -> None:
-        """One more, which is new."""
+        """Add a new output."""
         self.offsets.append(offset)
         self.ordinals.append(ordinal)
         self.digests += digest
 
     def has(self, offset: int, ordinal: int, digest: bytes) -> bool:
-        """Whether it was seen just so."""
+        """Return whether exactly this output was seen."""
         start, end = bisect_left(self.offsets, offset), bisect_right(self.offsets, offset)
         at = bisect_left(self.ordinals, ordinal, start, end)
         return at < end and self.ordinals[at] == ordinal and self.digests[at * SIZE : at * SIZE + SIZE] == digest
 
 
 class Outputs:
-    """Gathers both sides, and compares them in the end."""
+    """Collects both sides and compares them."""
 
     def __init__(self, codec: Codec, sources: Sequence[str]) -> None:
-        """`sources`: topics that the stage reads; what others caused on the same topics is not its own."""
+        """`sources`: topics that the stage reads. Outputs caused by other topics belong to other stages."""
         self._codec = codec
         self._sources = sources
         self._expected: dict[Way, bytearray] = {}
@@ -66,13 +66,13 @@ class Outputs:
         self._contradictions: list[str] = []
 
     def expect(self, source: TopicPartition, outputs: Iterable[Output]) -> None:
-        """What a replay of `source` puts out next."""
+        """Add the replay's next output caused by `source`."""
         for output in outputs:
             way = Way(output.topic, output.partition, *source)
             self._expected.setdefault(way, bytearray()).extend(_digest(output.value))
 
     def read(self, place: TopicPartition, records: Sequence[Record]) -> None:
-        """What lies in the log next. Records without a source are passed over."""
+        """Add the next record of the log. Records without a source are skipped."""
         for record in records:
             _, fields = self._codec.decode(record.value)
             source = coordinate_of(fields)
@@ -87,11 +87,11 @@ class Outputs:
             return
         self._repeated += 1
         if not seen.has(offset, ordinal, digest):
-            what = "is sent again with other bytes, or after later ones"
+            what = "was sent again with other bytes, or after later outputs"
             self._contradictions.append(f"{way}: what offset {offset} caused, ordinal {ordinal}, {what}")
 
     def finding(self, name: str, what: str) -> Finding:
-        """The comparison."""
+        """Compare both sides and return the finding."""
         compared = sum(map(len, self._expected.values())) // SIZE
         finding = Finding(name, what, compared, self._repeated)
         for way in sorted(self._expected.keys() | self._seen.keys()):
@@ -108,7 +108,7 @@ def _digest(value: bytes | None) -> bytes:
 
 
 def _difference(way: Way, expected: bytearray, seen: Seen) -> str:
-    """Where the two differ first, and how much."""
+    """Return where the two sides differ first, and how many outputs differ."""
     wanted, there = ([side[i : i + SIZE] for i in range(0, len(side), SIZE)] for side in (expected, seen.digests))
     same = next(
         (i for i, (a, b) in enumerate(zip(wanted, there, strict=False)) if a != b), min(len(wanted), len(there))
@@ -116,4 +116,4 @@ def _difference(way: Way, expected: bytearray, seen: Seen) -> str:
     missing = len({*map(bytes, wanted)} - {*map(bytes, there)})
     more = len({*map(bytes, there)} - {*map(bytes, wanted)})
     after = f"caused by offset {seen.offsets[same]}" if same < len(there) else "at its end"
-    return f"{way}: from record {same} on, {after}: {missing} of a calm replay are missing, {more} are none of its"
+    return f"{way}: from record {same} on, {after}: {missing} of the replay are missing, {more} are not from the replay"

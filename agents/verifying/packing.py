@@ -1,4 +1,4 @@
-"""Rows as ClickHouse's RowBinary, so that they compare by bytes: NaN is itself, and no client interprets anything."""
+"""Packs rows as ClickHouse's RowBinary, so that they compare by bytes: NaN equals NaN, and no client converts."""
 
 import re
 from collections.abc import Callable
@@ -20,7 +20,7 @@ NUMBERS = {
 
 
 def packer(type: str) -> Packer:
-    """What turns a row's value into the bytes of a column of that ClickHouse type; ValueError for one not used here."""
+    """Return a function from a row's value to the bytes of a column of that ClickHouse type; ValueError if unknown."""
     outer, _, inner = type.partition("(")
     inner = inner[:-1]
     if type in NUMBERS:
@@ -42,29 +42,29 @@ def packer(type: str) -> Packer:
     if outer == "Map":
         key, value = re.split(r",\s*(?![^(]*\))", inner)
         return _map(packer(key), packer(value))
-    raise ValueError(f"no column of the history has the type {type}")
+    raise ValueError(f"the history has no column of the type {type}")
 
 
 def day(ms: int) -> bytes:
-    """toDate32 of a time in ms."""
+    """Compute toDate32 of a time in ms."""
     return NUMBERS["Int32"].pack(ms // DAY_MS)
 
 
 def size(number: int) -> bytes:
-    """A length: 7 bits a byte, lowest first."""
+    """Pack a length: 7 bits per byte, lowest first."""
     if number < 128:
         return b"%c" % number
     return b"%c" % (number & 127 | 128) + size(number >> 7)
 
 
 def text(value: str | bytes) -> bytes:
-    """A String; rows hold text, or bytes as they are."""
+    """Pack a String; rows hold text or bytes."""
     data = value if isinstance(value, bytes) else value.encode()
     return size(len(data)) + data
 
 
 known_text = lru_cache(4096)(text)
-"""The same for the few values of a LowCardinality column."""
+"""Pack a String of a LowCardinality column, which has few values, from a cache."""
 
 
 def _doubles(values: list[float]) -> bytes:

@@ -1,7 +1,7 @@
-"""Physical rows of a table against those that the logs decide.
+"""Compares the physical rows of a table with those that follow from the logs.
 
-Every physical row must be the row of the record at its place, byte for byte. A row may only be missing where
-ClickHouse has merged it with another of the same key, the one that is to be kept, or where its time is over."""
+Every physical row must be the row of the record at its place, byte for byte. A row may be missing only where ClickHouse
+has merged it with the row of the same key that is to be kept, or where its retention is over."""
 
 import time
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from agents.verifying.tables import Found, Range, Table
 from sinks.clickhouse.rows import Row
 
 MISSING = 50_000
-"""Missing rows that are looked for at once."""
+"""Missing rows that are looked up together."""
 LAST_WINS = {"progress_raw"}
 """Tables that keep the latest row of a key; the others keep the first."""
 DAY_MS = 86_400_000
@@ -19,14 +19,14 @@ DAY_MS = 86_400_000
 
 @dataclass
 class Compared:
-    """A table, its finding, and rows that must have been merged away: (key, partition, offset, row)."""
+    """The comparison of one table, with the rows that must have been merged away: (key, partition, offset, row)."""
 
     table: Table
     finding: Finding
     missing: list[tuple[int, int, int, Row]] = field(default_factory=list)
 
     def compare(self, topic: str, rows: list[Row], ranges: list[Range]) -> None:
-        """Some records' rows against the physical rows of the same places."""
+        """Compare records' rows with the physical rows of the same places."""
         expected = {self.table.found(row): row for row in rows}
         stored = self.table.stored(topic, ranges)
         self.finding.compared += len(expected)
@@ -41,7 +41,7 @@ class Compared:
             self.look_for_missing()
 
     def _strangers(self, topic: str, strangers: list[Found], expected: dict[Found, Row]) -> set[tuple[int, int, int]]:
-        """Physical rows that the log does not give: (partition, offset, key) of those that it gives otherwise."""
+        """Report physical rows that the log does not have; return (partition, offset, key) of rows that differ."""
         at: dict[tuple[int, int], list[Row]] = {}
         for found in strangers:
             at[found.partition, found.offset] = []
@@ -61,16 +61,16 @@ class Compared:
         return changed
 
     def _told(self, topic: str, found: Found, rows: list[Row]) -> Row | None:
-        """Says how a physical row differs from the row of the log that is most like it."""
+        """Report how a physical row differs from the most similar row of the log."""
         table = self.table
         packed, shown = table.contents(topic, found)
         where = f"offset {found.offset} of {topic}[{found.partition}]"
         if not packed:
-            self.finding.differs(f"{table.view}: a row of {where} came and went")
+            self.finding.differs(f"{table.view}: a row of {where} appeared and disappeared during the comparison")
             return None
         if not rows:
             id = " ".join(shown[index] for _, _, index in table.key)
-            self.finding.differs(f"{table.view} {id}: {where} gives no such row")
+            self.finding.differs(f"{table.view} {id}: {where} has no such row")
             return None
 
         def wrong(row: Row) -> list[int]:
@@ -83,13 +83,13 @@ class Compared:
         return row
 
     def look_for_strangers(self, topic: str, partitions: int) -> None:
-        """Rows of partitions that there are not."""
+        """Report rows of partitions that do not exist."""
         found = self.table.strangers(topic, partitions)
         if found:
             self.finding.differs(f"{self.table.view}: {found} rows of partitions that {topic} does not have")
 
     def look_for_missing(self) -> None:
-        """Every missing row must have given way to one of the same key."""
+        """Check that every missing row was replaced by one of the same key."""
         kept = self.table.kept(dict.fromkeys(key for key, _, _, _ in self.missing))
         for key, partition, offset, row in self.missing:
             place = (self.table.epoch, partition, offset)
@@ -101,13 +101,13 @@ class Compared:
         self.missing.clear()
 
     def _wins(self, kept: tuple[int, int, int], merged: tuple[int, int, int]) -> bool:
-        """By offset; at equal offsets of different partitions or epochs either may stay."""
+        """Compare by offset; of equal offsets in different partitions or epochs either row may stay."""
         offset, other = kept[-1], merged[-1]
         return kept != merged and (offset >= other if self.table.name in LAST_WINS else offset <= other)
 
     def _expired(self, row: Row) -> bool:
-        """Whether the table's retention may have taken it: ticks after 7 days, partial profiles after 90, most after
-        years (see the migrations)."""
+        """Return whether retention may have removed a row: ticks after 7 days, partial profiles after 90, most rows
+        after years (see the migrations)."""
         columns = dict(zip(self.table.columns, row, strict=True))
         days = 730
         if self.table.name == "records_raw" and columns["kind"] == "tick":

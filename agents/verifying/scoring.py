@@ -1,4 +1,4 @@
-"""Scoring replayed: customers' states, what it put out, and the accounting of what was published."""
+"""Verifies scoring by replay: customers' states, outputs, and the accounting of published records."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,13 +17,13 @@ from streams.state.memory import MemoryScoringStore
 from streams.timeline import PartitionHeader
 
 FATES = ("accepted", "duplicate", "late", "dead")
-"""What becomes of what is published."""
+"""The counters that add up to the published records."""
 WRITTEN = (PREDICTIONS, LABELLED_EXAMPLES, LATE_EVENTS, DEAD_LETTERS)
 
 
 @dataclass
 class Replayed:
-    """A partition of customer-events worked off again, as far as scoring came."""
+    """A partition of customer-events that is replayed up to scoring's position."""
 
     stage: Scoring
     store: MemoryScoringStore
@@ -37,8 +37,8 @@ class Replayed:
 
 @dataclass
 class ScoringCheck:
-    """agents.verifying.check.Check of features, open observations, timers, counters; predictions, examples, late
-    events and dead letters; and that all that was published is accounted for."""
+    """Checks features, open observations, timers and counters; predictions, examples, late events and dead letters;
+    and that all published records are accounted for."""
 
     live: Live
     state: Finding = field(
@@ -51,14 +51,14 @@ class ScoringCheck:
     )
 
     def __post_init__(self) -> None:
-        """Asks where scoring stands."""
+        """Read scoring's positions."""
         self._positions = self.live.scoring.positions(range(self.live.deployment.partitions))
         self._replayed: dict[int, Replayed] = {}
         self._customers: Mapping[int, Sequence[str]] | None = None
         self._outputs = Outputs(self.live.codec, [CUSTOMER_EVENTS])
 
     def wants(self, place: TopicPartition) -> bool:
-        """What it reads and writes."""
+        """See Check: the topics that scoring reads and writes."""
         return place.topic == CUSTOMER_EVENTS or place.topic in WRITTEN
 
     def feed(self, place: TopicPartition, records: Sequence[Record]) -> None:
@@ -91,15 +91,15 @@ class ScoringCheck:
         part = self._part(place)
         if part.broken:
             return
-        if self._customers is None:  # when scoring's logs are read: one walk through Redis for all partitions
+        if self._customers is None:  # after scoring's logs are read: one scan of Redis for all partitions
             self._customers = self.live.scoring.customers(range(self.live.deployment.partitions))
         self.state.compared += len(part.store.customers([place.partition])[place.partition])
         known = self._customers.get(place.partition, ())
         for difference in differences(self.live.scoring, part.store, place.partition, known):
             self.state.differs(difference)
-        if part.waiting:  # of customers; time may have gone on since scoring stopped
+        if part.waiting:  # records of customers only: time may have passed since scoring stopped
             where = f"partition {place.partition}: scoring stands at {part.end}"
-            self.state.lags(f"{where}, {part.waiting} records of customers lie behind it")
+            self.state.lags(f"{where}, {part.waiting} records of customers are left")
         self._account(place.partition, part)
         del self._replayed[place.partition]
 
@@ -122,7 +122,7 @@ class ScoringCheck:
         return part
 
     def _is_control(self, place: TopicPartition, record: Record) -> bool:
-        """Ours, well signed; anyone else's is published and ends as a dead letter. Not asked of scoring itself."""
+        """Return whether a control record is ours, judged independently of scoring. Any other one is a dead letter."""
         if record.key is not None:
             return False
         try:

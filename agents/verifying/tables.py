@@ -1,4 +1,4 @@
-"""The history's tables as verify reads them: digests of physical rows, before any merge."""
+"""Reads the history's tables for verify: digests of physical rows, before any merge."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ SETTINGS = {"max_query_size": 64 << 20, "max_ast_elements": 1_000_000, "max_expa
 
 
 class Range(NamedTuple):
-    """Offsets start <= offset < end of one partition."""
+    """Offsets start <= offset < end of a partition."""
 
     partition: int
     start: int
@@ -26,7 +26,7 @@ class Range(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A physical row's contents: where its record lies, and the MD5 of its columns in RowBinary."""
+    """A physical row: the place of its record, and the MD5 of its columns in RowBinary."""
 
     partition: int
     offset: int
@@ -35,7 +35,7 @@ class Found(NamedTuple):
 
 @dataclass
 class Table:
-    """One table of the history in one log epoch, read only."""
+    """A table of the history in one log epoch, read-only."""
 
     name: str
     epoch: int
@@ -43,23 +43,23 @@ class Table:
 
     @property
     def columns(self) -> Sequence[str]:
-        """Those that the log decides, in the order of its rows. (stored_at is the server's clock, keep follows.)"""
+        """The columns that follow from the log, in the order of the rows: all but stored_at and keep."""
         return COLUMNS[self.name]
 
     @property
     def view(self) -> str:
-        """What people call it."""
+        """The name for people: that of the view."""
         return self.name.removesuffix("_raw")
 
     @cached_property
     def packers(self) -> list[Packer]:
-        """For each column."""
+        """Return the packer of each column."""
         types = dict(self._query(f"SELECT name, type FROM system.columns WHERE {self._itself}"))
         return [packer(types[column]) for column in self.columns]
 
     @cached_property
     def key(self) -> list[tuple[str, Packer, int]]:
-        """By what ClickHouse merges rows: (expression, packer, index of its column)."""
+        """The key by which ClickHouse merges rows: (expression, packer, index of its column)."""
         where = self._itself.replace("table =", "name =")
         [(sorted_by,)] = self._query(f"SELECT sorting_key FROM system.tables WHERE {where}")
         parts = []
@@ -74,42 +74,43 @@ class Table:
 
     @cached_property
     def places(self) -> tuple[int, int]:
-        """Where log_partition and log_offset stand in a row."""
+        """The indexes of log_partition and log_offset in a row."""
         return (self.columns.index("log_partition"), self.columns.index("log_offset"))
 
     @property
     def by_topic(self) -> bool:
-        """Whether rows of several topics lie here."""
+        """Whether the table holds rows of several topics."""
         return "topic" in self.columns
 
     def found(self, row: Row) -> Found:
-        """What must stand in the table for a row."""
+        """Return the digest that the table must have for a row."""
         partition, offset = self.places
         packed = b"".join([pack(value) for pack, value in zip(self.packers, row, strict=True)])
         return Found(row[partition], row[offset], md5(packed, usedforsecurity=False).digest())
 
     def key_of(self, row: Row) -> int:
-        """64 bits for what rows are merged by."""
+        """Return 64 bits that stand for a row's key."""
         packed = b"".join([pack(row[index]) for _, pack, index in self.key])
         return int.from_bytes(md5(packed, usedforsecurity=False).digest()[:8], "big")
 
     def name_of(self, row: Sequence[Any]) -> str:
-        """The row for people: its view and key."""
+        """Return a row's name for people: its view and key."""
         return f"{self.view} {' '.join(str(row[index]) for _, _, index in self.key)}"
 
     def stored(self, topic: str, ranges: Iterable[Range]) -> set[Found]:
-        """The different contents of all physical rows of these places."""
+        """Return the distinct physical rows of these ranges."""
         query = f"SELECT DISTINCT log_partition, log_offset, {self._digest} FROM {self.name} WHERE "
         return {Found(*row) for row in self._query(query + self._within(topic, ranges))}
 
     def strangers(self, topic: str, partitions: int) -> int:
-        """Rows of partitions that the topic does not have."""
+        """Return the number of rows of partitions that the topic does not have."""
         where = f"{self._of(topic)} AND (log_partition < 0 OR log_partition >= {partitions})"
         return int(self._query(f"SELECT count() FROM {self.name} WHERE {where}")[0][0])
 
     def kept(self, keys: Iterable[int]) -> Mapping[int, list[tuple[int, int, int]]]:
-        """(epoch, partition, offset) of the physical rows of these keys, of any log epoch: events published again in a
-        later one are the same rows."""
+        """Return (epoch, partition, offset) of the physical rows of these keys in any log epoch.
+
+        Events that are published again in a later epoch are the same rows."""
         left = iter(keys)
         key = f"halfMD5(formatRowNoNewline('RowBinary', {', '.join(part for part, _, _ in self.key)}))"
         kept: dict[int, list[tuple[int, int, int]]] = {}
@@ -121,7 +122,7 @@ class Table:
         return kept
 
     def contents(self, topic: str, found: Found) -> tuple[list[bytes], list[str]]:
-        """A physical row, each column as bytes and as text."""
+        """Return a physical row, each column as bytes and as text."""
         packed = ", ".join(f"hex(formatRowNoNewline('RowBinary', {column}))" for column in self.columns)
         shown = ", ".join(f"toString({column})" for column in self.columns)
         place = Range(found.partition, found.offset, found.offset + 1)

@@ -132,7 +132,7 @@ def test_events_not_worked_off_refuse_changed_definitions(settings, use_case):
     deploy(settings, use_case, partitions=2)
     changed = dataclasses.replace(use_case, targets=(*use_case.targets, Question("offer")))
     write(settings, [Output(CUSTOMER_EVENTS, 1, b"c", b"an event")])
-    with pytest.raises(TidecastError, match="scoring has not worked off customer-events"):
+    with pytest.raises(TidecastError, match="scoring has not finished customer-events"):
         deploy(settings, changed)
     assert not deploy(settings, use_case).written
     group = settings.topic_prefix + "tidecast-scoring"

@@ -212,4 +212,4 @@ def test_what_is_sent_again_with_other_bytes_is_named(system: System) -> None:
     system.send_again(TopicPartition(PREDICTIONS, 1), changed=True)
     wrong = system.verify("scoring", "history")
     assert all("sent again with other bytes" in said for said in wrong["scoring/outputs"])
-    assert any(f"{RESENT} records lie behind it" in said for said in wrong["history/positions"])
+    assert any(f"{RESENT} records are left" in said for said in wrong["history/positions"])

@@ -88,7 +88,7 @@ def test_a_machine_without_a_compiler_has_an_exit_code_of_its_own(
     monkeypatch.setattr(sysconfig, "get_config_var", lambda name: "no-such-compiler -pthread")
     done = CliRunner().invoke(command)
     assert done.exit_code == NO_COMPILER
-    assert "no-such-compiler is not there: install a C compiler" in done.stderr
+    assert "no-such-compiler was not found: install a C compiler" in done.stderr
     assert not kernels.built().exists()
 
 

@@ -38,12 +38,12 @@ def test_the_same_records_some_twice_are_identical() -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        (EXPECTED[:2], "from record 2 on, at its end: 1 of a calm replay are missing, 0 are none of its"),
-        ([EXPECTED[0], EXPECTED[2]], "from record 1 on, caused by offset 9: 1 of a calm replay are missing"),
-        ([*EXPECTED, value(11)], "caused by offset 11: 0 of a calm replay are missing, 1 are none of its"),
-        ([*EXPECTED[:2], value(9, tick=1)], "caused by offset 9: 1 of a calm replay are missing, 1 are none"),
-        ([*EXPECTED, value(3, 1, tick=1)], "offset 3 caused, ordinal 1, is sent again with other bytes"),
-        ([*EXPECTED, value(5)], "offset 5 caused, ordinal 0, is sent again with other bytes, or after later ones"),
+        (EXPECTED[:2], "from record 2 on, at its end: 1 of the replay are missing, 0 are not from the replay"),
+        ([EXPECTED[0], EXPECTED[2]], "from record 1 on, caused by offset 9: 1 of the replay are missing"),
+        ([*EXPECTED, value(11)], "caused by offset 11: 0 of the replay are missing, 1 are not from the replay"),
+        ([*EXPECTED[:2], value(9, tick=1)], "caused by offset 9: 1 of the replay are missing, 1 are not"),
+        ([*EXPECTED, value(3, 1, tick=1)], "offset 3 caused, ordinal 1, was sent again with other bytes"),
+        ([*EXPECTED, value(5)], "offset 5 caused, ordinal 0, was sent again with other bytes, or after later outputs"),
     ],
 )
 def test_every_difference_is_named(values: list[bytes], said: str) -> None:
