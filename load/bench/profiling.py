@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 
 from load.bench.job import TARGETS, EncodedRecord
-from load.bench.system import VERBS, BenchSystem, BenchWorkers
+from load.bench.system import BenchSystem
+from load.bench.workers import VERBS, BenchWorkers
 
 RATE_HZ = 100
 PROCESSES = ("scoring", "learning", "monitoring", "history")

@@ -10,7 +10,8 @@ from load.bench.figures import Figures
 from load.bench.parts import kill_midway, many_customers, recovery, stored
 from load.bench.parts.draining import alone, together
 from load.bench.parts.latency import ladder
-from load.bench.system import EXPLICIT_OUTCOMES, VERBS, BenchSystem
+from load.bench.system import EXPLICIT_OUTCOMES, BenchSystem
+from load.bench.workers import VERBS
 
 SLOW_EVENTS = 20_000
 """Size of a backlog for a system that would take too long with a larger one."""

@@ -26,6 +26,38 @@ def _guards(_context: click.Context, _option: click.Parameter, value: str) -> tu
     return names
 
 
+def _stop(*_: object) -> None:
+    click.echo("stopping: ending workers and servers", err=True)
+    abort()
+    os._exit(130)
+
+
+class _Output:
+    """Prints the progress and the reports of several runs at once, and appends the reports to a file."""
+
+    def __init__(self, quiet: bool, file: Path | None) -> None:
+        self._quiet = quiet
+        self._file = file
+        self._lock = threading.Lock()
+
+    def say(self, text: str) -> None:
+        """Print progress, unless quiet."""
+        if not self._quiet:
+            click.echo(text, err=True)
+
+    def add(self, report: ChaosReport) -> None:
+        """Print and write a report."""
+        with self._lock:
+            click.echo(report.line)
+            for difference in report.differences:
+                click.echo(f"  {difference}")
+            if report.folder:
+                click.echo(f"  kept: {report.folder}")
+            if self._file is not None:
+                with self._file.open("a") as out:
+                    out.write(json.dumps(asdict(report)) + "\n")
+
+
 @click.command()
 @click.option(
     "--minutes", type=Finite(0.3, 600), default=2.0, show_default=True, help="Length of the event stream of each run."
@@ -69,40 +101,22 @@ def main(
     tidecast chaos --seeds 50 --jobs 2 --quiet --json chaos.jsonl
     tidecast chaos --without position-cas            # must differ
     """
-    lock = threading.Lock()
-
-    def say(text: str) -> None:
-        if not quiet:
-            click.echo(text, err=True)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    output = _Output(quiet, file)
 
     def run_one(number: int) -> ChaosReport:
-        report = run(ChaosOptions(number, 60 * minutes, rate, without, transactions, keep), say)
-        with lock:
-            click.echo(report.line)
-            for difference in report.differences:
-                click.echo(f"  {difference}")
-            if report.folder:
-                click.echo(f"  kept: {report.folder}")
-            if file is not None:
-                with file.open("a") as out:
-                    out.write(json.dumps(asdict(report)) + "\n")
+        report = run(ChaosOptions(number, 60 * minutes, rate, without, transactions, keep), output.say)
+        output.add(report)
         return report
 
-    def stop(*_: object) -> None:
-        click.echo("stopping: ending workers and servers", err=True)
-        abort()
-        os._exit(130)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
     with ThreadPoolExecutor(jobs) as pool:
         reports = list(pool.map(run_one, range(seed, seed + seeds)))
     different = sum(bool(report.differences) for report in reports)
     failed = sum(report.failed for report in reports)
     if seeds > 1:
-        click.echo(
-            f"{seeds} runs, {sum(len(r.faults) for r in reports):,} faults, {different} different, {failed} failed"
-        )
+        faults = sum(len(report.faults) for report in reports)
+        click.echo(f"{seeds} runs, {faults:,} faults, {different} different, {failed} failed")
     sys.exit(3 if failed else 1 if different else 0)
 
 

@@ -4,7 +4,8 @@ import time
 
 from load.bench.figures import Figures
 from load.bench.job import TARGETS, EncodedRecord
-from load.bench.system import VERBS, BenchSystem
+from load.bench.system import BenchSystem
+from load.bench.workers import VERBS
 
 WATCH_S = 10.0
 """Longest time for which a stage is measured. Its rate stays the same after that."""

@@ -14,7 +14,8 @@ from load.bench.figures import Figures
 from load.bench.job import TARGETS, EncodedRecord
 from load.bench.pacing import PacedRun, Pacer
 from load.bench.reading import PredictionReader
-from load.bench.system import BenchSystem, BenchWorkers, cpu_s
+from load.bench.system import BenchSystem
+from load.bench.workers import BenchWorkers, cpu_s
 
 PERCENTILES = (50.0, 99.0, 99.9, 100.0)
 KNEE_MS = 1000.0

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import redis
 
 from load.bench.job import TARGETS
-from load.bench.system import BenchSystem, BenchWorkers
+from load.bench.system import BenchSystem
+from load.bench.workers import BenchWorkers
 
 SAMPLE_S = 0.5
 SAMPLED_KEYS = 10_000

@@ -8,7 +8,8 @@ from load.bench.figures import Figures
 from load.bench.job import PACED_MS, TARGETS
 from load.bench.pacing import Pacer
 from load.bench.reading import PredictionLog, PredictionReader
-from load.bench.system import BenchSystem, BenchWorkers
+from load.bench.system import BenchSystem
+from load.bench.workers import BenchWorkers
 
 RATE = 1000
 PATIENCE_S, CATCH_UP_S = 60.0, 600.0

@@ -9,7 +9,8 @@ import click
 from load.bench.figures import Figures
 from load.bench.job import TARGETS
 from load.bench.pacing import Pacer
-from load.bench.system import VERBS, BenchSystem, BenchWorkers
+from load.bench.system import BenchSystem
+from load.bench.workers import VERBS, BenchWorkers
 
 RATE = 1000
 SAMPLE_S = 5.0

@@ -7,7 +7,8 @@ import redis
 
 from load.bench.figures import Figures
 from load.bench.job import TARGETS, EncodedRecord
-from load.bench.system import VERBS, BenchSystem
+from load.bench.system import BenchSystem
+from load.bench.workers import VERBS
 
 TABLES = (
     "SELECT table, sum(bytes_on_disk) AS bytes, sum(rows) AS rows FROM system.parts "
