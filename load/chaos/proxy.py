@@ -91,8 +91,8 @@ class Link:
         self._call(self._cut())
 
     def stall(self) -> None:
-        """Drop into a black hole: connections stay open, but nothing passes, not even their end. New ones are
-        accepted.
+        """Turn the link into a black hole: connections stay open and new ones are accepted, but nothing passes, not
+        even their end.
 
         After `heal` everything passes that was held back, as TCP would send it again."""
         self._call(self._change(cut=False, stalled=True))
@@ -239,7 +239,7 @@ class Link:
                 await self._may_pass(direction, 0.0)
 
     async def _may_pass(self, direction: _Direction, arrived: float) -> None:
-        """Wait until what arrived at that time may pass, under the current faults."""
+        """Wait until data that arrived at that time may pass, even if the faults change meanwhile."""
         while True:
             faults = self._faults
             due = max(arrived + faults.delay, direction.free_at if faults.rate else 0.0)

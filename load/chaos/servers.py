@@ -41,7 +41,7 @@ def free_ports(count: int) -> list[int]:
 
 
 class Servers:
-    """A local stack in `folder`. `lock` is held while a fault concerns a server, so that there is one at a time."""
+    """A local stack in `folder`. A fault holds `lock` while it changes a server, so that only one does at a time."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -74,7 +74,7 @@ class Servers:
         threading.Thread(target=self._watch, daemon=True).start()
 
     def down(self, wipe: bool) -> None:
-        """End all servers, after a fault that is just starting one again."""
+        """End all servers; waits for a fault that is just starting one again."""
         self._ended.set()
         self.lock.acquire(timeout=DOWN_TIMEOUT_S)
         self.clear(["--wipe"] if wipe else [])

@@ -144,7 +144,8 @@ class ChaosSystem:
         self.healed.wait(seconds)
 
     def heal(self) -> None:
-        """End all faults: heal every link, and start every server and worker that is down."""
+        """End all faults: heal every link, show the model store to every worker, disarm fail points, start every
+        server."""
         self.healed.set()
         for link in self.links.values():
             link.heal()

@@ -93,7 +93,7 @@ class ChaosWorkers:
         threading.Thread(target=self._watch, daemon=True).start()
 
     def want(self, name: str, wanted: bool) -> None:
-        """Start one worker, or end it gracefully."""
+        """Start a worker if it is wanted, else end it gracefully."""
         worker = self.all[name]
         with self._lock:
             worker.wanted = wanted
