@@ -1,13 +1,14 @@
 """Reading what Tidecast writes exactly once: outputs may come twice after a crash, and marks tell which did."""
 
 import json
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 from schemas.records import CoordinateRecord
 
 Mark = tuple[int, int, int]
 """(epoch, offset, ordinal) of a coordinate; marks compare in log order."""
+Source = TypeVar("Source")
 
 
 def mark_of(source: CoordinateRecord) -> Mark:
@@ -19,6 +20,35 @@ def coordinate_of(record: Mapping[str, Any]) -> CoordinateRecord | None:
     """The coordinate of a record that a stage put out (in `source`); None for events, outcomes and controls."""
     source = record.get("source")
     return cast(CoordinateRecord, source) if isinstance(source, dict) else None
+
+
+def mark_above(last: Mark | None, source: CoordinateRecord) -> Mark | None:
+    """The mark of a coordinate if it lies above `last`, the mark before it (None for none); None if it was seen."""
+    mark = (source["epoch"], source["offset"], source["ordinal"])
+    return mark if last is None or mark > last else None
+
+
+class HighWater(dict[Source, Mark]):
+    """The greatest mark seen of each source."""
+
+    __slots__ = ()
+
+    def advance(self, key: Source, source: CoordinateRecord) -> bool:
+        """Whether the coordinate `source` lies above the mark of `key`; moves the mark."""
+        mark = mark_above(self.get(key), source)
+        if mark is None:
+            return False
+        self[key] = mark
+        return True
+
+    def pack(self) -> list[list[Any]]:
+        """[key, epoch, offset, ordinal] of each source, sorted."""
+        return sorted([key, *mark] for key, mark in self.items())
+
+    @classmethod
+    def unpack(cls, rows: Iterable[Sequence[Any]]) -> "HighWater[Source]":
+        """What `pack` gave."""
+        return cls({key: (epoch, offset, ordinal) for key, epoch, offset, ordinal in rows})
 
 
 class Marks:
@@ -46,7 +76,7 @@ class Marks:
     """
 
     def __init__(self) -> None:
-        self._marks: dict[tuple[str, int], Mark] = {}
+        self._marks: HighWater[tuple[str, int]] = HighWater()
 
     def is_new(self, record: Mapping[str, Any]) -> bool:
         """Whether this record's coordinate (its field `source`) is above the mark of its source; moves the mark.
@@ -54,14 +84,9 @@ class Marks:
         Raises ValueError for a record that has no coordinate: a tick, a switch, an event.
         """
         source = record.get("source")
-        if not isinstance(source, Mapping) or not _is_row(row := _row(source)):
+        if not isinstance(source, Mapping) or not _is_row(_row(source)):
             raise ValueError("The record has no coordinate in `source`; ask only for records that Tidecast put out.")
-        topic, partition, *mark = row
-        place, now = (topic, partition), (mark[0], mark[1], mark[2])
-        if place in self._marks and now <= self._marks[place]:
-            return False
-        self._marks[place] = now
-        return True
+        return self._marks.advance((source["topic"], source["partition"]), cast(CoordinateRecord, source))
 
     def to_json(self) -> str:
         """The marks as text: a list of [topic, partition, epoch, offset, ordinal]."""
@@ -74,7 +99,7 @@ class Marks:
         if not isinstance(rows, list) or not all(isinstance(row, list) and _is_row(row) for row in rows):
             raise ValueError("These are no marks: they are a list of [topic, partition, epoch, offset, ordinal].")
         marks = cls()
-        marks._marks = {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
+        marks._marks = HighWater({(row[0], row[1]): (row[2], row[3], row[4]) for row in rows})
         return marks
 
 

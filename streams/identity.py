@@ -1,4 +1,4 @@
-"""Positions, coordinates, ids and marks: identity derives from place."""
+"""Positions, coordinates and ids: identity derives from place. Marks: schemas.marks."""
 
 from typing import NamedTuple
 
@@ -36,11 +36,6 @@ class Coordinate(NamedTuple):
     def id(self) -> str:
         """`epoch.partition.offset.ordinal`: unique among the outputs caused by one topic."""
         return f"{self.epoch}.{self.partition}.{self.offset}.{self.ordinal}"
-
-    @property
-    def mark(self) -> tuple[int, int, int]:
-        """The part that a reader keeps: an output not above the greatest mark of its (topic, partition) was seen."""
-        return (self.epoch, self.offset, self.ordinal)
 
     def as_record(self) -> CoordinateRecord:
         """The Avro record `tidecast.Coordinate`."""

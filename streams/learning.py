@@ -12,6 +12,7 @@ from hashlib import sha256
 from math import isfinite, nan
 from typing import ClassVar
 
+from schemas.marks import HighWater, Mark
 from schemas.records import (
     DEPLOYMENT,
     LABELLED_EXAMPLE,
@@ -31,7 +32,7 @@ from streams.identity import Position
 from streams.log import Batch, LogRecord, Output, Stage, TopicPartition
 from streams.models.arms import Arm
 from streams.models.factory import build_model
-from streams.models.snapshot import LIMIT, BadSnapshot, Mark, Served, Snapshot, dump_snapshot, load_snapshot
+from streams.models.snapshot import LIMIT, BadSnapshot, Served, Snapshot, dump_snapshot, load_snapshot
 from streams.models.store import ModelStore
 from streams.models.version import Version
 from streams.targets.declaration import Target
@@ -128,7 +129,7 @@ class Learning(Stage):
         kind = self._target.kind
         model = build_model(self._arm, self._target.name, kind, self._names, LINEAGE)
         version = Version(self._target.name, self._arm.name, LINEAGE, -1)
-        self._state = Snapshot(version, model, {}, Position(0), 0, declared=self._declared)
+        self._state = Snapshot(version, model, HighWater(), Position(0), 0, declared=self._declared)
         self._resend = False
         self._declaring = True
         self._unsaved = 0
@@ -223,16 +224,14 @@ class Learning(Stage):
 
     def _example(self, offset: int, example: LabelledExampleRecord) -> bool:
         state, source = self._state, example["source"]
-        mark: Mark = (source["epoch"], source["offset"], source["ordinal"])
-        last = state.marks.get(source["partition"])
-        if example["target"] != self._target.name or (last is not None and mark <= last):
-            state.skipped += example["target"] != self._target.name
+        ours, last = example["target"] == self._target.name, state.marks.get(source["partition"])
+        if not ours or not state.marks.advance(source["partition"], source):
+            state.skipped += not ours
             state.position = Position(offset + 1)
             return False
         self._check_previous(offset, example["previous"], source["partition"], last)
         if self._declaring and state.deployment_id != self._gate.ours:
             raise self._gate.mismatch(state.deployment_id, self._partition, offset)
-        state.marks[source["partition"]] = mark
         state.position = Position(offset + 1)
         if state.model is None or not self._declaring:
             return False

@@ -11,6 +11,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 
 from load.wire import Wire
 from schemas.catalog import Decoded
+from schemas.marks import HighWater
 from schemas.records import LABELLED_EXAMPLE, PREDICTION, SWITCH, LabelledExampleRecord, PredictionRecord, SwitchRecord
 
 PREDICTIONS, EXAMPLES, CONTROLS = "predictions", "labelled-examples", "customer-events"
@@ -42,7 +43,7 @@ class ChaosReader(threading.Thread):
         self._consumer.assign([TopicPartition(*source, OFFSET_BEGINNING) for source in sources])
         self._models = models
         self._keeps_marks = marks
-        self._marks: dict[tuple[str, int, int], tuple[int, int]] = {}
+        self._marks: HighWater[tuple[str, int, int]] = HighWater()
         self._seen: set[tuple[int, int, int]] = set()
         self.predictions = 0
         self.repeated = 0
@@ -88,14 +89,12 @@ class ChaosReader(threading.Thread):
     def _output(self, name: str, record: PredictionRecord | LabelledExampleRecord, message: Message) -> None:
         topic, partition, source = message.topic(), message.partition(), record["source"]
         key = (topic, partition, source["partition"])
-        mark = (source["offset"], source["ordinal"])
-        known = mark <= self._marks.get(key, (-1, -1))
+        known = not self._marks.advance(key, source)
         if name == LABELLED_EXAMPLE:
             self.examples[record["target"]] += not known
         else:
             self._stamps.append(message.timestamp()[1] / 1000)
-            self._prediction((source["partition"], *mark), known)
-        self._marks[key] = max(mark, self._marks.get(key, (-1, -1)))
+            self._prediction((source["partition"], source["offset"], source["ordinal"]), known)
 
     def _decoded(self, value: bytes) -> tuple[str, Decoded]:
         while True:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka import TopicPartition as KafkaPartition
 
+from schemas.marks import Mark, mark_above
 from sinks.failpoints import PRODUCED, hit
 from sinks.kafka.metadata import told_beside, written
 from sinks.kafka.producer import TOO_LARGE, KafkaEmitter, too_large
@@ -22,8 +23,6 @@ from streams.errors import PositionConflict, TidecastError, Unavailable
 from streams.log import Output, TopicPartition
 
 T = TypeVar("T")
-Mark = tuple[int, int, int]
-"""(epoch, offset, ordinal) of a coordinate; marks compare in log order."""
 
 TRANSACTION_MS = 10_000
 """After which the broker gives up a transaction. Readers wait at most so long for a worker that is dead; one that
@@ -46,8 +45,8 @@ def unsent(
         place = TopicPartition(source["topic"], source["partition"])
         if place not in marks:
             raise PositionConflict(f"{place.topic}[{place.partition}] is not ours to send for.")
-        mark, sent = (source["epoch"], source["offset"], source["ordinal"]), marks[place]
-        if sent is None or mark > sent:
+        mark = mark_above(marks[place], source)
+        if mark is not None:
             kept = found[place][1] if place in found else []
             kept.append(output)
             found[place] = (mark, kept)

@@ -15,7 +15,6 @@ from schemas.records import (
     LABELLED_EXAMPLE,
     MODEL_METRIC,
     PROGRESS,
-    CoordinateRecord,
     DriftAlertRecord,
     LabelledExampleRecord,
     ModelMetricRecord,
@@ -154,17 +153,8 @@ class Judging(Stage):
             judged.skipped += 1
         return []
 
-    def _is_new(self, judged: Judged, source: CoordinateRecord) -> bool:
-        """Whether it lies above its source partition's mark; moves the mark."""
-        mark = (source["epoch"], source["offset"], source["ordinal"])
-        last = judged.marks.get(source["partition"])
-        if last is not None and mark <= last:
-            return False
-        judged.marks[source["partition"]] = mark
-        return True
-
     def _progress(self, judged: Judged, record: ProgressRecord) -> None:
-        if self._is_new(judged, record["source"]):
+        if judged.is_new(record["source"]):
             partition, name = record["source"]["partition"], judged.target.name
             judged.opened[partition] = record["opened"].get(name, 0)
             judged.settled[partition] = record["settled"].get(name, 0)
@@ -176,7 +166,7 @@ class Judging(Stage):
             return []
         if judged.deployment_id != self._gate.ours:
             raise self._gate.mismatch(judged.deployment_id, TopicPartition(LABELLED_EXAMPLES, partition), offset)
-        if not self._is_new(judged, example["source"]):
+        if not judged.is_new(example["source"]):
             return []
         if example["settled_by"] == CORRECTION:
             return []  # the question is judged already, with the delay that was true

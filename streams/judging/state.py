@@ -11,6 +11,8 @@ from typing import Any
 
 import msgpack
 
+from schemas.marks import HighWater
+from schemas.records import CoordinateRecord
 from streams.drift.loss import LossWatch
 from streams.judging.metrics import BinaryTotals, RegressionTotals
 from streams.models.arms import Arm
@@ -56,7 +58,7 @@ class Judged:
     target: Target
     deployment_id: str = ""
     deployment_number: int = 0
-    marks: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    marks: HighWater[int] = field(default_factory=HighWater)
     opened: dict[int, int] = field(default_factory=dict)
     settled: dict[int, int] = field(default_factory=dict)
     examples: int = 0
@@ -69,6 +71,10 @@ class Judged:
 
     def __post_init__(self) -> None:
         self.arms = [JudgedArm(arm, self.target) for arm in self.target.arms]
+
+    def is_new(self, source: CoordinateRecord) -> bool:
+        """Whether a record with this coordinate was not read before; moves the mark of its source partition."""
+        return self.marks.advance(source["partition"], source)
 
     @property
     def matured(self) -> float:
@@ -84,7 +90,7 @@ class Judged:
                     FORMAT,
                     self.target.kind,
                     self.deployment_id,
-                    sorted([partition, *mark] for partition, mark in self.marks.items()),
+                    self.marks.pack(),
                     sorted(self.opened.items()),
                     sorted(self.settled.items()),
                     [self.examples, self.skipped, self.incomplete, self.until],
@@ -106,7 +112,7 @@ class Judged:
             target,
             deployment_id,
             later[0] if later else 0,
-            {partition: (epoch, offset, ordinal) for partition, epoch, offset, ordinal in marks},
+            HighWater.unpack(marks),
             {partition: count for partition, count in opened},
             {partition: count for partition, count in settled},
         )

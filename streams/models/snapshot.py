@@ -10,6 +10,7 @@ from typing import Any
 
 import msgpack
 
+from schemas.marks import HighWater
 from streams.errors import TidecastError
 from streams.identity import Position
 from streams.models.declaration import Model
@@ -20,8 +21,6 @@ MAGIC = b"tidecas\x01"
 SEAL = 32
 LIMIT = 64 * 1024 * 1024
 """Bytes a snapshot may have: River's trees take up to ten times that in memory when loaded."""
-
-Mark = tuple[int, int, int]
 
 
 class BadSnapshot(TidecastError):
@@ -51,7 +50,7 @@ class Snapshot:
 
     version: Version
     model: Model | None
-    marks: dict[int, Mark]
+    marks: HighWater[int]
     position: Position
     examples: int
     command: int = 0
@@ -97,7 +96,7 @@ def dump_snapshot(snapshot: Snapshot, key: bytes, limit: int = LIMIT) -> bytes:
     fields: list[Any] = [
         list(snapshot.version),
         None if snapshot.model is None else pack_model(snapshot.model),
-        sorted([partition, *mark] for partition, mark in snapshot.marks.items()),
+        snapshot.marks.pack(),
         list(snapshot.position),
         snapshot.examples,
         snapshot.command,
@@ -130,7 +129,7 @@ def _unpack(packed: list[Any]) -> Snapshot:
     return Snapshot(
         version=Version(*version),
         model=None if model is None else unpack_model(model),
-        marks={partition: (epoch, offset, ordinal) for partition, epoch, offset, ordinal in marks},
+        marks=HighWater.unpack(marks),
         position=Position(*position),
         examples=examples,
         command=command,

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgpack
 
+from schemas.marks import HighWater
 from schemas.records import (
     DRIFT_ALERT,
     FEATURE_PROFILE,
@@ -17,7 +18,6 @@ from streams.drift.compare import Finding, Reference, compare, reference_of
 from streams.drift.sketch import Histogram, merged
 from streams.monitoring.alerts import Alerts, Subject, alert_record, evidence_of
 from streams.monitoring.layout import Layout
-from streams.monitoring.partial import Mark
 
 NextSource = Callable[[], CoordinateRecord]
 """Gives the coordinate of the next output."""
@@ -47,7 +47,7 @@ class Merger:
         self._warm_up = warm_up_windows
         self._reference_windows = reference_windows
         self._alpha = min(0.5, false_alarms / (2 * len(layout.names)))
-        self._marks: dict[int, Mark] = {}
+        self._marks: HighWater[int] = HighWater()
         self._watermarks: dict[int, int] = {}
         self._closed: int | None = None
         self._windows: dict[int, dict[int, list[Histogram]]] = {}
@@ -59,14 +59,11 @@ class Merger:
 
     def take(self, record: FeatureProfileRecord, next_source: NextSource) -> Iterator[Produced]:
         """One FeatureProfile of a source partition; gives what the windows it completes lead to."""
-        partition, source = record["partition"], record["source"]
+        partition = record["partition"]
         if partition is None:
             return  # our own
-        mark = (source["epoch"], source["offset"], source["ordinal"])
-        seen = self._marks.get(partition)
-        if seen is not None and mark <= seen:
+        if not self._marks.advance(partition, record["source"]):
             return
-        self._marks[partition] = mark
         if not self._fits(partition, record):
             self.skipped += 1
             return
@@ -177,7 +174,7 @@ class Merger:
         marks, watermarks, closed, warm_up, windows, first, references, alerts, late, skipped = msgpack.unpackb(
             packed, use_list=False
         )
-        self._marks = dict(marks)
+        self._marks = HighWater(marks)
         if not same_definitions:
             return
         self._watermarks, self._closed, self.late, self.skipped = dict(watermarks), closed, late, skipped

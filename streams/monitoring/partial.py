@@ -5,11 +5,10 @@ from typing import NamedTuple
 
 import msgpack
 
+from schemas.marks import Mark, mark_above
 from schemas.records import CoordinateRecord, PredictionRecord
 from streams.drift.sketch import Histogram
 from streams.monitoring.layout import Layout
-
-Mark = tuple[int, int, int]
 
 
 class Closed(NamedTuple):
@@ -39,8 +38,8 @@ class PartialProfiles:
 
     def is_new(self, source: CoordinateRecord) -> bool:
         """Whether a record from this coordinate was not seen before; remembers it."""
-        mark = (source["epoch"], source["offset"], source["ordinal"])
-        if self._mark is not None and mark <= self._mark:
+        mark = mark_above(self._mark, source)
+        if mark is None:
             return False
         self._mark = mark
         return True

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from schemas.marks import HighWater
 from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES
 from streams.control import sign
 from streams.errors import Unavailable
@@ -39,7 +40,7 @@ def version(offset: int, intercept: float) -> tuple[str, bytes]:
     model: Any = build_model(USE_CASE.targets[0].arms[0], "silent", "binary", NAMES, 1)
     model.intercept = intercept
     named = Version("silent", "logistic", 1, offset)
-    return named.path, dump_snapshot(Snapshot(named, model, {}, Position(offset + 1), 1), KEY)
+    return named.path, dump_snapshot(Snapshot(named, model, HighWater(), Position(offset + 1), 1), KEY)
 
 
 def switch(log: Log, offset: int, path: str, blob: bytes, command: int = 0) -> None:
@@ -234,7 +235,7 @@ def learnt_log() -> tuple[Log, MemoryModelStore, LogisticModel]:
     model: Any = build_model(USE_CASE.targets[0].arms[0], "silent", "binary", NAMES, 1)
     for number in range(50):
         model.learn([float(number % (at + 2)) for at in range(len(NAMES))], float(number % 3 == 0))
-    blob = dump_snapshot(Snapshot(named, model, {}, Position(6), 1), KEY)
+    blob = dump_snapshot(Snapshot(named, model, HighWater(), Position(6), 1), KEY)
     models.put(named.path, blob)
     log.deploy()
     switch(log, 5, named.path, blob)

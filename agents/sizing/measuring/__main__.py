@@ -21,6 +21,7 @@ from agents.sizing.measuring.in_kafka import kafka_constants
 from agents.sizing.measuring.in_memory import stage_constants
 from agents.sizing.measuring.in_redis import redis_constants
 from schemas.catalog import Decoded, load_schemas
+from schemas.marks import HighWater
 from schemas.records import (
     LABELLED_EXAMPLE,
     PREDICTION,
@@ -101,7 +102,8 @@ def model_constants(kind: str) -> dict[str, float]:
 
 
 def _dumped(model: Model, arm: Arm) -> bytes:
-    return dump_snapshot(Snapshot(Version("churn", arm.name, 1, 81233), model, {}, Position(81234), 81234), KEY)
+    version = Version("churn", arm.name, 1, 81233)
+    return dump_snapshot(Snapshot(version, model, HighWater(), Position(81234), 81234), KEY)
 
 
 SOURCE = Coordinate("customer-events", 1790000000, 11, 81233000, 1).as_record()

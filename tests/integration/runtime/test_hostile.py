@@ -19,6 +19,7 @@ from agents.kafka.schema_registry import HttpRegistry
 from agents.kafka.topics import current_deployment
 from agents.settings import Settings, load_settings
 from schemas.catalog import load_schemas
+from schemas.marks import HighWater
 from schemas.topics import CUSTOMER_EVENTS, DEAD_LETTERS, DEPLOYMENTS
 from sinks.model_store import FsspecModelStore
 from sinks.redis.client import connect
@@ -259,9 +260,8 @@ def version(system: System, offset: int) -> tuple[str, bytes]:
     model = build_model(target.arms[0], target.name, target.kind, names, 1)
     learner = learning(system)
     named = Version("churn", "logistic", 1, offset)
-    blob = dump_snapshot(
-        Snapshot(named, model, {}, Position(offset + 1), 1, declared=learner._declared), system.settings.signing_bytes
-    )
+    snapshot = Snapshot(named, model, HighWater(), Position(offset + 1), 1, declared=learner._declared)
+    blob = dump_snapshot(snapshot, system.settings.signing_bytes)
     system.models.put(named.path, blob)
     return named.path, blob
 

