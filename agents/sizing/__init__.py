@@ -1,1 +1,1 @@
-"""What a load needs: cores, memory, partitions, bytes and money, from measured constants. Pure."""
+"""Estimates what a load needs: cores, memory, partitions, bytes and money, from measured constants. Pure."""

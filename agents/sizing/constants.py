@@ -1,6 +1,6 @@
-"""The measured constants that every estimate is made of. measured.json holds the values, and how each was measured.
+"""The measured constants behind every estimate. measured.json holds the values, and how each was measured.
 
-CPU is that of one core of the machine they were measured on; "us" is microseconds, rates are records per second."""
+CPU means one core of the machine of the measurement. "us" is microseconds; rates are records per second."""
 
 import json
 from dataclasses import dataclass, fields
@@ -14,7 +14,7 @@ MEASURED = "measured.json"
 
 @dataclass(frozen=True, slots=True)
 class Constants:
-    """One value per constant; the unit is part of the name."""
+    """One value per constant. The unit is part of the name."""
 
     # -- any worker
     worker_cpu_us_per_record_read: float
@@ -22,18 +22,18 @@ class Constants:
     worker_cpu_us_per_record_produced: float
     """Producing a record of a prediction's size, and its ack."""
     scoring_share_on_small_batches: float
-    """Of what is left of a scorer's core: under a live load it takes what is there at once, a few events."""
+    """Share of the rest of a scorer's core that small batches cost: under a live load a batch is a few events."""
     learning_share_on_small_batches: float
-    """The same of a learner's core; it gathers for 0.1 s, as do judging and monitoring; history for a second."""
+    """The same for a learner. It gathers for 0.1 s, as judging and monitoring do; history gathers for a second."""
     judging_share_on_small_batches: float
-    """The same of the core of judging and monitoring."""
+    """The same for judging and monitoring."""
     history_share_on_small_batches: float
-    """The same of history's core."""
-    # -- scoring, per record and per thing done for it
+    """The same for history."""
+    # -- scoring, per record and per step
     scoring_cpu_us_per_event: float
     """Decode, check, drop duplicates, resolve observations, pack; neither features nor questions."""
     scoring_cpu_us_per_feature: float
-    """Update and vector, per declared feature, for each event and each question of a schedule."""
+    """Update and vector, per declared feature, for each event and each scheduled question."""
     scoring_cpu_us_per_prediction: float
     """Reasons, record, Avro; without the arms' answers."""
     scoring_cpu_us_per_answer_linear: float
@@ -45,14 +45,14 @@ class Constants:
     scoring_cpu_us_per_answer_naive: float
     """One arm's answer: PriorRate, LastValue."""
     scoring_cpu_us_per_example: float
-    """Opening the observation, keeping it, settling it; the labelled example's record, Avro."""
+    """Opening, keeping and settling the observation; the labelled example's record, Avro."""
     scoring_cpu_us_per_customer: float
     """The client's part of reading one customer from Redis and committing it."""
     scoring_cpu_us_per_tick: float
     """A tick of a partition: write, read, check, look for timers, commit; and its progress records, for one target."""
     scoring_cpu_us_per_switch: float
     """A switch read in one partition, without loading the version."""
-    # -- models: what a served version costs its learner (dump and load) and every scorer (load)
+    # -- models: the cost of a served version for its learner (dump and load) and every scorer (load)
     model_dump_cpu_us_linear: float
     """Snapshot made, sealed and written."""
     model_dump_cpu_us_tree: float
@@ -71,7 +71,7 @@ class Constants:
     """Snapshot read, checked and unpacked."""
     # -- the other stages
     learning_cpu_us_per_example: float
-    """Decode and check in one arm's learner, before its model learns: every arm reads for itself."""
+    """Decode and check in one arm's learner, before its model learns. Every arm reads by itself."""
     learning_cpu_us_per_learn_linear: float
     """Model.learn: Logistic, Linear."""
     learning_cpu_us_per_learn_tree: float
@@ -109,18 +109,18 @@ class Constants:
     redis_bytes_per_customer: float
     """Keys, clock, due times, timer; neither features, digests nor observations."""
     redis_bytes_per_feature: float
-    """Tiles and registers of one declared feature."""
+    """Tiles and other state of one declared feature."""
     redis_bytes_per_digest: float
-    """Of one remembered event id; a customer has 256 at most. By layout."""
+    """One remembered event id; a customer has at most 256. From the layout."""
     redis_bytes_per_open_observation: float
     """Ids, times, target; with its share of the customer's second key."""
     redis_bytes_per_observed_feature: float
-    """Of an open observation's vector. By layout."""
+    """One double of an open observation's vector. From the layout."""
     redis_bytes_per_observed_answer: float
-    """Of an open observation: arm, version, value."""
+    """One arm of an open observation: arm, version, value."""
     redis_bytes_per_partition: float
-    """Position, header, the timers' set itself."""
-    # -- bytes in Kafka's log segments, one copy, as the producers send them (Tidecast's do not compress)
+    """Position, header, and the set of timers itself."""
+    # -- bytes in Kafka's log segments, one copy, as producers send them (Tidecast's do not compress)
     kafka_bytes_per_record: float
     """Key, coordinate header and framing of any record, with its share of the batch's header."""
     kafka_bytes_per_prediction: float
@@ -130,7 +130,7 @@ class Constants:
     kafka_bytes_per_answer: float
     """One arm's answer in either."""
     kafka_bytes_per_feature: float
-    """One double of the vector in either. By layout."""
+    """One double of the vector in either. From the layout."""
     kafka_bytes_per_control: float
     """Value of a progress record, for one target; a tick or switch counts as much."""
     # -- bytes in ClickHouse, compressed, one copy, parts merged
@@ -152,7 +152,7 @@ class Constants:
     worker_bytes_per_cached_customer: float
     """A customer in a scorer's cache, packed."""
     kafka_base_bytes: float
-    """A broker's process; its page cache comes on top and is worth having."""
+    """A broker's process, without its page cache, which needs memory as well."""
     redis_base_bytes: float
     """An empty Redis."""
     clickhouse_base_bytes: float
@@ -161,7 +161,7 @@ class Constants:
     """The schema registry."""
     # -- choice
     headroom_share: float
-    """Share of every core, memory and disk kept free at the peak. A choice: latency is stated at half load."""
+    """Share of every core, memory and disk that stays free at the peak. A choice: latency is stated at half load."""
 
 
 NAMES = tuple(field.name for field in fields(Constants))
@@ -172,8 +172,10 @@ MODEL_KINDS = tuple(name.removeprefix(_LEARN) for name in NAMES if name.startswi
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A constant as measured.json tells it. `how` says how it is measured, `command` what was run for this value;
-    a provisional value was taken from other figures or estimated."""
+    """An entry of measured.json.
+
+    how: how the constant is measured. command: what was run for this value. provisional: the value was estimated, or
+    taken from other figures."""
 
     name: str
     value: float
@@ -184,7 +186,7 @@ class Measured:
 
 
 def read_measured(text: str | None = None) -> list[Measured]:
-    """The entries of measured.json (or of `text`), in the order of Constants. SettingError when it does not fit."""
+    """Read the entries of measured.json (or of `text`), in the order of Constants. SettingError when one is wrong."""
     found: dict[str, Any] = json.loads(files(__package__).joinpath(MEASURED).read_text() if text is None else text)
     entries: dict[str, Any] = found["constants"]
     if set(entries) != set(NAMES):
@@ -198,5 +200,5 @@ def read_measured(text: str | None = None) -> list[Measured]:
 
 
 def load_constants() -> Constants:
-    """Those in measured.json."""
+    """Return the constants in measured.json."""
     return Constants(**{each.name: each.value for each in read_measured()})

@@ -1,4 +1,4 @@
-"""The targets of a use case as a load: what its definitions say, and what they cannot say."""
+"""Derives a load from a use case: what its definitions say, and what must be assumed."""
 
 from collections.abc import Mapping
 
@@ -11,12 +11,12 @@ from streams.targets.declaration import ExplicitOutcome, Target
 from streams.usecases import UseCase
 
 DEFAULT_HORIZON_DAYS = 30.0
-"""Of an outcome that is awaited for ever."""
+"""Assumed days until an outcome that is awaited for ever."""
 DAY_MS = UNITS["d"]
 
 
 def mixed(use_case: UseCase, given: Mapping[str, float]) -> dict[str, float]:
-    """Share of each event type: those given, the others equally from the rest. SettingError when they do not fit."""
+    """Return the share of each event type; types not given share the rest equally. SettingError for bad shares."""
     unknown = [event for event in given if event not in use_case.events]
     if unknown:
         known = ", ".join(use_case.events)
@@ -29,7 +29,7 @@ def mixed(use_case: UseCase, given: Mapping[str, float]) -> dict[str, float]:
 
 
 def targets_of(use_case: UseCase, mix: Mapping[str, float]) -> tuple[TargetLoad, ...]:
-    """As declared, with events in the shares of `mix`."""
+    """Return the targets as declared, with events in the shares of `mix`."""
     return tuple(_target(use_case, target, mix) for target in use_case.targets)
 
 
@@ -60,16 +60,16 @@ def _arm(arm: Arm) -> ArmLoad:
 
 
 def assumptions(use_case: UseCase, given: Mapping[str, float]) -> list[str]:
-    """What the definitions do not say and the estimate rests on, one sentence each."""
-    told = []
+    """Return the assumptions of the estimate that the definitions do not state, one sentence each."""
+    notes = []
     asking = {event for target in use_case.targets for event in target.ask.on}
     guessed = sorted(asking - set(given)) if asking != set(use_case.events) else []
     if guessed:
         share = mixed(use_case, given)[guessed[0]]
-        told.append(
-            f"{', '.join(guessed)} asks, and is taken for {share:.1%} of the events{' each' if guessed[1:] else ''}: "
-            f"say how many there are with --mix {guessed[0]}=SHARE."
+        notes.append(
+            f"{', '.join(guessed)} asks questions, and is assumed to be {share:.1%} of the events"
+            f"{' each' if guessed[1:] else ''}: set the share with --mix {guessed[0]}=SHARE."
         )
     awaited = [t.name for t in use_case.targets if isinstance(t.outcome, ExplicitOutcome) and t.outcome.within is None]
-    told += [f"Outcomes of {name} are taken to come within {DEFAULT_HORIZON_DAYS:g} days." for name in awaited]
-    return told
+    notes += [f"Outcomes of {name} are assumed to come within {DEFAULT_HORIZON_DAYS:g} days." for name in awaited]
+    return notes

@@ -1,4 +1,4 @@
-"""From a load to cores, workers, partitions, bytes and money."""
+"""Computes cores, workers, partitions, bytes and money for a load."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ from streams.scoring.model_cache import ROOM
 
 MONTH_DAYS = 730 / 24
 MOST_PARTITIONS = 1024
-"""What `tidecast deploy --partitions` takes."""
+"""Most partitions that `tidecast deploy --partitions` accepts."""
 FEWEST_PARTITIONS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """Per month, in the currency of the prices; per million events at the mean rate."""
+    """Money per month, in the currency of the prices; and per million events at the mean rate."""
 
     cores: float
     memory: float
@@ -35,18 +35,19 @@ class Money:
 
     @property
     def per_month(self) -> float:
-        """All of it."""
+        """The sum per month."""
         return self.cores + self.memory + self.disk
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a load needs. Rates are means unless named peak; cores are those busy at the peak, per stage or server,
-    work the part of them that does not give way to load;
-    workers are processes, each with at most one core, sized with headroom; bytes of one copy unless named disk.
+    """What a load needs. Rates are means unless named peak; bytes are of one copy unless named disk.
 
-    busiest_learner: the arm that needs most, and how much of its one core. scorer_versions_cores: what each scorer
-    spends on loading versions. workers_possible: False where even as many scorers as partitions cannot keep up."""
+    cores: busy at the peak, per stage or server. work: the part of them that does not shrink as the load grows.
+    workers: processes, each with at most one core, sized with headroom.
+    busiest_learner: the arm that needs most, and the share of its one core.
+    scorer_versions_cores: cores that each scorer spends on loading versions.
+    workers_possible: False where even one scorer per partition cannot keep up."""
 
     load: Load
     events_per_s: float
@@ -84,12 +85,12 @@ class Estimate:
 def estimate(
     load: Load, constants: Constants, hardware: Hardware | None = None, prices: Prices | None = None
 ) -> Estimate:
-    """Everything of docs/sizing.md. CPU and traffic are sized for the peak, what is kept follows from the means."""
+    """Compute all formulas of docs/sizing.md. CPU and traffic are sized for the peak, storage for the mean."""
     return _Sizing(load, constants, hardware or Hardware(), prices or Prices()).estimate()
 
 
 class _Sizing:
-    """One estimate in the making: later steps need what earlier ones found."""
+    """Computes one estimate step by step: later steps use the results of earlier ones."""
 
     def __init__(self, load: Load, constants: Constants, hardware: Hardware, prices: Prices) -> None:
         self.load, self.c, self.hardware, self.prices = load, constants, hardware, prices
@@ -101,8 +102,10 @@ class _Sizing:
         self.cores = self._busy()
 
     def _scorers(self) -> None:
-        """Scorers and partitions. A scorer has one core, of which loading versions takes a part: no more than half of
-        what is usable is granted to it, as it does not shrink with more workers."""
+        """Compute scorers and partitions.
+
+        Loading versions takes a part of each scorer's core that does not shrink with more scorers. It may take at most
+        half of the usable core."""
         self.versions_cores = cpu.version_cores(self.peak, self.c)
         room = max(self.usable - self.versions_cores, self.usable / 2)
         shared = cpu.scoring_cores(self.load, self.peak, self.c)
@@ -114,7 +117,7 @@ class _Sizing:
         self.per_scorer = self.peak.events * room / shared
 
     def _busy(self) -> dict[str, float]:
-        """The work, and what workers with little to do spend on batches of few records."""
+        """Return the work plus the cost of small batches in workers with little to do."""
         live = min(1.0, self.peak.events / cpu.LIVELY)
         shares = cpu.small_batches(self.c)
         spare = {stage: max(0.0, self.workers[stage] - self.work[stage]) for stage in shares}
@@ -134,7 +137,7 @@ class _Sizing:
 
     @property
     def learners(self) -> list[tuple[str, float]]:
-        """Target and arm of each learner, and its cores."""
+        """Return target and arm of each learner, with its cores."""
         return [
             (f"{t.target.name}/{arm.name}", cpu.learner_cores(t, arm, self.load, self.c, self.partitions))
             for t in self.peak.targets
@@ -157,7 +160,7 @@ class _Sizing:
         return {stage: scorer if stage == "scoring" else self.c.worker_base_bytes for stage in self.workers}
 
     def estimate(self) -> Estimate:
-        """All parts together."""
+        """Return the whole estimate."""
         load, c, count = self.load, self.c, self.partitions
         kept = redis_bytes(load, self.mean, c, count)
         per_core = self.usable * self.hardware.node_cores
@@ -207,14 +210,14 @@ class _Sizing:
         )
 
     def _redis_busy(self) -> float:
-        """Cores of the masters."""
+        """Return the cores of the masters."""
         return self.cores["Redis"] / self.load.redis_copies
 
     def _disks(self, size: float) -> int:
         return ceil(size / (self.hardware.node_disk_bytes * self.usable))
 
     def _memory(self, kept: RedisBytes, shards: int, brokers: int, clickhouses: int) -> float:
-        """Redis with as much room again as headroom says: writing its file anew copies what changes meanwhile."""
+        """Return Redis's memory with headroom: rewriting its file copies what changes meanwhile."""
         workers = self._worker_bytes()
         processes = sum(self.workers[stage] * size for stage, size in workers.items())
         redis = (kept.total / self.usable + shards * self.c.redis_base_bytes) * self.load.redis_copies
@@ -230,7 +233,7 @@ class _Sizing:
 
 
 def _partitions(wanted: float) -> int:
-    """The power of two from 4 to 1,024 that is enough."""
+    """Return the least power of two from 4 to 1,024 that is enough."""
     count = FEWEST_PARTITIONS
     while count < wanted and count < MOST_PARTITIONS:
         count *= 2

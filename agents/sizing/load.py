@@ -1,4 +1,4 @@
-"""What an estimate is asked for: the load, the machines, and the prices."""
+"""The inputs of an estimate: the load, the machines and the prices."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -10,13 +10,13 @@ from streams.errors import SettingError
 
 GIB = 1 << 30
 LEAST, MOST = 1e-6, 1e15
-"""What must be above 0 is at least this, everything at most that: beyond nothing is a load, and sums are not exact."""
+"""Least value of inputs that must be above 0, and greatest value of all inputs. Beyond it sums are not exact."""
 MOST_TARGETS = TOPICS[LABELLED_EXAMPLES].count(1)
 
 
 @dataclass(frozen=True, slots=True)
 class ArmLoad:
-    """A model that answers. kind: one of constants.MODEL_KINDS; times: how many times what such a model costs."""
+    """An arm's model. kind: one of constants.MODEL_KINDS; times: a multiplier of the cost of such a model."""
 
     name: str
     kind: str
@@ -25,11 +25,11 @@ class ArmLoad:
 
 @dataclass(frozen=True, slots=True)
 class TargetLoad:
-    """One target.
+    """A target.
 
-    questions_per_event: by events. questions_per_customer_day: by schedule, of each customer on schedule; only_active:
-    whether those are the active customers (`while_active`) or all. observe: share whose outcome is waited for, over
-    horizon_days. serve_every: examples from one served version to the next."""
+    questions_per_event: questions that events ask. questions_per_customer_day: questions that the schedule asks.
+    only_active: whether the schedule covers the active customers (`while_active`) or all. observe: share of the
+    questions that become observations, for horizon_days. serve_every: examples between two served versions."""
 
     name: str
     arms: tuple[ArmLoad, ...]
@@ -44,13 +44,14 @@ class TargetLoad:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What comes in and what is kept.
+    """The incoming records, and how long they are kept.
 
-    events_per_s: mean over a day; peak_factor: the busiest minutes over that mean. event_bytes: of an event's value in
-    Avro. customers: ever seen; active_share: of them, those with events in the current period; customer_days: since a
-    customer's first event. features: declared ones. tick_seconds: from tick to tick of a partition. consumers: readers
-    of predictions besides Tidecast's own. growth: by how much the load may grow before the log is made anew (partitions
-    are fixed). hottest_share: share of the events that the busiest customer has. *_days: how long records are kept."""
+    events_per_s: mean over a day. peak_factor: the busiest minutes over that mean. event_bytes: an event's value in
+    Avro. customers: ever seen. active_share: share of customers with events in the current period. customer_days: days
+    since a customer's first event. features: number of declared ones. tick_seconds: between ticks of a partition.
+    consumers: readers of predictions besides Tidecast's own. growth: factor by which the load may grow before a new
+    log is needed, since partitions are fixed. hottest_share: the busiest customer's share of the events. *_days: how
+    long records are kept."""
 
     events_per_s: float
     customers: float
@@ -72,7 +73,7 @@ class Load:
 
     @property
     def progress_seconds(self) -> float:
-        """From one progress record of a partition to the next: one a second (streams.scoring.predicting)."""
+        """Seconds between progress records of a partition: at least one (streams.scoring.predicting)."""
         return max(1.0, self.tick_seconds)
 
     def __post_init__(self) -> None:
@@ -88,17 +89,19 @@ class Load:
                 raise SettingError(f"Target {target.name} has no arm; give it one that answers.")
 
     def times(self, factor: float) -> "Load":
-        """As many times the events and the customers. Versions are served as often as before: `serve_every` grows too,
-        since versions per second, which every scorer loads, would otherwise grow as the examples do."""
+        """Return the load with `factor` times the events and customers.
+
+        `serve_every` grows by the same factor. Otherwise the versions per second, which every scorer loads, would grow
+        with the examples."""
         targets = tuple(replace(t, serve_every=t.serve_every * max(factor, 1.0)) for t in self.targets)
-        share = self.hottest_share / max(factor, 1.0)  # the busiest customer does not get busier
+        share = self.hottest_share / max(factor, 1.0)  # the busiest customer stays as busy as before
         events, customers = self.events_per_s * factor, self.customers * factor
         return replace(self, events_per_s=events, customers=customers, targets=targets, hottest_share=share)
 
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """Machines for brokers and ClickHouse, and how full one Redis may get. cache_customers: a setting."""
+    """Machines for brokers and ClickHouse, and the most data of one Redis. cache_customers: a setting."""
 
     node_cores: float = 8.0
     node_disk_bytes: float = 4e12
@@ -111,7 +114,7 @@ class Hardware:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Examples to be replaced by one's own: no vendor's, in any currency. GB are 10^9 bytes, a month is 730 hours."""
+    """Example prices, not a vendor's, in any currency: set your own. A GB is 10^9 bytes, a month 730 hours."""
 
     core_hour: float = 0.04
     memory_gb_month: float = 3.0

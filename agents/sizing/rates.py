@@ -1,4 +1,4 @@
-"""How many records per second a load makes at each place."""
+"""Computes the records per second that a load makes at each place."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ DAY_S = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class TargetRates:
-    """Per second: questions by events, by schedule, and the examples that follow; versions of each arm."""
+    """Rates of a target, per second: questions by events and by schedule, examples, and versions of each arm."""
 
     target: TargetLoad
     by_events: float
@@ -24,12 +24,12 @@ class TargetRates:
 
     @property
     def examples(self) -> float:
-        """Labelled examples per second: in the long run every observed question is settled once."""
+        """Labelled examples per second. In the long run every observed question is settled once."""
         return self.questions * self.target.observe
 
     @property
     def versions(self) -> float:
-        """Versions per second of each of its arms."""
+        """Versions per second of each arm."""
         return self.examples / self.target.serve_every
 
     @property
@@ -40,36 +40,37 @@ class TargetRates:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Per second."""
+    """Rates of a load, per second."""
 
     events: float
     targets: tuple[TargetRates, ...]
 
     @property
     def questions(self) -> float:
-        """Predictions."""
+        """Predictions per second."""
         return sum(t.questions for t in self.targets)
 
     @property
     def examples(self) -> float:
-        """Labelled examples."""
+        """Labelled examples per second."""
         return sum(t.examples for t in self.targets)
 
     @property
     def touches(self) -> float:
-        """Customers read and committed, at most: by an event, by a schedule, by a horizon that closes. (The cache saves
-        reads, and a slice commits a customer once however many events it has; an estimate that counts on neither is
-        safe.)"""
+        """Most customers read and committed per second: by events, schedules and horizons that close.
+
+        The cache saves reads, and a slice commits a customer once however many events it has. An estimate that counts
+        on neither is on the safe side."""
         return self.events + sum(t.by_schedule + t.examples for t in self.targets)
 
     @property
     def versions(self) -> float:
-        """Versions served, over all arms: one switch each to every partition."""
+        """Versions served per second, over all arms: each is one switch to every partition."""
         return sum(t.versions * len(t.target.arms) for t in self.targets)
 
 
 def rates(load: Load, peak: bool = False) -> Rates:
-    """Means, or those of the peak. Schedules know no peak: customers are spread over the period."""
+    """Return the mean rates, or those at the peak. Schedules have no peak: customers are spread over the period."""
     events = load.events_per_s * (load.peak_factor if peak else 1.0)
     return Rates(events, tuple(_target(load, target, events) for target in load.targets))
 
@@ -81,10 +82,10 @@ def _target(load: Load, target: TargetLoad, events: float) -> TargetRates:
 
 
 def open_observations(load: Load, of: TargetRates) -> float:
-    """Waiting for their outcome: at most the questions of one horizon (Little's law), and those a customer may have."""
+    """Return the open observations: the questions of one horizon (Little's law), and at most 1,000 per customer."""
     return min(of.examples * of.target.horizon_days * DAY_S, MOST_OPEN * load.customers)
 
 
 def digests(load: Load) -> float:
-    """Remembered event ids per customer."""
+    """Return the remembered event ids per customer."""
     return min(load.events_per_s * DAY_S * load.customer_days / load.customers, KEPT)

@@ -1,4 +1,4 @@
-"""An estimate as rows of text, for tables in a terminal and in the document."""
+"""Formats an estimate as rows of text, for tables in a terminal and in the document."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ Row = tuple[str, ...]
 
 
 def size(value: float) -> str:
-    """Bytes in decimal units, three significant digits."""
+    """Format bytes in decimal units with three significant digits."""
     for unit, name in UNITS:
         if value >= unit:
             return f"{_short(value / unit)} {name}"
@@ -19,7 +19,7 @@ def size(value: float) -> str:
 
 
 def count(value: float) -> str:
-    """Three significant digits, thousands with commas."""
+    """Format a number with three significant digits, and thousands with commas."""
     return f"{value:,.0f}" if value >= 100 else _short(value)
 
 
@@ -28,7 +28,7 @@ def _short(value: float) -> str:
 
 
 def summary(load: Load, found: Estimate) -> str:
-    """The load in one paragraph."""
+    """Return the load in one paragraph."""
     arms = sum(len(target.arms) for target in load.targets)
     return (
         f"{count(found.events_per_s)} events/s (peak {count(found.peak_events_per_s)}), "
@@ -43,7 +43,7 @@ COMPUTE_HEADS: Row = ("part", "cores busy at the peak", "processes", "memory eac
 
 
 def compute_rows(found: Estimate) -> list[Row]:
-    """One row per stage and server."""
+    """Return one row per stage and server."""
     load = found.load
     machines = {
         "Kafka": _some(found.brokers, "broker"),
@@ -72,7 +72,7 @@ STORAGE_HEADS: Row = ("kept", "per day", "in all, one copy", "copies")
 
 
 def storage_rows(found: Estimate) -> list[Row]:
-    """Redis, Kafka, ClickHouse."""
+    """Return one row per kind of data in Redis, Kafka and ClickHouse."""
     load, day = found.load, 86_400
     kafka, redis = found.kafka, found.redis
     rows: list[Row] = [
@@ -95,10 +95,10 @@ def storage_rows(found: Estimate) -> list[Row]:
 
 
 def totals(found: Estimate) -> str:
-    """Partitions, traffic, sums and money."""
+    """Return lines on partitions, traffic, sums and money."""
     money = found.money
     return (
-        f"customer-events: {found.partitions} partitions; a scorer works off {count(found.events_per_s_per_scorer)} "
+        f"customer-events: {found.partitions} partitions; a scorer processes {count(found.events_per_s_per_scorer)} "
         f"events/s with headroom\n"
         f"Kafka at the peak: {size(found.kafka_peak.written)}/s written, {size(found.kafka_peak.read)}/s read; "
         f"ClickHouse: {count(found.clickhouse_rows_per_s)} rows/s\n"
@@ -110,7 +110,7 @@ def totals(found: Estimate) -> str:
 
 
 def comparison(estimates: Sequence[tuple[float, Estimate]]) -> tuple[Row, list[Row]]:
-    """Heads and rows: one column per multiple."""
+    """Return the header and rows of the comparison: one column per multiple."""
     heads = ("", *(f"{factor:g}×" for factor, _ in estimates))
     all_of = [found for _, found in estimates]
 

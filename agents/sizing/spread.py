@@ -1,6 +1,6 @@
-"""How evenly things fall into partitions and shards, simulated with the real hash functions.
+"""Simulates how evenly customers and partitions are spread, with the real hash functions.
 
-Customers fall into partitions by murmur2, partitions into a Redis Cluster's shards by the slot of their hash tag."""
+Customers go to partitions by murmur2, and partitions to a Redis Cluster's shards by the slot of their hash tag."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from streams.partitioner import partition_of
 
 SLOTS = 16_384
 EPOCHS = range(1_790_000_000, 1_790_000_021)
-"""Log epochs over which the median is taken: the tag, and so the shard, depends on the epoch."""
+"""Log epochs over which the median is taken. The tag, and so the shard, depends on the epoch."""
 
 
 def shard_loads(partitions: int, shards: int, epoch: int) -> list[int]:
-    """Partitions per shard where each shard has an equal, contiguous range of slots, as clusters are made."""
+    """Return the partitions per shard, where each shard has an equal, contiguous range of slots."""
     found = Counter(
         key_slot(f"tidecast:{{{epoch}.{number}}}:position".encode()) * shards // SLOTS for number in range(partitions)
     )
@@ -26,12 +26,12 @@ def shard_loads(partitions: int, shards: int, epoch: int) -> list[int]:
 
 
 def busiest_shard(partitions: int, shards: int) -> float:
-    """The busiest shard's load over the mean; median of the epochs."""
+    """Return the busiest shard's load over the mean, as the median of the epochs."""
     return median(max(shard_loads(partitions, shards, epoch)) for epoch in EPOCHS) * shards / partitions
 
 
 def busiest_partition(partitions: int, weights: Sequence[float]) -> float:
-    """The busiest partition's load over the mean, for customers with these shares of the events."""
+    """Return the busiest partition's load over the mean, for customers with these shares of the events."""
     loads = [0.0] * partitions
     for number, weight in enumerate(weights):
         loads[partition_of(f"c-{number}", partitions)] += weight
@@ -39,14 +39,14 @@ def busiest_partition(partitions: int, weights: Sequence[float]) -> float:
 
 
 def zipf(customers: int, exponent: float) -> list[float]:
-    """Weights of Zipf's law: customer k has 1 / k^exponent; in random order, which numbering has not."""
+    """Return weights of Zipf's law, 1 / k^exponent, in random order."""
     weights = [(rank + 1) ** -exponent for rank in range(customers)]
     Random(7).shuffle(weights)
     return weights
 
 
 def shard_table() -> str:
-    """Markdown."""
+    """Return the table in Markdown."""
     counts = (4, 16, 64, 256, 1024)
     rows = [["shards", *(f"{count:,} partitions" for count in counts)]]
     rows += [
@@ -57,7 +57,7 @@ def shard_table() -> str:
 
 
 def partition_table(customers: int = 20_000) -> str:
-    """Markdown."""
+    """Return the table in Markdown."""
     counts = (4, 16, 64, 256)
     rows = [["events per customer", "busiest customer", *(f"{count:,} partitions" for count in counts)]]
     for name, exponent in (("all alike", 0.0), ("Zipf 0.8", 0.8), ("Zipf 1", 1.0)):

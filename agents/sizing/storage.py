@@ -1,4 +1,4 @@
-"""Bytes: in Redis, in Kafka, in ClickHouse."""
+"""Computes bytes in Redis, Kafka and ClickHouse."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from agents.sizing.load import Load
 from agents.sizing.rates import DAY_S, Rates, TargetRates, digests, open_observations
 
 KEPT_DAYS = {"records": 1825.0, "events": 1825.0, "predictions": 730.0, "labelled_examples": 1825.0}
-"""How long the tables keep a row at most (sinks/clickhouse/migrations)."""
+"""Table → days that it keeps a row at most (sinks/clickhouse/migrations)."""
 
 
 @dataclass(frozen=True, slots=True)
 class RedisBytes:
-    """One copy."""
+    """Bytes in Redis, one copy."""
 
     customers: float
     observations: float
@@ -21,12 +21,12 @@ class RedisBytes:
 
     @property
     def total(self) -> float:
-        """All of it."""
+        """The sum."""
         return self.customers + self.observations + self.partitions
 
 
 def redis_bytes(load: Load, r: Rates, c: Constants, partitions: int) -> RedisBytes:
-    """What the load keeps in Redis once it has run for a horizon."""
+    """Return what the load keeps in Redis once it has run for a horizon."""
     each = c.redis_bytes_per_customer + load.features * c.redis_bytes_per_feature
     each += digests(load) * c.redis_bytes_per_digest
     waiting = sum(open_observations(load, t) * observation_bytes(t, c) for t in r.targets)
@@ -34,14 +34,14 @@ def redis_bytes(load: Load, r: Rates, c: Constants, partitions: int) -> RedisByt
 
 
 def observation_bytes(t: TargetRates, c: Constants) -> float:
-    """Of one open observation."""
+    """Return the bytes of an open observation."""
     vector = t.target.features * c.redis_bytes_per_observed_feature
     return c.redis_bytes_per_open_observation + vector + len(t.target.arms) * c.redis_bytes_per_observed_answer
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Bytes per second in Kafka: `events`, `predictions` and so on are written once, before replication."""
+    """Bytes per second in Kafka. `events`, `predictions` and so on are written once, before replication."""
 
     events: float
     predictions: float
@@ -51,12 +51,12 @@ class Traffic:
 
     @property
     def written(self) -> float:
-        """By producers."""
+        """Bytes per second that producers write."""
         return self.events + self.predictions + self.examples + self.controls
 
 
 def kafka_traffic(load: Load, r: Rates, c: Constants, partitions: int) -> Traffic:
-    """Of the rates given: means or those of the peak."""
+    """Return the traffic of the given rates, means or peak."""
     events = r.events * (load.event_bytes + c.kafka_bytes_per_record)
     predictions = sum(t.questions * (_record(t, c) + c.kafka_bytes_per_prediction) for t in r.targets)
     examples = [(t, t.examples * (_record(t, c) + c.kafka_bytes_per_example)) for t in r.targets]
@@ -67,13 +67,13 @@ def kafka_traffic(load: Load, r: Rates, c: Constants, partitions: int) -> Traffi
 
 
 def _record(t: TargetRates, c: Constants) -> float:
-    """What a prediction and an example have in common."""
+    """Return the bytes that a prediction and an example have in common."""
     vector = t.target.features * c.kafka_bytes_per_feature
     return c.kafka_bytes_per_record + vector + len(t.target.arms) * c.kafka_bytes_per_answer
 
 
 def clickhouse_bytes_per_day(load: Load, r: Rates, c: Constants) -> dict[str, float]:
-    """By table, one copy. (Ticks in `records` go after a week, progress is replaced: neither is counted.)"""
+    """Return bytes per second by table, one copy. Ticks (kept for a week) and progress (replaced) are not counted."""
     return {
         "records": r.events * c.clickhouse_bytes_per_row_records * DAY_S,
         "events": r.events * c.clickhouse_bytes_per_row_events * DAY_S,
@@ -90,5 +90,5 @@ def _row(t: TargetRates, c: Constants) -> float:
 
 
 def clickhouse_bytes(load: Load, per_day: dict[str, float]) -> float:
-    """One copy, once the history is as old as it gets."""
+    """Return the bytes of one copy once the history has reached its full age."""
     return sum(size * min(load.clickhouse_days, KEPT_DAYS[table]) for table, size in per_day.items())

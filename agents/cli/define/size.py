@@ -100,15 +100,15 @@ def _as_dict(
 ) -> dict[str, Any]:
     """Return the JSON form of the estimates."""
     now = estimates[0][1]
-    told = []
+    records = []
     for factor, found in estimates:
         record: dict[str, Any] = {"times": factor, **asdict(found)}
         record["redis"]["total"], record["money"]["per_month"] = found.redis.total, found.money.per_month
         record["limits"] = limits(found, constants)
         record["changes"] = [] if found is now else changes(now, found, hardware)
-        told.append(_lists(record))
+        records.append(_lists(record))
     return {
-        "estimates": told,
+        "estimates": records,
         "notes": list(notes),
         "constants": {each.name: getattr(constants, each.name) for each in fields(constants)},
         "provisional": list(guessed),

@@ -1,7 +1,7 @@
 """`python -m agents.sizing.measuring [--servers] [--write]`: measures the constants.
 
-Those that need no server; with --servers those that need one, on the running local stack (`tidecast stack up`), in
-topics, keys and a database of their own. --write puts them into measured.json, else they are only printed."""
+By default it measures the constants that need no server; with --servers, those that need one, on the running local
+stack (`tidecast stack up`), in topics, keys and a database of their own. --write stores them in measured.json."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -53,13 +53,13 @@ KINDS: dict[str, tuple[Arm, int]] = {
     "forest_tree": (Arm("forest", AdaptiveForest(10)), 10),
     "naive": (Arm("prior_rate", PriorRate(), role="naive"), 1),
 }
-"""Per kind, an arm and the number by which its cost is divided."""
+"""Kind → an arm, and the number by which its cost is divided."""
 EXAMPLES = {"linear": 20_000, "tree": 20_000, "forest_tree": 2_000, "naive": 20_000}
-"""Learnt before anything is measured: trees grow, and so do their snapshots."""
+"""Examples learnt before measuring, because trees and their snapshots grow."""
 
 
 def examples(count: int, seed: int = 7) -> Iterator[tuple[list[float], float]]:
-    """Vectors with a learnable label, one value in ten unknown."""
+    """Return vectors with a learnable label; one value in ten is unknown."""
     random = Random(seed)
     for _ in range(count):
         vector = [random.gauss(0, 1) for _ in range(FEATURES)]
@@ -68,7 +68,7 @@ def examples(count: int, seed: int = 7) -> Iterator[tuple[list[float], float]]:
 
 
 def cpu_us(work: Callable[[], object], times: int) -> float:
-    """CPU of one call, in microseconds."""
+    """Return the CPU of one call, in microseconds."""
     rounds = []
     for _ in range(ROUNDS):
         start = thread_time()
@@ -79,7 +79,7 @@ def cpu_us(work: Callable[[], object], times: int) -> float:
 
 
 def model_constants(kind: str) -> dict[str, float]:
-    """What one kind of arm costs."""
+    """Return the costs of one kind of arm."""
     arm, divisor = KINDS[kind]
     names = [f"feature_{n}" for n in range(FEATURES)]
     model = build_model(arm, "churn", "binary", names, 1)
@@ -117,7 +117,7 @@ def _answers(count: int) -> list[AnswerRecord]:
 
 
 def prediction(arms: int) -> PredictionRecord:
-    """A prediction of so many arms, with three reasons."""
+    """Return a prediction of `arms` arms, with three reasons."""
     return {
         "prediction_id": "1790000000.11.81233000.1",
         "target": "churn",
@@ -137,7 +137,7 @@ def prediction(arms: int) -> PredictionRecord:
 
 
 def example(arms: int) -> LabelledExampleRecord:
-    """A labelled example of so many arms."""
+    """Return a labelled example of `arms` arms."""
     return {
         "example_id": "1790000000.11.81240000.0",
         "prediction_id": "1790000000.11.81233000.1",
@@ -156,7 +156,7 @@ def example(arms: int) -> LabelledExampleRecord:
 
 
 def byte_constants() -> dict[str, float]:
-    """Lengths of encoded records, and of a packed observation's answer."""
+    """Return the lengths of encoded records, and of a packed observation's answer."""
     codec = Codec(MemoryRegistry(), load_schemas())
 
     def length(name: str, record: Decoded) -> float:
@@ -183,7 +183,7 @@ def _observed(arms: int) -> float:
 
 
 def measured() -> dict[str, float]:
-    """Those that need no server."""
+    """Return the constants that need no server."""
     found = byte_constants()
     for kind in KINDS:
         found |= model_constants(kind)
@@ -191,7 +191,7 @@ def measured() -> dict[str, float]:
 
 
 def measured_on_servers() -> dict[str, float]:
-    """Those that need one. SettingError where no local stack runs."""
+    """Return the constants that need servers. SettingError where no local stack runs."""
     settings = load_settings()
     pids = {part: each["pid"] for part, each in json.loads((settings.data / STACK_FILE).read_text())["pids"].items()}
     found = redis_constants(connect(settings.redis_url), byte_constants()["redis_bytes_per_observed_answer"])
@@ -199,17 +199,17 @@ def measured_on_servers() -> dict[str, float]:
 
 
 def entries(found: Mapping[str, float], command: str) -> dict[str, dict[str, Any]]:
-    """As they stand in measured.json, to three significant digits."""
+    """Return the entries of measured.json, rounded to three significant digits."""
     how = {each.name: each.how for each in read_measured()}
     told = {"provisional": False, "command": command, "date": datetime.now(UTC).date().isoformat()}
     return {name: {"value": float(f"{value:.3g}"), "how": how[name]} | told for name, value in sorted(found.items())}
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--servers", is_flag=True, help="Those that need servers, on the running local stack.")
-@click.option("--write", is_flag=True, help="Put them into measured.json; else they are only printed.")
+@click.option("--servers", is_flag=True, help="Measure the constants that need servers, on the running local stack.")
+@click.option("--write", is_flag=True, help="Store the values in measured.json instead of only printing them.")
 def main(servers: bool, write: bool) -> None:
-    """Measure the constants of `tidecast size`, with nothing else on the machine; print them as JSON.
+    """Measure the constants of `tidecast size`, and print them as JSON. Leave the machine otherwise idle.
 
     \b
     python -m agents.sizing.measuring --write

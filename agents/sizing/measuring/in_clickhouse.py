@@ -1,4 +1,4 @@
-"""What history's rows cost: the small job's records by kind, into a database of its own on a running ClickHouse."""
+"""Measures the cost of history's rows: the small job's records by kind, in a database of its own."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -20,10 +20,10 @@ JOB = Job(observe=1.0, arms=4, serve_every=500, events=60_000, customers=6_000)
 BATCH = 20_000
 TABLES = {"event": "events_raw", "prediction": "predictions_raw", "example": "labelled_examples_raw"}
 ROWS = {"event": 2, "prediction": 1, "example": 1}
-"""Per record: an event has one in records_raw too."""
+"""Rows per record: an event has one in records_raw as well."""
 OF_ANSWERS = ("arms", "versions", "answers", "fallbacks")
 WIDE = "min_bytes_for_wide_part = 0, min_rows_for_wide_part = 0"
-"""Columns in files of their own however few rows there are: of others their sizes are not known."""
+"""Setting that gives each column a file of its own. Otherwise ClickHouse does not report the sizes of columns."""
 SIZES = (
     "SELECT column, sum(column_data_compressed_bytes) FROM system.parts_columns "
     "WHERE active AND database = {database:String} AND table = {table:String} GROUP BY column"
@@ -31,7 +31,7 @@ SIZES = (
 
 
 def clickhouse_constants(settings: Settings, pid: int) -> dict[str, float]:
-    """Microseconds and bytes by constant. `pid`: of the server."""
+    """Return microseconds and bytes by constant. `pid`: of the server."""
     database = f"sizing_{uuid4().hex[:8]}"
     connected = partial(connect, database, WRITING, **settings.clickhouse())
     client, replayed = connected(), Replayed(JOB)
@@ -53,7 +53,7 @@ def clickhouse_constants(settings: Settings, pid: int) -> dict[str, float]:
 
 
 def _records(replayed: Replayed) -> dict[str, tuple[TopicPartition, list[Record]]]:
-    """Answers of models that have learnt: others would be the same for all, and take no room."""
+    """Return records with answers of trained models: those of untrained ones are all equal, and compress to nothing."""
     made = replayed.outputs(replayed.switches())
     return {
         "event": (PLACE, replayed.log()),
@@ -63,7 +63,7 @@ def _records(replayed: Replayed) -> dict[str, tuple[TopicPartition, list[Record]
 
 
 def _cost(history: History, place: TopicPartition, records: list[Record]) -> float:
-    """Microseconds of this process' CPU per record: the client compresses in threads of its own."""
+    """Return the microseconds of this process's CPU per record; the client compresses in threads of its own."""
     history.assign([place])
     began = process_time()
     for _ in replay(history, {place: records}, BATCH):
@@ -92,7 +92,7 @@ def _bytes(client: Any, database: str) -> dict[str, float]:
 
 
 def _columns(client: Any, database: str, table: str) -> tuple[dict[str, float], int]:
-    """Compressed bytes by column, and rows."""
+    """Return the compressed bytes by column, and the number of rows."""
     asked: Mapping[str, str] = {"database": database, "table": table}
     sizes = {column: float(size) for column, size in client.query(SIZES, parameters=asked).result_rows}
     return sizes, int(client.query(f"SELECT count() FROM {database}.{table}").result_rows[0][0])

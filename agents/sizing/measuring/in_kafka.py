@@ -1,4 +1,4 @@
-"""What records cost a broker, and who reads and produces them: the small job's predictions, topics of its own."""
+"""Measures the cost of records for a broker, its readers and its producers, in topics of its own."""
 
 import asyncio
 import threading
@@ -30,26 +30,27 @@ PARTITIONS = 4
 BACKLOG = 200_000
 BATCH = 8_000
 RATE, STEPS, STEP_S = 15_000, 800, 0.01
-"""Records per second, as a scorer at half of its capacity gets them; written in so many steps of so many seconds."""
+"""Records per second, as for a scorer at half of its capacity; written in STEPS steps of STEP_S seconds."""
 PACED = int(RATE * STEPS * STEP_S)
 ROUNDS = 3
 
 
 @dataclass
 class _Read:
-    """streams.log.Slice of nothing but positions."""
+    """A slice with positions only."""
 
     positions: Mapping[TopicPartition, int]
     outputs: Sequence[Output] = ()
     set_aside: ClassVar[None] = None
 
     def commit(self) -> None:
-        """Nothing is kept."""
+        """Keep nothing."""
 
 
 class Reading(Stage):
-    """Reads predictions and does nothing with them. `until`: records to read; `cpu_s`: between its first batch and the
-    last one; then `done`."""
+    """A stage that reads predictions and does nothing.
+
+    until: records to read; then `done` is set. cpu_s: CPU between the first batch and the last one."""
 
     topics: Sequence[str] = (PREDICTIONS,)
     stateless = True
@@ -62,15 +63,15 @@ class Reading(Stage):
         self._began: float | None = None
 
     def wants(self, partition: TopicPartition) -> bool:
-        """All of them."""
+        """See Stage: all partitions."""
         return True
 
     def assign(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """From the start."""
+        """See Stage: read from the start."""
         return dict.fromkeys(partitions, 0)
 
     def process(self, batch: Batch) -> Iterator[_Read]:
-        """One slice."""
+        """See Stage: one slice."""
         count = sum(map(len, batch.values()))
         if self._began is None:
             self._began, self.first = process_time(), count
@@ -82,7 +83,7 @@ class Reading(Stage):
 
 
 def kafka_constants(settings: Settings, pid: int) -> dict[str, float]:
-    """Microseconds and bytes by constant. `pid`: of the broker, whose folder lies in that of the settings."""
+    """Return microseconds and bytes by constant. `pid`: of the broker, whose data lies in the data folder."""
     outputs = _outputs()
     with _topics(settings) as own:
         emitter = KafkaEmitter(own.confluent(), own.topic)
@@ -95,7 +96,9 @@ def kafka_constants(settings: Settings, pid: int) -> dict[str, float]:
         uvloop.run(_read(own, stage, stage.done.is_set))
         read = stage.cpu_s / (stage.records - stage.first)
     rounds = [_written_and_read(settings, outputs, pid) for _ in range(1 + ROUNDS)]
-    written, both, framing = (median(values) for values in zip(*rounds[1:], strict=True))  # java compiles in the first
+    written, both, framing = (
+        median(values) for values in zip(*rounds[1:], strict=True)
+    )  # Java compiles during the first one
     return {
         "worker_cpu_us_per_record_produced": 1e6 * produced,
         "worker_cpu_us_per_record_read": 1e6 * read,
@@ -106,7 +109,7 @@ def kafka_constants(settings: Settings, pid: int) -> dict[str, float]:
 
 
 def _written_and_read(settings: Settings, outputs: Sequence[Output], pid: int) -> tuple[float, float, float]:
-    """Seconds of the broker's CPU per record written, and per record that is read as well; bytes besides the value."""
+    """Return the broker's CPU seconds per record written, and per record also read; bytes besides the value."""
     with _topics(settings) as own:
         emitter = KafkaEmitter(own.confluent(), own.topic)
         emitter.emit(outputs[:100])
@@ -116,7 +119,7 @@ def _written_and_read(settings: Settings, outputs: Sequence[Output], pid: int) -
 
 
 def _outputs() -> list[Output]:
-    """Predictions, over all partitions in turn."""
+    """Write predictions to all partitions in turn."""
     records = Replayed(Job()).outputs()[ASKED]
     made = [Output(PREDICTIONS, number % PARTITIONS, r.key, r.value or b"") for number, r in enumerate(records)]
     return made * (BACKLOG // len(made) + 1)
@@ -124,7 +127,7 @@ def _outputs() -> list[Output]:
 
 @contextmanager
 def _topics(settings: Settings) -> Iterator[Settings]:
-    """A system of its own, without a deployment; its topics are deleted afterwards."""
+    """Create a system without a deployment; delete its topics afterwards."""
     own = settings.model_copy(update={"topic_prefix": f"sizing-{uuid4().hex[:8]}."})
     Logs(own).create(PARTITIONS, None)
     try:
@@ -136,7 +139,7 @@ def _topics(settings: Settings) -> Iterator[Settings]:
 
 
 def _paced(emitter: KafkaEmitter, outputs: Sequence[Output], pid: int) -> float:
-    """Seconds of the broker's CPU per record."""
+    """Return the broker's CPU seconds per record."""
     began, start, step = _cpu_s(pid), time.perf_counter(), PACED // STEPS
     for number in range(STEPS):
         time.sleep(max(0.0, start + number * STEP_S - time.perf_counter()))
@@ -145,11 +148,11 @@ def _paced(emitter: KafkaEmitter, outputs: Sequence[Output], pid: int) -> float:
 
 
 async def _paced_and_read(own: Settings, emitter: KafkaEmitter, outputs: Sequence[Output], pid: int) -> float:
-    """The same while a worker reads them."""
+    """Return the broker's CPU seconds per record while a worker reads them."""
     stage = Reading(100 + PACED)
     stop = threading.Event()
     reading = asyncio.ensure_future(_read(own, stage, stop.is_set))
-    while not stage.done.is_set():  # what was written before
+    while not stage.done.is_set():  # the records that were written before
         await asyncio.sleep(0.1)
     found = await asyncio.to_thread(_paced, emitter, outputs, pid)
     stop.set()
@@ -158,7 +161,7 @@ async def _paced_and_read(own: Settings, emitter: KafkaEmitter, outputs: Sequenc
 
 
 async def _read(own: Settings, stage: Reading, enough: Callable[[], bool]) -> None:
-    """A worker's stage until it is told to stop."""
+    """Run a worker's stage until `stop` is set."""
     app = build_app(own, "tidecast-sizing", "tidecast-sizing")
     app.batches, app.batch_records, app.linger_seconds = 1, own.batch_records, 0.0
     runner = Runner("sizing", stage, KafkaEmitter(own.confluent(), own.topic), StageHealth("sizing"))

@@ -1,6 +1,6 @@
-"""What the stages compute per record: replays in memory that differ in one thing at a time.
+"""Measures what the stages compute per record, by replays in memory that differ in one thing at a time.
 
-Without servers: reading a record, producing one, and Redis have constants of their own."""
+No servers: reading a record, producing one, and Redis have constants of their own."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -30,13 +30,13 @@ ROUNDS = 5
 SWITCHES = 2_000
 PROGRESSES = 20_000
 LEARNT: dict[str, Any] = {"observe": 1.0, "serve_every": 500}
-"""Answers of models that have learnt: of untrained ones all are the same, and cost less to rank."""
+"""Answers of trained models. Those of untrained ones are all equal, and cost less to rank."""
 NAIVE = 1
-"""Index of the naive arm."""
+"""Index of the baseline arm."""
 
 
 def stage_constants(answer: Mapping[str, float]) -> dict[str, float]:
-    """Microseconds by constant. `answer`: what an answer and a learn of an arm cost, by constant."""
+    """Return microseconds by constant. `answer`: the cost of an arm's answer and learn, by constant."""
     linear = answer["scoring_cpu_us_per_answer_linear"]
     cost = _least(
         {
@@ -72,7 +72,7 @@ def stage_constants(answer: Mapping[str, float]) -> dict[str, float]:
 
 
 def _least(costs: Mapping[str, Callable[[], float]]) -> dict[str, float]:
-    """Each at its least of some rounds, in turn: a machine's speed drifts, and what disturbs only adds."""
+    """Return each cost at its minimum over some rounds, taken in turn: noise only adds, and speed drifts."""
     rounds = [{name: cost() for name, cost in costs.items()} for _ in range(ROUNDS)]
     return {name: min(found[name] for found in rounds) for name in costs}
 
@@ -83,7 +83,7 @@ def _scoring(job: Job) -> float:
 
 
 def _switches() -> float:
-    """Of one version, loaded with the first, by ever greater commands."""
+    """Return the cost of a switch. All name one version, which the first one loads, with growing commands."""
     replayed = Replayed(Job(observe=1.0, serve_every=100, events=2_000))
     switch: SwitchRecord = replayed.codec.decode(replayed.switches()[0])[1]
     values = [replayed.deployed(CUSTOMER_EVENTS)]
@@ -97,7 +97,7 @@ def _learning(replayed: Replayed) -> float:
 
 
 def _progress() -> float:
-    """A learner on a log of progress records."""
+    """Return the cost of a progress record, by a learner."""
     replayed = Replayed(Job())
     values = [replayed.deployed(LABELLED_EXAMPLES)]
     for number in range(1, PROGRESSES):

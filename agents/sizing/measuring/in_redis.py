@@ -1,4 +1,4 @@
-"""What a running Redis keeps of customers, and what its client costs a scorer: the small job on its store."""
+"""Measures the bytes of customers in a running Redis, and a scorer's CPU for its client."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ ROUNDS = 3
 
 
 def redis_constants(client: redis.Redis, answer: float) -> dict[str, float]:
-    """Bytes and microseconds by constant, medians. `answer`: bytes of an arm's answer in an open observation."""
+    """Return bytes and microseconds by constant, as medians. `answer`: bytes of an arm's answer in an observation."""
     rounds = [_round(client, answer) for _ in range(ROUNDS)]
     return {name: median(found[name] for found in rounds) for name in rounds[0]}
 
@@ -53,13 +53,13 @@ def _store(client: redis.Redis) -> RedisScoringStore:
 
 
 def _used(client: redis.Redis) -> int:
-    """Bytes, without buffers."""
+    """Return Redis's used bytes without buffers."""
     found = client.info("memory")
     return int(found["used_memory"]) - int(found["mem_aof_buffer"]) - int(found["mem_clients_normal"])
 
 
 def _grown(client: redis.Redis, job: Job) -> float:
-    """Bytes by which Redis grows with the job's log; time does not pass in it."""
+    """Return the bytes by which Redis grows with the job's log, in which no time passes."""
     replayed, store, before = Replayed(job), _store(client), _used(client)
     _work(replayed, store)
     grown = _used(client) - before
@@ -68,17 +68,17 @@ def _grown(client: redis.Redis, job: Job) -> float:
 
 
 def _kept(client: redis.Redis, job: Job) -> float:
-    """Bytes per customer."""
+    """Return the bytes per customer."""
     return _grown(client, job) / _customers(job.customers)
 
 
 def _customers(among: int) -> int:
-    """How many customers of so many the job's events meet."""
+    """Return how many of the customers have events in the job."""
     return len({record.key for record in Replayed(Job(customers=among, events=EVENTS)).log() if record.key})
 
 
 def _open_observations(customers: int) -> int:
-    """How many stay open in the job of so many customers: those of a customer's last day."""
+    """Return how many observations stay open in the job: those of each customer's last day."""
     store = MemoryScoringStore()
     _work(Replayed(Job(observe=1.0, customers=customers, events=EVENTS)), store)
     kept = store.load({0: store.customers([0])[0]})[0].values()
@@ -91,7 +91,7 @@ def _work(replayed: Replayed, store: ScoringStore) -> None:
 
 
 def _partition(client: redis.Redis) -> float:
-    """Position, header and timers of a partition with one customer."""
+    """Return the bytes of position, header and timers of a partition with one customer."""
     store = _store(client)
     _work(Replayed(Job(events=1, every="7d")), store)
     keys = [key for key in client.scan_iter(match=f"{PREFIX}*") if b":c:" not in key and b":o:" not in key]
@@ -101,7 +101,7 @@ def _partition(client: redis.Redis) -> float:
 
 
 class _Timed(RedisScoringStore):
-    """Counts what reading and committing customers costs this thread."""
+    """A store that counts the thread's CPU for reading and committing customers."""
 
     cpu_s = 0.0
 
@@ -120,7 +120,7 @@ class _Timed(RedisScoringStore):
 
 
 def _client_cpu_us(client: redis.Redis) -> float:
-    """Without a cache, in batches of a thousand, of events of almost as many customers."""
+    """Return the CPU per customer without a cache, in batches of a thousand events of almost as many customers."""
     replayed, store = Replayed(Job(customers=MANY_CUSTOMERS, events=EVENTS)), _Timed(client, time.time_ns(), PREFIX)
     touched = 0
     for start in range(0, len(log := replayed.log()), BATCH):

@@ -1,6 +1,7 @@
-"""A small job in memory, of which one thing at a time can be made to differ: what a record costs without servers.
+"""A small job in memory that measures the cost of a record without servers, by changing one thing at a time.
 
-Logistic targets asked on every event of four types, hourly and daily tiles, as in the reference job; one partition."""
+As in the reference job, logistic targets are asked on every event of four types, with hourly and daily tiles. It has
+one partition."""
 
 import gc
 from collections.abc import Iterator, Sequence
@@ -26,11 +27,11 @@ from streams.usecases import AbsenceOf, Arm, Ask, Count, Logistic, PriorRate, Su
 START = 1_700_000_000_000
 MINUTE_MS = 60_000
 TICK_EVERY = 360
-"""Events, a minute apart, from one tick to the next, where time passes."""
+"""Events between two ticks, where time passes. Events are a minute apart."""
 KEY = b"k" * 32
 TYPES = ("call", "sms", "data", "topup")
 FEW, MANY = 8, 24
-"""Features."""
+"""Number of features."""
 ARMS = (
     Arm("logistic", Logistic(), role="champion"),
     Arm("prior_rate", PriorRate(), role="naive"),
@@ -52,13 +53,13 @@ SCHEMA = {
 }
 PLACE = TopicPartition(CUSTOMER_EVENTS, 0)
 EXAMPLES = TopicPartition(LABELLED_EXAMPLES, 0)
-"""Of the first target."""
+"""Number of arms of the first target."""
 ASKED = TopicPartition(PREDICTIONS, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What differs. observe: share of the questions that become observations; every: the schedule that asks too."""
+    """The parameters that differ. observe: share of questions that become observations; every: an added schedule."""
 
     features: int = MANY
     targets: int = 1
@@ -70,7 +71,7 @@ class Job:
     events: int = 20_000
 
     def use_case(self) -> UseCase:
-        """Its declaration."""
+        """Return the use case that the job declares."""
         declared: list[Count | Sum] = []
         for over in ("24h", "7d", "30d"):
             for kind in TYPES:
@@ -96,7 +97,7 @@ class Job:
 
 
 class Replayed:
-    """A job's use case, its log, and the stages that work on it."""
+    """A job's use case, its log, and the stages that process it."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -107,11 +108,11 @@ class Replayed:
         self.models = MemoryModelStore()
 
     def scoring(self, store: ScoringStore | None = None, kept: int = 100_000) -> Scoring:
-        """A scorer, on a store in memory unless another is given; `kept`: customers in its cache."""
+        """Return a scorer, on a store in memory unless another is given. `kept`: customers in its cache."""
         return Scoring(self.case, self.deployment, store or MemoryScoringStore(), self.codec, self.models, KEY, kept)
 
     def log(self, ticks: bool = False, switches: Sequence[bytes] = ()) -> list[Record]:
-        """customer-events: the deployment, switches, then events a minute apart, and perhaps ticks."""
+        """Return customer-events: the deployment, switches, then events a minute apart, and ticks if asked for."""
         random = Random(1)
         heads = [self.deployed(CUSTOMER_EVENTS), *switches]
         values: list[tuple[int, bytes | None, bytes]] = [(START, None, head) for head in heads]
@@ -126,24 +127,24 @@ class Replayed:
         return [Record(offset, *value) for offset, value in enumerate(values)]
 
     def deployed(self, topic: str, partition: int = 0) -> bytes:
-        """The deployment record of a partition."""
+        """Return the deployment record of a partition."""
         return self.control(DEPLOYMENT, self.deployment.to_record(), topic, partition)
 
     def tick(self, moment: int) -> bytes:
-        """A tick at `moment`, ms."""
+        """Return a tick at `moment`, ms."""
         return self.control(TICK, {"time": moment, "writer": "sized", "signature": None})
 
     def control(self, name: str, record: ControlRecord, topic: str = CUSTOMER_EVENTS, partition: int = 0) -> bytes:
-        """A control record, signed for its place."""
+        """Return a control record, signed for its place."""
         return self.codec.encode(name, sign(name, record, KEY, topic, partition))
 
     def learner(self, arm: int) -> Learning:
-        """Of the first target's arm of that index."""
+        """Return the learner of the first target's arm of that index."""
         parts = (self.case, self.case.targets[0], ARMS[arm], self.deployment, self.models, self.codec, KEY)
         return Learning(*parts)
 
     def switches(self) -> list[bytes]:
-        """The first target's arms' last ones, once they have learnt the log's examples."""
+        """Return the last switches of the first target's arms after they have learnt the log's examples."""
         examples = self.outputs()[EXAMPLES]
         found = []
         for arm in range(self.job.arms):
@@ -152,7 +153,7 @@ class Replayed:
         return found
 
     def outputs(self, switches: Sequence[bytes] = ()) -> dict[TopicPartition, list[Record]]:
-        """What scoring makes of the log, by place; a target's examples behind the deployment."""
+        """Return scoring's outputs by partition; a target's examples follow the deployment."""
         found: dict[TopicPartition, list[Record]] = {}
         for partition in self.deployment.target_partitions.values():
             head = Record(0, START, None, self.deployed(LABELLED_EXAMPLES, partition))
@@ -165,7 +166,7 @@ class Replayed:
 
 
 def cpu_us_per_record(stage: Stage, place: TopicPartition, records: Sequence[Record]) -> float:
-    """Microseconds of the thread's CPU per record of the second half; the first warms up."""
+    """Return the thread's CPU per record in microseconds, over the second half; the first half warms up."""
     half = len(records) // 2
     _drain(replay(stage, {place: records[:half]}))
     gc.collect()

@@ -26,7 +26,7 @@ def test_shares_not_given_are_equal() -> None:
 def test_what_was_guessed_is_told() -> None:
     telecom, retail = load_use_case("telecom"), load_use_case("retail")
     (told,) = assumptions(telecom, {})
-    assert "Complaint asks, and is taken for 16.7%" in told
+    assert "Complaint asks questions, and is assumed to be 16.7%" in told
     assert not assumptions(telecom, {"Complaint": 0.01}) and not assumptions(retail, {})
 
 

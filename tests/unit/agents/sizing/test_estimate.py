@@ -135,10 +135,10 @@ def test_a_forest_costs_by_its_trees() -> None:
 
 
 def test_a_hot_customer_is_one_core() -> None:
-    constants = replace(HALF, scoring_cpu_us_per_event=1000)  # a scorer works off 500 events/s
+    constants = replace(HALF, scoring_cpu_us_per_event=1000)  # a scorer processes 500 events/s
     assert not limits(of(constants, replace(LOAD, hottest_share=0.25)), constants)
     (told,) = limits(of(constants, replace(LOAD, hottest_share=0.5)), constants)
-    assert "1,000 events/s" in told and "works off 500" in told
+    assert "1,000 events/s" in told and "processes 500" in told
 
 
 def test_redis_bytes() -> None:
