@@ -181,7 +181,7 @@ class Settings(BaseSettings):
         return keywords
 
     def registry_http(self) -> dict[str, Any]:
-        """Keywords for httpx.Client, with the registry's URL as its base."""
+        """Keywords for httpx2.Client, with the registry's URL as its base."""
         keywords: dict[str, Any] = {"base_url": self.registry + "/", "timeout": 10.0, "trust_env": False}
         if self.registry_user:
             keywords["auth"] = (self.registry_user, self.registry_password.get_secret_value())

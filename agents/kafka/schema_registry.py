@@ -4,7 +4,7 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-import httpx
+import httpx2
 
 from agents.settings import Settings
 from schemas.catalog import Schema, load_schemas
@@ -30,7 +30,7 @@ class HttpRegistry:
 
     def __init__(self, settings: Settings) -> None:
         self._address = settings.registry
-        self._http = httpx.Client(**settings.registry_http())
+        self._http = httpx2.Client(**settings.registry_http())
         self._schemas: dict[int, Schema] = {}
         self._ids: dict[str, int] = {}
 
@@ -125,10 +125,10 @@ class HttpRegistry:
         answer = self._ask("PUT", f"config/{quote(name, safe='')}", {"compatibility": level})
         self._body(answer)
 
-    def _ask(self, method: str, path: str, body: object = None) -> httpx.Response:
+    def _ask(self, method: str, path: str, body: object = None) -> httpx2.Response:
         try:
             answer = self._http.request(method, path, json=body)
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise Unavailable(
                 f"The schema registry at {self._address} does not answer ({type(error).__name__}); "
                 "check that it runs and TIDECAST_REGISTRY."
@@ -144,7 +144,7 @@ class HttpRegistry:
             )
         return answer
 
-    def _knows_not(self, answer: httpx.Response) -> bool:
+    def _knows_not(self, answer: httpx2.Response) -> bool:
         """Whether a registry says that it has no such thing; Unavailable for a 404 of anybody else, such as a proxy
         whose registry is just being started."""
         if answer.status_code != 404:
@@ -157,7 +157,7 @@ class HttpRegistry:
             raise Unavailable(self._is_no_registry(answer))
         return True
 
-    def _body(self, answer: httpx.Response) -> Any:
+    def _body(self, answer: httpx2.Response) -> Any:
         """The JSON of a successful answer."""
         try:
             if answer.is_success:
@@ -166,7 +166,7 @@ class HttpRegistry:
             pass
         raise SettingError(self._is_no_registry(answer))
 
-    def _is_no_registry(self, answer: httpx.Response) -> str:
+    def _is_no_registry(self, answer: httpx2.Response) -> str:
         return (
             f"{self._address} does not answer like a schema registry ({answer.status_code} on "
             f"{answer.request.url.path}); check TIDECAST_REGISTRY."
@@ -177,7 +177,7 @@ def _payload(schema: Schema) -> dict[str, str]:
     return {"schema": json.dumps(schema), "schemaType": "AVRO"}
 
 
-def _reason(answer: httpx.Response) -> str:
+def _reason(answer: httpx2.Response) -> str:
     """The registry's own words, in one line."""
     try:
         text = str(answer.json().get("message", ""))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import clickhouse_connect
-import httpx
+import httpx2
 import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
@@ -18,7 +18,7 @@ AT = 1_700_000_000_000  # ms
 
 @pytest.fixture(scope="module")
 def client(stack: Stack) -> Iterator[Client]:
-    address = httpx.URL(stack.clickhouse)
+    address = httpx2.URL(stack.clickhouse)
     with clickhouse_connect.get_client(host=address.host, port=address.port) as first:
         first.command("CREATE DATABASE IF NOT EXISTS endpoint")
     with clickhouse_connect.get_client(host=address.host, port=address.port, database="endpoint") as client:
@@ -59,7 +59,7 @@ def test_arrow_goes_both_ways(client: Client, table: str) -> None:
 
 @pytest.mark.parametrize("compression", ["lz4", "zstd", "gzip", None])
 def test_many_blocks_in_every_compression(stack: Stack, table: str, compression: str | None) -> None:
-    address = httpx.URL(stack.clickhouse)
+    address = httpx2.URL(stack.clickhouse)
     packed: Any = compression or False
     with clickhouse_connect.get_client(
         host=address.host, port=address.port, database="endpoint", compress=packed
@@ -108,7 +108,7 @@ def test_what_cannot_be_written_is_an_error(client: Client, table: str) -> None:
 
 
 def test_what_curl_does(stack: Stack, table: str) -> None:
-    with httpx.Client(base_url=stack.clickhouse, params={"database": "endpoint"}) as http:
+    with httpx2.Client(base_url=stack.clickhouse, params={"database": "endpoint"}) as http:
         assert http.get("/ping").text == "Ok.\n"
         assert http.get("/", params={"query": "SELECT 1 AS a FORMAT JSON"}).json()["data"] == [{"a": 1}]
         http.post("/", params={"query": "INSERT INTO t FORMAT JSONEachRow"}, content='{"id": 7}').raise_for_status()

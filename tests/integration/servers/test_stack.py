@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 import redis
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
@@ -122,10 +122,10 @@ def test_everything_survives_down_and_up(own: Path) -> None:
     producer = Producer({"bootstrap.servers": at["kafka"], **QUIET})
     producer.produce("kept", b"x")
     assert producer.flush(20) == 0
-    registered = httpx.post(f"{at['registry']}/subjects/R/versions", json=SCHEMA).json()["id"]
+    registered = httpx2.post(f"{at['registry']}/subjects/R/versions", json=SCHEMA).json()["id"]
     redis.from_url(at["redis"]).set("kept", "x")
     for query in ("CREATE TABLE kept (a UInt8) ENGINE = MergeTree ORDER BY a", "INSERT INTO kept VALUES (7)"):
-        httpx.post(at["clickhouse"], content=query).raise_for_status()
+        httpx2.post(at["clickhouse"], content=query).raise_for_status()
 
     assert set(down(own)) == {"kafka", "registry", "redis", "clickhouse"}
     assert set(states(own).values()) == {"stopped"}
@@ -137,10 +137,10 @@ def test_everything_survives_down_and_up(own: Path) -> None:
     consumer = Consumer({"bootstrap.servers": at["kafka"], "group.id": "g", **QUIET})
     assert consumer.get_watermark_offsets(where, timeout=20) == (0, 1)
     consumer.close()
-    kept = httpx.get(f"{at['registry']}/schemas/ids/{registered}").json()["schema"]
+    kept = httpx2.get(f"{at['registry']}/schemas/ids/{registered}").json()["schema"]
     assert json.loads(kept) == json.loads(SCHEMA["schema"])
     assert redis.from_url(at["redis"]).get("kept") == b"x"
-    assert httpx.post(at["clickhouse"], content="SELECT a FROM kept").text == "7\n"
+    assert httpx2.post(at["clickhouse"], content="SELECT a FROM kept").text == "7\n"
 
 
 def test_kafka_through_a_proxy_fails_when_cut_and_goes_on_when_healed(own: Path, link: Link) -> None:

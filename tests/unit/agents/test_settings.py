@@ -181,7 +181,7 @@ def test_the_clients_get_credentials_and_certificates(monkeypatch):
 
 def test_the_clients_take_what_they_are_given(monkeypatch):
     """A misspelt option would only be found with a secured server, which the tests do not have."""
-    import httpx
+    import httpx2
     import redis
     from aiokafka import AIOKafkaProducer
     from confluent_kafka import Producer
@@ -197,7 +197,7 @@ def test_the_clients_take_what_they_are_given(monkeypatch):
     settings = load_settings()
     Producer(settings.confluent() | {"log_level": 0})
     redis.Redis.from_url(**settings.redis())
-    httpx.Client(**settings.registry_http()).close()
+    httpx2.Client(**settings.registry_http()).close()
 
     async def make():
         AIOKafkaProducer(**settings.aiokafka())
