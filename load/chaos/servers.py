@@ -46,7 +46,7 @@ class Servers:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.lock = threading.RLock()
-        self._sizes: list[tuple[float, int]] = []
+        self._sizes: list[tuple[float, Path, int]] = []
         self._ended = threading.Event()
 
     def up(self, options: Sequence[str] = ()) -> None:
@@ -100,32 +100,42 @@ class Servers:
             pass
 
     @property
-    def _log(self) -> Path:
-        return self.folder / "redis" / "appendonly.aof"
+    def _logs(self) -> Path:
+        """The folder in which Redis keeps its log: a base, what was written since then, and a list of both."""
+        return self.folder / "redis" / "appendonlydir"
+
+    def _newest(self) -> Path | None:
+        """The file that Redis appends to."""
+        return max(self._logs.glob("*.incr.aof"), key=lambda file: file.stat().st_mtime, default=None)
 
     def _watch(self) -> None:
         while not self._ended.wait(BACKUP_EVERY_S):
-            if self._log.exists():
-                self._sizes.append((time.monotonic(), self._log.stat().st_size))
+            if log := self._newest():
+                self._sizes.append((time.monotonic(), log, log.stat().st_size))
                 del self._sizes[:-KEPT_SIZES]
 
     def lose(self, seconds: float) -> None:
         """While Redis is down, remove what it wrote to its log in the last `seconds`.
 
         A log that was rewritten in between is left as it is."""
-        size = self._log.stat().st_size
-        earlier = [known for when, known in self._sizes if when <= time.monotonic() - seconds]
-        if earlier and earlier[-1] <= size:
-            os.truncate(self._log, earlier[-1])
+        log = self._newest()
+        earlier = [(file, size) for when, file, size in self._sizes if when <= time.monotonic() - seconds]
+        if log and earlier and earlier[-1][0] == log:
+            os.truncate(log, earlier[-1][1])
+
+    @property
+    def _backup(self) -> Path:
+        return self.folder / "redis.backup"
 
     def back_up(self) -> None:
         """Copy Redis' log."""
-        shutil.copyfile(self._log, self.folder / "redis.backup")
+        shutil.rmtree(self._backup, ignore_errors=True)
+        shutil.copytree(self._logs, self._backup)
 
     def restore(self) -> bool:
         """While Redis is down, put the copy back. False when there is none."""
-        backup = self.folder / "redis.backup"
-        if not backup.exists():
+        if not self._backup.exists():
             return False
-        shutil.copyfile(backup, self._log)
+        shutil.rmtree(self._logs)
+        shutil.copytree(self._backup, self._logs)
         return True

@@ -8,7 +8,7 @@ from typing import Any
 import redis
 
 from sinks.failpoints import COMMIT_PARTLY, partly
-from sinks.redis.client import redis_errors
+from sinks.redis.errors import redis_errors
 from sinks.redis.script import Write, write
 from streams.identity import Position
 from streams.state.rules import check_positions, check_timers, conflict

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import redis
 from redis.exceptions import NoScriptError, RedisError
 
-from sinks.redis.client import address, redis_errors, translated
+from sinks.redis.errors import address, redis_errors, translated
 
 # KEYS: [1] the position, [2..n] plain values, [n+1] the timers (only if there are any).
 # ARGV: [1] expected position ('' for none), [2] n, [2+i] the new value of KEYS[i] ('' deletes), then

@@ -5,7 +5,7 @@ from typing import cast
 import redis
 
 from sinks.failpoints import COMMIT_PARTLY, hit
-from sinks.redis.client import redis_errors
+from sinks.redis.errors import redis_errors
 from sinks.redis.script import Write, write
 from streams.identity import Position
 from streams.state.rules import conflict

@@ -1,10 +1,11 @@
-"""What a person or the worker is told when Redis is away, full, closed or someone else's."""
+"""What a person or the worker is told when Redis is away, closed or someone else's: errors that end a worker."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import pytest
 import redis
+from redis.cluster import RedisCluster
 
 from sinks.redis.client import check_server, connect
 from sinks.redis.scoring_store import RedisScoringStore
@@ -12,29 +13,20 @@ from sinks.redis.stage_store import RedisStageStore
 from streams.errors import PositionConflict, SettingError, Unavailable
 from streams.identity import Position
 from streams.state.store import PartitionCommit
-from tests.waiting import until
+from tests.contract.servers import redis_server
 
-StartRedis = Callable[..., AbstractContextManager[redis.Redis]]
 ONE = PartitionCommit(0, None, Position(1), b"h", {"a": b"x" * 100}, {}, {"a": 1})
+RIGHTS = (
+    *("~*tidecast:*", "+info", "+mget", "+get", "+zrangebyscore", "+multi", "+exec", "+scan", "+unlink"),
+    *("+evalsha", "+script|load", "+mset", "+del", "+zadd", "+zrem"),
+)
+"""As docs/redis.md lists them."""
 
 
-def test_a_server_that_keeps_everything_is_accepted(redis_client: redis.Redis) -> None:
-    check_server(redis_client)
-
-
-def test_a_server_that_evicts_is_refused(start_redis: StartRedis) -> None:
-    with (
-        start_redis("--maxmemory-policy", "allkeys-lru") as client,
-        pytest.raises(SettingError, match="set it to noeviction"),
-    ):
-        check_server(client)
-
-
-@pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "unix:///nowhere/redis.sock"])
-def test_a_server_that_is_away_is_unavailable(url: str) -> None:
-    client = connect(url)
+def uses(client: redis.Redis) -> list[Callable[[], object]]:
+    """Whatever a worker does with Redis."""
     scoring, stages = RedisScoringStore(client, 1), RedisStageStore(client, 1)
-    calls = [
+    return [
         lambda: check_server(client),
         lambda: scoring.positions([0]),
         lambda: scoring.load({0: ["a"]}),
@@ -43,10 +35,27 @@ def test_a_server_that_is_away_is_unavailable(url: str) -> None:
         lambda: scoring.customers([0]),
         lambda: stages.read("a", "b", 0),
         lambda: stages.commit("a", "b", 0, None, Position(1), b""),
+        lambda: scoring.clear([0]),
     ]
-    for call in calls:
-        with pytest.raises(Unavailable, match=r"Redis at .* is tried again"):
-            call()
+
+
+def test_a_server_that_keeps_everything_is_accepted(redis_client: redis.Redis) -> None:
+    check_server(redis_client)
+
+
+def test_a_server_that_evicts_is_refused() -> None:
+    with (
+        redis_server("--maxmemory-policy", "allkeys-lru") as server,
+        pytest.raises(SettingError, match="set it to noeviction"),
+    ):
+        check_server(server.client)
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "unix:///nowhere/redis.sock"])
+def test_a_server_that_is_away_is_unavailable(url: str) -> None:
+    for use in uses(connect(url)):
+        with pytest.raises(Unavailable, match=r"Redis at .* does not answer; check that it runs.* tries again"):
+            use()
 
 
 def test_an_address_that_is_none_is_a_setting() -> None:
@@ -54,59 +63,59 @@ def test_an_address_that_is_none_is_a_setting() -> None:
         connect("localhost:6379")
 
 
-def test_a_wrong_password_is_a_setting(start_redis: StartRedis) -> None:
-    with start_redis("--requirepass", "secret") as client:
-        for user in (client, connect(f"unix://:wrong@{client.connection_pool.connection_kwargs['path']}")):
-            with pytest.raises(SettingError, match="password"):
-                RedisScoringStore(user, 1).positions([0])
+def test_a_missing_or_wrong_password_is_a_setting() -> None:
+    with redis_server("--requirepass", "secret") as server:
+        for client, told in ((server.client, "asks for a password"), (server.connect(":wrong"), "refuses the user")):
+            for use in uses(client):
+                with pytest.raises(SettingError, match=f"{told}.*TIDECAST_REDIS_PASSWORD"):
+                    use()
 
 
-def test_a_full_server_is_unavailable_and_nothing_is_half_written(start_redis: StartRedis) -> None:
-    with start_redis("--maxmemory", "1") as client:
-        store = RedisScoringStore(client, 1)
-        with pytest.raises(Unavailable, match=r"OOM|memory"):
-            store.commit([ONE])
-        assert client.dbsize() == 0
-        client.config_set("maxmemory", 0)
-        store.commit([ONE])
-        assert store.positions([0]) == {0: (Position(1), b"h")}
+def test_the_rights_that_the_documentation_lists_are_enough() -> None:
+    with worker_with(RIGHTS) as client:
+        for use in uses(client):
+            use()
 
 
-def test_a_read_only_server_is_unavailable(start_redis: StartRedis) -> None:
-    with start_redis() as client:
-        client.slaveof("127.0.0.1", 1)
-        with pytest.raises(Unavailable):
-            RedisScoringStore(client, 1).commit([ONE])
+@pytest.mark.parametrize("lacking", ["+mget", "+evalsha", "+zadd", "+mset", "~*tidecast:*"])
+def test_a_user_without_a_right_is_a_setting(lacking: str) -> None:
+    given = [right for right in RIGHTS if right != lacking]
+    with worker_with(given) as client, pytest.raises(SettingError, match=r"forbids its user .* docs/redis\.md"):
+        for use in uses(client):
+            use()
 
 
-def test_a_busy_server_is_unavailable(start_redis: StartRedis) -> None:
-    with start_redis("--lua-time-limit", "1") as client:
-        path = client.connection_pool.connection_kwargs["path"]
-        hurried = redis.Redis(unix_socket_path=path, socket_timeout=0.2, retry=None)
-        with pytest.raises(redis.TimeoutError):
-            hurried.eval("while true do end", 0)
-        until(lambda: is_busy(client))
-        try:
-            with pytest.raises(Unavailable, match=r"BUSY|busy"):
-                RedisScoringStore(client, 1).positions([0])
-        finally:
-            client.script_kill()
+@contextmanager
+def worker_with(rights: Sequence[str]) -> Iterator[redis.Redis]:
+    with redis_server() as server:
+        server.client.execute_command("ACL", "SETUSER", "worker", "on", ">pw", *rights)
+        yield server.connect("worker:pw")
 
 
-def is_busy(client: redis.Redis) -> bool:
-    try:
-        return not client.ping()
-    except redis.ResponseError as error:
-        return "BUSY" in str(error)
+def test_a_node_of_a_cluster_is_a_setting(redis_cluster_client: RedisCluster) -> None:
+    for node in redis_cluster_client.get_primaries():
+        with connect(f"redis://127.0.0.1:{node.port}") as client:
+            store = RedisScoringStore(client, 1)
+            with pytest.raises(SettingError, match="TIDECAST_REDIS_URL to a server without cluster mode"):
+                for partition in range(16):
+                    store.commit([PartitionCommit(partition, None, Position(1), b"h")])
 
 
 @pytest.mark.parametrize("part", ["position", "timers"])
-def test_other_data_under_our_keys_is_a_setting_and_nothing_is_half_written(part: str, start_redis: StartRedis) -> None:
-    with start_redis() as client:
-        client.lpush(f"tidecast:{{1.0}}:{part}", "mine")
-        with pytest.raises(SettingError, match="another database or prefix"):
-            RedisScoringStore(client, 1).commit([ONE])
-        assert client.dbsize() == 1
+def test_other_data_under_our_keys_is_a_setting_and_nothing_is_half_written(part: str) -> None:
+    with redis_server() as server:
+        server.client.lpush(f"tidecast:{{1.0}}:{part}", "mine")
+        with pytest.raises(SettingError, match="other data under our keys; use another database"):
+            RedisScoringStore(server.client, 1).commit([ONE])
+        assert server.client.dbsize() == 1
+
+
+def test_neither_keys_nor_customers_are_taken_for_codes_or_shown() -> None:
+    with redis_server() as server:
+        server.client.lpush("tidecast:{1.0}:timers", "mine")
+        with pytest.raises(SettingError, match="other data under our keys") as told:
+            RedisScoringStore(server.client, 1).due(0, 1, 1)
+        assert "tidecast:" not in str(told.value)
 
 
 def test_a_server_that_lost_its_scripts_gets_them_again(redis_client: redis.Redis) -> None:

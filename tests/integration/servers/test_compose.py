@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 from agents.settings import Settings
+from agents.stack.parts import valkey_server
+from sinks.redis.client import check_server, connect
+from tests.contract.servers import redis_server
 
 ROOT = Path(__file__).parents[3]
 CHECK = Path(__file__).parent / "compose_check"
@@ -84,6 +87,16 @@ def test_commands_are_understood(services: dict[str, Any], name: str) -> None:
     command, *arguments = services[name]["command"]
     module = pytest.importorskip(f"agents.cli.{command}")
     module.command.make_context(command, arguments)  # raises UsageError for an unknown option or agent
+
+
+def test_the_command_of_redis_starts_a_server_that_keeps_what_it_is_given(services: dict[str, Any]) -> None:
+    service = services["redis"]
+    program, *options = service["command"]
+    assert program == valkey_server().name
+    password = service["environment"]["VALKEYCLI_AUTH"]
+    with redis_server(*options) as server, connect(f"unix://{server.folder}/redis.sock", password=password) as client:
+        check_server(client)
+        assert client.config_get("append*")[b"appendonly"] == b"yes"
 
 
 def test_prometheus_scrapes_every_worker() -> None:

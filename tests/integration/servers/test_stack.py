@@ -182,10 +182,10 @@ def test_redis_keeps_what_it_acknowledged_and_never_evicts(stack: Stack) -> None
 
 def test_a_part_that_cannot_start_is_named_with_its_log(own: Path) -> None:
     down(own)
-    log = own / "redis" / "appendonly.aof"
+    (log,) = (own / "redis" / "appendonlydir").glob("*.incr.aof")
     sound = log.read_bytes()
     log.write_bytes(b"*nonsense\r\n" * 3)
-    with pytest.raises(Unavailable, match=r"(?s)Redis ended with exit code 1 while starting.*Bad file format"):
+    with pytest.raises(Unavailable, match=r"(?s)Valkey [0-9.]+ ended with exit code 1 while starting.*Bad file format"):
         up(own, print)
     assert states(own) == {"kafka": "running", "registry": "running", "redis": "crashed", "clickhouse": "running"}
     log.write_bytes(sound)

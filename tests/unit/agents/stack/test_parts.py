@@ -1,8 +1,14 @@
+import re
+import subprocess
 from pathlib import Path
 
-from agents.stack.parts import Kafka
+import chdb
+
+from agents.stack.downloads import KAFKA_VERSION, REGISTRY_VERSION
+from agents.stack.parts import VALKEY_VERSION, Kafka, valkey_server
 from agents.stack.place import Place
 
+COMPOSE = Path(__file__).parents[4] / "docker-compose.yml"
 PORTS = {"kafka": 1, "kafka_controller": 2, "registry": 3, "redis": 4, "clickhouse": 5}
 
 
@@ -30,3 +36,22 @@ def test_further_listeners_tell_their_clients_where_to_come_back() -> None:
             "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXY1:PLAINTEXT,PROXY2:PLAINTEXT"
         ),
     }
+
+
+def deployed(image: str) -> str:
+    """The version of an image in docker-compose.yml."""
+    (version,) = re.findall(rf"image: {image}:(\S+)", COMPOSE.read_text())
+    return str(version)
+
+
+def test_the_servers_that_are_deployed_are_those_that_are_tested() -> None:
+    assert deployed("apache/kafka") == KAFKA_VERSION
+    assert deployed("apicurio/apicurio-registry") == REGISTRY_VERSION
+    assert deployed("valkey/valkey") == VALKEY_VERSION
+    # chdb is built between ClickHouse's patch releases: only the series can be the same
+    assert deployed("clickhouse/clickhouse-server").split(".")[:2] == chdb.engine_version.split(".")[:2]
+
+
+def test_the_package_brings_the_server_of_that_version() -> None:
+    told = subprocess.run([valkey_server(), "--version"], capture_output=True, text=True, check=True).stdout
+    assert f"v={VALKEY_VERSION} " in told

@@ -1,0 +1,88 @@
+"""What redis-py's errors mean: wait and try again (Unavailable), or a person must act (SettingError).
+
+A server's error begins with a code ("OOM command not allowed …"). redis-py takes the codes that it knows off the text
+and keeps them in `status_code`; the others stay in the text. Redis 6 wraps an error inside a script in another one."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+from redis import exceptions
+
+from streams.errors import SettingError, Unavailable
+
+AWAY = "does not answer; check that it runs, and TIDECAST_REDIS_URL"
+REFUSED = "refused a command; it must be Valkey, or Redis 6.2 or newer"
+_CREDENTIALS = "check TIDECAST_REDIS_USER and TIDECAST_REDIS_PASSWORD, or user and password in TIDECAST_REDIS_URL"
+_CLUSTER = (
+    "is a node of a cluster, and Tidecast talks to one server; set TIDECAST_REDIS_URL to a server without cluster mode"
+)
+WAITS = {
+    "BUSY": "runs a script that blocks all other commands; end it with SCRIPT KILL",
+    "UNKILLABLE": "runs a script that has written and cannot be ended; wait for its end",
+    "CLUSTERDOWN": "belongs to a cluster that does not serve all of its slots; bring its nodes back",
+    "LOADING": "is loading its data",
+    "MASTERDOWN": "is a replica without its primary; bring the primary back",
+    "MISCONF": "cannot write to its disk; free some space there",
+    "NOREPLICAS": "has fewer replicas than min-replicas-to-write asks for; bring them back",
+    "OOM": "is full; give it more memory (maxmemory)",
+    "READONLY": "is a read-only replica; set TIDECAST_REDIS_URL to the primary unless a failover is under way",
+    "TRYAGAIN": "belongs to a cluster that is moving this slot",
+    "max number of clients": "has no connection left; raise maxclients, or end clients that are not needed",
+}
+"""Codes that pass by themselves or by an operator's hand. Nothing is lost meanwhile."""
+ENDS = {
+    "NOAUTH": f"asks for a password; {_CREDENTIALS}",
+    "WRONGPASS": f"refuses the user or the password; {_CREDENTIALS}",
+    "NOPERM": "forbids its user what Tidecast does; give that user the rights that docs/redis.md lists",
+    "MOVED": _CLUSTER,
+    "ASK": _CLUSTER,
+    "CROSSSLOT": _CLUSTER,
+    "WRONGTYPE": "holds other data under our keys; use another database, or another TIDECAST_TOPIC_PREFIX",
+}
+"""Codes that stay until a person changes something."""
+_KNOWN = re.compile(rf"\b({'|'.join([*WAITS, *ENDS])})\b")
+_NO_RIGHT_IN_SCRIPT = ("ACL failure in script", "The user executing the script can't")
+"""What servers say instead of NOPERM inside a script."""
+_DENIED = (exceptions.AuthenticationError, exceptions.AuthorizationError)
+"""Subclasses of ConnectionError, but nothing that passes."""
+
+
+@contextmanager
+def redis_errors(client: redis.Redis) -> Iterator[None]:
+    """Turn what redis-py raises into Unavailable or SettingError."""
+    try:
+        yield
+    except exceptions.RedisError as error:
+        raise translated(error, address(client)) from error
+
+
+def translated(error: exceptions.RedisError, place: str) -> Unavailable | SettingError:
+    """The error to raise for one of redis-py's, or for an error reply in a pipeline. `place`: see `address`."""
+    words = str(error).rpartition("of pipeline caused error: ")[2].rstrip(". ")  # before it: the command and its keys
+    code = _code(error, words)
+    if code in ENDS:
+        return SettingError(f"Redis at {place} {ENDS[code]}. Details: {words}.")
+    if code in WAITS or isinstance(error, (exceptions.ConnectionError, exceptions.TimeoutError)):
+        return Unavailable(f"Redis at {place} {WAITS.get(code, AWAY)}. Tidecast tries again. Details: {words}.")
+    return SettingError(f"Redis at {place} {REFUSED}. Details: {words}.")
+
+
+def address(client: redis.Redis) -> str:
+    """Where the client connects to, without user and password."""
+    options = client.connection_pool.connection_kwargs
+    return str(options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}")
+
+
+def _code(error: exceptions.RedisError, words: str) -> str:
+    """The code by which WAITS and ENDS know an error; "" for any other."""
+    first = words.split(" ", 1)[0]
+    for code in (error.status_code, first):
+        if code in WAITS or code in ENDS:
+            return str(code)
+    if any(told in words for told in _NO_RIGHT_IN_SCRIPT):
+        return "NOPERM"
+    if found := _KNOWN.search(words):
+        return found[1]
+    return "WRONGPASS" if isinstance(error, _DENIED) else ""
