@@ -3,19 +3,19 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
-
 from agents.dead_letters.rejected import Advance, RejectedLetter
 from agents.dead_letters.requeue_preview import Preview, RequeueCheck, RequeueOutcome
+from agents.kafka.sender import Sender
 from agents.settings import Settings
 from schemas.topics import CUSTOMER_EVENTS
-from streams.errors import Unavailable
 
 HEADER = "tidecast-requeued"
 """Kafka header of a requeued record: the dead letter's id. Tidecast does not read it."""
 SENDABLE = frozenset({RequeueOutcome.FINE, RequeueOutcome.LATE})
 SENDABLE_BY_FORCE = SENDABLE | {RequeueOutcome.AGAIN, RequeueOutcome.CONTROL}
-TIMEOUT = 60.0
+LARGEST = 4 * 1024 * 1024
+"""Bytes of the largest record: as many as the topic of dead letters accepts."""
+ADVICE = "Requeue the same dead letters again: events that Kafka has are dropped as duplicates."
 
 
 def previews(
@@ -38,56 +38,22 @@ class Requeuer:
     def __init__(self, settings: Settings, outcomes: frozenset[RequeueOutcome]) -> None:
         """`outcomes`: those with which a record is sent. `counts` counts all of them."""
         self.counts: Counter[RequeueOutcome] = Counter()
-        self._settings = settings
         self.outcomes = outcomes
-        self._failed: list[KafkaError] = []
-        self._producer = Producer(
-            {
-                **settings.confluent(),
-                "enable.idempotence": True,
-                "linger.ms": 5,
-                "message.max.bytes": 4 * 1024 * 1024,
-                "delivery.report.only.error": True,
-                "on_delivery": self._report,
-                "log_level": 0,
-            }
-        )
+        self._sender = Sender(settings, CUSTOMER_EVENTS, ADVICE, LARGEST)
 
     def __enter__(self) -> "Requeuer":
         return self
 
     def __exit__(self, *_: object) -> None:
-        left = self._producer.flush(TIMEOUT)
-        if left or self._failed:
-            raise self._unavailable(self._failed[0] if self._failed else None)
+        self._sender.flush()
 
     def send(self, previews: Iterable[tuple[RejectedLetter, Preview]], advance: Advance) -> None:
         """Send the dead letters whose expected outcome allows it, in order."""
         for letter, preview in previews:
             if preview.outcome in self.outcomes:
-                self._produce(letter, preview.partition)
+                headers = [(HEADER, letter.id.encode())]
+                key = letter.record["key"]
+                self._sender.send(letter.value, key=key, partition=preview.partition, headers=headers)
             self.counts[preview.outcome] += 1
             advance(1)
-            if self._failed:
-                raise self._unavailable(self._failed[0])
-
-    def _produce(self, letter: RejectedLetter, partition: int) -> None:
-        place = {"key": letter.record["key"], "partition": partition, "headers": [(HEADER, letter.id.encode())]}
-        while True:
-            try:
-                self._producer.produce(self._settings.topic(CUSTOMER_EVENTS), letter.value, **place)
-                return
-            except BufferError:  # more is under way than fits: wait for acknowledgements
-                self._producer.poll(0.1)
-            except KafkaException as error:
-                raise self._unavailable(error.args[0]) from error
-
-    def _report(self, error: KafkaError | None, _message: Message) -> None:
-        if error is not None:
-            self._failed.append(error)
-
-    def _unavailable(self, error: KafkaError | None) -> Unavailable:
-        return Unavailable(
-            f"Kafka at {self._settings.kafka} did not take all records ({error.str() if error else 'time-out'}); "
-            "check that it runs, and requeue the same again: events that it has are dropped as duplicates."
-        )
+            self._sender.check()

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Protocol
-
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from typing import Protocol
 
 from agents.kafka.schema_registry import HttpRegistry
+from agents.kafka.sender import Sender
 from agents.kafka.topics import required_deployment
 from agents.settings import Settings
 from schemas.catalog import Event, Schema, load_schemas
@@ -14,11 +13,10 @@ from schemas.records import TICK, OutcomeRecord, TickRecord
 from schemas.topics import CUSTOMER_EVENTS
 from streams.avro.codec import Codec
 from streams.control import MARK_HEADER, sign
-from streams.errors import DeploymentMismatch, SettingError, Unavailable
+from streams.errors import DeploymentMismatch, SettingError
 from streams.partitioner import partition_of
 
-TIMEOUT = 60.0
-"""Seconds after which the broker counts as away."""
+ADVICE = "Publish the same records again: those that Kafka has are dropped as duplicates."
 
 
 class Published(Protocol):
@@ -52,7 +50,7 @@ class EventPublisher:
 
     def __init__(self, settings: Settings, use_case: Published, writer: str = "publish") -> None:
         """`writer` stands in the ticks as their author."""
-        self._settings = settings
+        self._key = settings.signing_bytes
         self._use_case = use_case
         self._writer = writer
         deployment = required_deployment(settings)
@@ -63,20 +61,9 @@ class EventPublisher:
             )
         self._registry = HttpRegistry(settings)
         self.codec = Codec(self._registry, {**load_schemas(), **use_case.schemas})
-        self._topic = settings.topic(CUSTOMER_EVENTS)
         self._partitions = deployment.partitions
         self._partition = lru_cache(maxsize=200_000)(lambda customer: partition_of(customer, deployment.partitions))
-        self._failed: list[KafkaError] = []
-        self._producer = Producer(
-            {
-                **settings.confluent(),
-                "enable.idempotence": True,
-                "linger.ms": 5,
-                "delivery.report.only.error": True,
-                "on_delivery": self._report,
-                "log_level": 0,
-            }
-        )
+        self._sender = Sender(settings, CUSTOMER_EVENTS, ADVICE)
 
     def __enter__(self) -> "EventPublisher":
         return self
@@ -99,7 +86,7 @@ class EventPublisher:
 
     def send(self, customer_id: str, value: bytes) -> None:
         """Publish an encoded record."""
-        self._produce(value, key=customer_id.encode(), partition=self._partition(customer_id))
+        self._sender.send(value, key=customer_id.encode(), partition=self._partition(customer_id))
 
     def tick(self, time_ms: int) -> None:
         """Write a tick to every partition: all events up to `time_ms` are published.
@@ -112,43 +99,13 @@ class EventPublisher:
             )
         record: TickRecord = {"time": time_ms, "writer": self._writer, "signature": None}
         for partition in range(self._partitions):
-            signed = sign(TICK, record, self._settings.signing_bytes, CUSTOMER_EVENTS, partition)
-            self._produce(self.codec.encode(TICK, signed), key=None, partition=partition, headers=[MARK_HEADER])
+            signed = sign(TICK, record, self._key, CUSTOMER_EVENTS, partition)
+            self._sender.send(self.codec.encode(TICK, signed), key=None, partition=partition, headers=[MARK_HEADER])
 
     def poll(self, seconds: float) -> None:
         """Receive acknowledgements for that many seconds."""
-        self._producer.poll(seconds)
-        self._check()
+        self._sender.poll(seconds)
 
     def flush(self) -> None:
         """Wait until the broker has everything; Unavailable when it does not accept it."""
-        left = self._producer.flush(TIMEOUT)
-        self._check()
-        if left:
-            raise Unavailable(f"Kafka at {self._settings.kafka} did not acknowledge {left} records; publish again.")
-
-    def _produce(self, value: bytes, **place: Any) -> None:
-        while True:
-            try:
-                self._producer.produce(self._topic, value, **place)
-                break
-            except BufferError:  # the queue is full: wait for acknowledgements
-                self.poll(0.1)
-            except KafkaException as error:
-                raise self._unavailable(error.args[0]) from error
-        if self._failed:
-            self._check()
-
-    def _report(self, error: KafkaError | None, _message: Message) -> None:
-        if error is not None:
-            self._failed.append(error)
-
-    def _check(self) -> None:
-        if self._failed:
-            raise self._unavailable(self._failed[0])
-
-    def _unavailable(self, error: KafkaError) -> Unavailable:
-        return Unavailable(
-            f"Kafka at {self._settings.kafka} did not accept a record ({error.str()}); "
-            "check that it runs, and publish the same records again."
-        )
+        self._sender.flush()

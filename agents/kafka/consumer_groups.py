@@ -3,13 +3,13 @@
 import time
 from collections.abc import Iterable, Sequence
 
-from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
-from confluent_kafka.admin import AdminClient
 
 from agents.kafka.log_reader import TIMEOUT
 from agents.settings import Settings
-from streams.errors import TidecastError, Unavailable
+from sinks.kafka.client import admin, consumer
+from streams.errors import TidecastError
 from streams.log import TopicPartition
 
 PATIENCE_S = 8.0
@@ -20,29 +20,27 @@ ASK_AGAIN_S = 0.3
 def reported(settings: Settings, group: str, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
     """The next offset that a group (without the prefix) reported for each partition; 0 where it never did."""
     name = settings.topic_prefix + group
-    consumer = Consumer({**settings.confluent(), "group.id": name, "enable.auto.commit": False, "log_level": 0})
+    asking = consumer(settings.confluent(), name)
     try:
         asked = [KafkaPartition(settings.topic(topic), partition) for topic, partition in places]
-        found = consumer.committed(asked, timeout=TIMEOUT)
-    except KafkaException as error:
-        raise Unavailable(f"Kafka does not tell the offsets of {name} ({error.args[0].str()}): try again") from None
+        found = asking.ask(f"read the offsets of the group {name}", asking.raw.committed, asked, timeout=TIMEOUT)
     finally:
-        consumer.close()
+        asking.raw.close()
     return {place: max(0, told.offset) for place, told in zip(places, found, strict=True)}
 
 
 def members(settings: Settings, groups: Iterable[str]) -> list[str]:
     """Who is in any of these groups now, as `group: member on host`. Raises Unavailable."""
-    admin = AdminClient({**settings.confluent(), "log_level": 0})
+    asking = admin(settings.confluent())
     names = [settings.topic_prefix + group for group in groups]
     found = []
-    for name, future in (admin.describe_consumer_groups(names, request_timeout=TIMEOUT) if names else {}).items():
+    for name, future in (asking.raw.describe_consumer_groups(names, request_timeout=TIMEOUT) if names else {}).items():
         try:
             described = future.result()
         except KafkaException as error:
             if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
                 continue
-            raise Unavailable(f"Kafka does not tell who is in {name} ({error.args[0].str()}): try again") from None
+            raise asking.error(f"read who is in the group {name}", error.args[0]) from None
         found += [f"{name}: {m.group_instance_id or m.member_id} on {m.host}" for m in described.members]
     return sorted(found)
 

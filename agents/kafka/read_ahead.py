@@ -7,13 +7,12 @@ metadata."""
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import ConsumerGroupTopicPartitions
 
 from agents.kafka.log_reader import TIMEOUT
 from agents.settings import Settings
+from sinks.kafka.client import admin
 from sinks.kafka.metadata import told_beside, written
-from streams.errors import Unavailable
 from streams.log import TopicPartition
 
 P = TypeVar("P", bound=Hashable)
@@ -77,19 +76,15 @@ class GroupsPassed:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._admin = AdminClient({**settings.confluent(), "log_level": 0})
+        self._admin = admin(settings.confluent())
 
     def of(self, group: str) -> dict[tuple[TopicPartition, int], int]:
         """(partition, offset told) → the offset before which no record lies behind it. `group` without the prefix.
         Unavailable."""
-        asked = ConsumerGroupTopicPartitions(self._settings.topic(group))
-        try:
-            (future,) = self._admin.list_consumer_group_offsets([asked], request_timeout=TIMEOUT).values()
-            found = future.result().topic_partitions
-        except KafkaException as error:
-            raise Unavailable(
-                f"Kafka does not tell the offsets of {group} ({error.args[0].str()}): try again."
-            ) from None
+        name = self._settings.topic(group)
+        asked = ConsumerGroupTopicPartitions(name)
+        (future,) = self._admin.raw.list_consumer_group_offsets([asked], request_timeout=TIMEOUT).values()
+        found = self._admin.ask(f"read the offsets of the group {name}", future.result).topic_partitions
         prefix = self._settings.topic_prefix
         return {
             (TopicPartition(told.topic.removeprefix(prefix), told.partition), told.offset): int(beside)

@@ -1,16 +1,17 @@
 """Following all partitions of topics as they grow, for tools: no group, nothing committed."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import KafkaError, Message
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from agents.settings import Settings
 from schemas.catalog import Decoded
 from schemas.topics import TOPICS
+from sinks.kafka.client import consumer
 from streams.avro.codec import Codec
-from streams.errors import SettingError, TidecastError, Unavailable, Undecodable
+from streams.errors import SettingError, TidecastError, Undecodable
 
 TIMEOUT = 10.0
 """Seconds without an answer after which the broker counts as away."""
@@ -39,35 +40,35 @@ class Follower:
         self._codec = codec
         self._names: dict[str, str] = {}
         self._open: set[tuple[str, int]] = set()
-        self._consumer = Consumer(
+        self._kafka = consumer(
+            settings.confluent(),
+            "tidecast-tools",
             {
-                **settings.confluent(),
-                "group.id": "tidecast-tools",
-                "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
                 "isolation.level": "read_committed",
                 "fetch.wait.max.ms": 100,
-                "log_level": 0,
-            }
+            },
         )
 
     def __enter__(self) -> "Follower":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._consumer.close()
+        self._kafka.raw.close()
 
     def bounds(self, topic: str) -> dict[int, tuple[int, int]]:
         """(first offset kept, next offset) per partition of a topic, by its logical name."""
         real = self._settings.topic(topic)
-        found = self._ask(self._consumer.list_topics, real, timeout=TIMEOUT).topics[real]
+        ask = self._kafka.raw.list_topics
+        found = self._kafka.ask(f"ask about the topic {real}", ask, real, timeout=TIMEOUT).topics[real]
         if found.error is not None:
             known = ", ".join(TOPICS)
             raise SettingError(f"There is no topic {real}; deploy first, or name one of {known}.")
         places = {number: KafkaPartition(real, number) for number in sorted(found.partitions)}
+        ends = self._kafka.raw.get_watermark_offsets
         return {
-            number: self._ask(self._consumer.get_watermark_offsets, place, timeout=TIMEOUT)
+            number: self._kafka.ask(f"ask where {real} ends", ends, place, timeout=TIMEOUT)
             for number, place in places.items()
         }
 
@@ -80,7 +81,7 @@ class Follower:
             for partition, (low, high) in self.bounds(topic).items():
                 places.append(KafkaPartition(real, partition, max(low, min(high, first(low, high)))))
                 self._open.add((real, partition))
-        self._consumer.assign(places)
+        self._kafka.raw.assign(places)
 
     @property
     def finished(self) -> bool:
@@ -89,14 +90,14 @@ class Follower:
 
     def next(self, seconds: float, most: int = 500) -> Iterator[Found]:
         """The records that come within that time, decoded, at most so many."""
-        for message in self._ask(self._consumer.consume, most, seconds):
+        for message in self._kafka.ask("read the topics", self._kafka.raw.consume, most, seconds):
             error = message.error()
             if error is None:
                 yield self._decoded(message)
             elif error.code() == KafkaError._PARTITION_EOF:
                 self._open.discard((message.topic(), message.partition()))
             else:
-                raise Unavailable(f"Kafka at {self._settings.kafka} does not answer ({error.str()}); try again.")
+                raise self._kafka.error("read the topics", error)
 
     def _decoded(self, message: Message) -> Found:
         topic = self._names[message.topic()]
@@ -105,15 +106,6 @@ class Follower:
             return Found(*place, *self._codec.decode(message.value()))
         except Undecodable as error:
             return Found(*place, None, {}, str(error))
-
-    def _ask(self, call: Any, *args: Any, **keywords: Any) -> Any:
-        try:
-            return call(*args, **keywords)
-        except KafkaException as error:
-            raise Unavailable(
-                f"Kafka at {self._settings.kafka} does not answer ({error.args[0].str()}); "
-                "check that it runs and TIDECAST_KAFKA."
-            ) from error
 
 
 def logical(settings: Settings, topic: str) -> str:

@@ -4,33 +4,19 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import (
-    OFFSET_BEGINNING,
-    Consumer,
-    KafkaError,
-    KafkaException,
-    Message,
-    Producer,
-    TopicPartition,
-)
-from confluent_kafka.admin import (
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    NewTopic,
-    ResourceType,
-)
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 
 from agents.kafka.schema_registry import HttpRegistry
 from agents.settings import Settings
 from schemas.catalog import load_schemas
 from schemas.records import DEPLOYMENT, DeploymentRecord
 from schemas.topics import CUSTOMER_EVENTS, DEAD_LETTERS, DEPLOYMENTS, FOREVER, LATE_EVENTS, TOPICS, Topic
+from sinks.kafka.client import KafkaClient, Reports, admin, consumer, producer
 from streams.avro.codec import Codec
 from streams.control import MARK_HEADER, check
 from streams.deployment import Deployment, number_of
-from streams.errors import SettingError, TidecastError, Unavailable, Undecodable
+from streams.errors import SettingError, TidecastError, Undecodable
 from streams.log import Output
 
 TIMEOUT = 10.0
@@ -56,11 +42,11 @@ class Logs:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._admin = AdminClient({**settings.confluent(), "log_level": 0})
+        self._admin = admin(settings.confluent())
 
     def partitions(self) -> dict[str, int]:
         """Number of partitions of each of our topics that exists, by logical name."""
-        found = _answer(self._settings, lambda: self._admin.list_topics(timeout=TIMEOUT)).topics
+        found = self._admin.ask("list the topics", self._admin.raw.list_topics, timeout=TIMEOUT).topics
         names = {name: self._settings.topic(name) for name in TOPICS}
         return {name: len(found[real].partitions) for name, real in names.items() if real in found}
 
@@ -73,7 +59,7 @@ class Logs:
             self._same_count(name, count, TOPICS[name].count(partitions))
         missing = [topic for topic in TOPICS.values() if topic.name not in there]
         new = [self._new(topic, partitions, retention_ms) for topic in missing]
-        for future in (self._admin.create_topics(new) if new else {}).values():
+        for future in (self._admin.raw.create_topics(new) if new else {}).values():
             self._created(future)
         for topic in missing:
             self.ends(topic.name, topic.count(partitions))
@@ -85,21 +71,21 @@ class Logs:
         Waits for partitions that are just being made. (The admin client's list_offsets is not used: now and
         then it does not find the leaders of partitions that have them.)"""
         name = self._settings.topic(topic)
-        consumer = _consumer(self._settings, name)
+        asking = _consumer(self._settings, name)
         try:
-            return [self._bounds(consumer, TopicPartition(name, partition)) for partition in range(count)]
+            return [self._bounds(asking, TopicPartition(name, partition)) for partition in range(count)]
         finally:
-            consumer.close()
+            asking.raw.close()
 
-    def _bounds(self, consumer: Consumer, place: TopicPartition) -> tuple[int, int]:
+    def _bounds(self, asking: KafkaClient[Consumer], place: TopicPartition) -> tuple[int, int]:
         end = time.monotonic() + MAKING_S
         while True:
             try:
-                low, high = consumer.get_watermark_offsets(place, timeout=TIMEOUT)
+                low, high = asking.raw.get_watermark_offsets(place, timeout=TIMEOUT)
                 return low, high
             except KafkaException as error:
                 if error.args[0].code() not in STARTING or time.monotonic() > end:
-                    raise _unavailable(self._settings, error) from error
+                    raise asking.error(f"ask where {place.topic} ends", error.args[0]) from error
                 time.sleep(0.05)
 
     def keep(self, retention_ms: int) -> None:
@@ -111,8 +97,8 @@ class Logs:
                 resources.append(
                     ConfigResource(ResourceType.TOPIC, self._settings.topic(topic.name), incremental_configs=[entry])
                 )
-        for future in self._admin.incremental_alter_configs(resources).values():
-            _answer(self._settings, lambda future=future: future.result(TIMEOUT))
+        for future in self._admin.raw.incremental_alter_configs(resources).values():
+            self._admin.ask("change the topics' retention", future.result, TIMEOUT)
 
     def _same_count(self, name: str, count: int, wanted: int) -> None:
         if count != wanted:
@@ -142,9 +128,8 @@ class Logs:
         try:
             future.result(TIMEOUT)
         except KafkaException as error:
-            if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
-                return
-            raise _unavailable(self._settings, error) from error
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise self._admin.error("create the topics", error.args[0]) from error
 
 
 def current_deployment(settings: Settings) -> Deployment | None:
@@ -193,106 +178,73 @@ def _signed(settings: Settings, values: Sequence[bytes]) -> list[DeploymentRecor
 
 def first_value(settings: Settings, topic: str, partition: int) -> bytes | None:
     """The value of the first record kept in a partition that is not empty."""
-    consumer = _reader(settings, settings.topic(topic), partition)
+    reading = _reader(settings, settings.topic(topic), partition)
     try:
-        message = _next(settings, consumer)
+        message = _next(reading)
         return None if message is None else message.value()
     finally:
-        consumer.close()
+        reading.raw.close()
 
 
 def write(settings: Settings, outputs: Sequence[Output]) -> None:
     """Produce control records in order, marked as such; returns when all are acked, else raises Unavailable."""
-    failed: list[KafkaError] = []
-
-    def report(error: KafkaError | None, _message: Message) -> None:
-        if error is not None:
-            failed.append(error)
-
+    reports = Reports()
     # Not the idempotent producer, which takes half a second to start: a control record twice is harmless.
-    producer = Producer({**settings.confluent(), "acks": "all", "max.in.flight": 1, "log_level": 0})
+    writing = producer(settings.confluent(), {"acks": "all", "max.in.flight": 1})
     for output in outputs:
-        producer.produce(
+        writing.raw.produce(
             settings.topic(output.topic),
             value=output.value,
             key=output.key,
             partition=output.partition,
             headers=[MARK_HEADER],
-            on_delivery=report,
+            on_delivery=reports,
         )
-    if producer.flush(TIMEOUT) or failed:
-        raise Unavailable(
-            f"Kafka at {settings.kafka} did not take all records "
-            f"({failed[0].str() if failed else 'time-out'}); run the same command again."
-        )
+    if writing.raw.flush(TIMEOUT) or reports.errors:
+        raise writing.error("write all records", reports.first, "Run the same command again.")
 
 
 def _values(settings: Settings, topic: str, key: bytes) -> list[bytes]:
     """All values with that key kept in the only partition of a topic, oldest first."""
-    consumer = _reader(settings, topic, 0)
+    reading = _reader(settings, topic, 0)
     found = []
     try:
-        while (message := _next(settings, consumer)) is not None:
+        while (message := _next(reading)) is not None:
             value = message.value()
             if message.key() == key and value is not None:
                 found.append(value)
         return found
     finally:
-        consumer.close()
+        reading.raw.close()
 
 
-def _consumer(settings: Settings, topic: str) -> Consumer:
+def _consumer(settings: Settings, topic: str) -> KafkaClient[Consumer]:
     """A consumer without a group, which knows the topic's brokers already (else it idles half a second)."""
-    consumer = Consumer(
-        {
-            **settings.confluent(),
-            "group.id": "tidecast-tools",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "fetch.wait.max.ms": 10,  # the end is told only when a fetch comes back
-            "log_level": 0,
-        }
-    )
+    # the end is told only when a fetch comes back
+    options = {"enable.partition.eof": True, "fetch.wait.max.ms": 10}
+    asking = consumer(settings.confluent(), "tidecast-tools", options)
     try:
-        _answer(settings, lambda: consumer.list_topics(topic, timeout=TIMEOUT))
+        asking.ask(f"ask about the topic {topic}", asking.raw.list_topics, topic, timeout=TIMEOUT)
     except BaseException:
-        consumer.close()
+        asking.raw.close()
         raise
-    return consumer
+    return asking
 
 
-def _reader(settings: Settings, topic: str, partition: int) -> Consumer:
+def _reader(settings: Settings, topic: str, partition: int) -> KafkaClient[Consumer]:
     """A consumer of one partition from its beginning."""
-    consumer = _consumer(settings, topic)
-    consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
-    return consumer
+    reading = _consumer(settings, topic)
+    reading.raw.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
+    return reading
 
 
-def _next(settings: Settings, consumer: Consumer) -> Message | None:
+def _next(reading: KafkaClient[Consumer]) -> Message | None:
     """The next record; None at the end of the partition."""
-    message = consumer.poll(TIMEOUT)
-    if message is None:
-        raise Unavailable(f"Kafka at {settings.kafka} does not answer; check that it runs and TIDECAST_KAFKA.")
-    error = message.error()
-    if error is None:
-        return message
-    if error.code() == KafkaError._PARTITION_EOF:
-        return None
-    raise _unavailable(settings, KafkaException(error))
-
-
-def _answer(settings: Settings, ask: Any) -> Any:
-    try:
-        return ask()
-    except KafkaException as error:
-        raise _unavailable(settings, error) from error
-
-
-def _unavailable(settings: Settings, error: KafkaException) -> Unavailable:
-    return Unavailable(
-        f"Kafka at {settings.kafka} does not do what is asked ({error.args[0].str()}); "
-        "start it (`tidecast stack up` for the local one), or check TIDECAST_KAFKA and its credentials."
-    )
+    message = reading.raw.poll(TIMEOUT)
+    error = message.error() if message is not None else None
+    if message is None or (error is not None and error.code() != KafkaError._PARTITION_EOF):
+        raise reading.error("read a topic", error)
+    return None if error is not None else message
 
 
 def missing(there: Mapping[str, int]) -> list[str]:

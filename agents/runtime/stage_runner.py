@@ -10,8 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from aiokafka.errors import KafkaError
-
 from agents.runtime.dead_letter_limits import DeadLetterLimits
 from agents.runtime.health import StageHealth
 from agents.runtime.metrics import (
@@ -119,7 +117,7 @@ class Runner:
                 kept = await self._consumer.kept(places)
                 self._consumer.stored(found)
                 starts = starts_of(self.name, places, found, kept, self.stage.stateless)
-            except (Unavailable, KafkaError) as away:
+            except Unavailable as away:
                 self._wait_for(away)
                 await asyncio.sleep(backoff(attempt))
                 attempt += 1

@@ -19,6 +19,7 @@ from agents.runtime.stage_runner import Runner, backoff
 from agents.settings import Settings
 from agents.transport.app import build_app
 from agents.transport.batch_consumer import BatchApp
+from agents.transport.errors import aiokafka_errors
 from streams.errors import Unavailable
 from streams.log import Emitter, Stage
 
@@ -172,7 +173,8 @@ async def _crash(app: BatchApp) -> None:
     """Ends with an error when Faust itself gives up."""
     await app._crashed.wait()
     reason = app.crash_reason
-    raise reason if isinstance(reason, Exception) else RuntimeError("Faust gave up")
+    with aiokafka_errors(app.address, "read the topics"):
+        raise reason if isinstance(reason, Exception) else RuntimeError("Faust gave up")
 
 
 def tune() -> None:

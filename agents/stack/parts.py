@@ -128,15 +128,11 @@ class Kafka:
 
     def ask(self, place: Place, pid: int) -> None:
         """Ask for the cluster's metadata: our cluster id, and the broker in service."""
-        from confluent_kafka import KafkaException
-        from confluent_kafka.admin import AdminClient
+        from sinks.kafka.client import admin
 
-        quiet = {"log_level": 0, "socket.timeout.ms": int(ASK_TIMEOUT * 1000)}
-        client = AdminClient({"bootstrap.servers": f"127.0.0.1:{place.ports['kafka']}", **quiet})
-        try:
-            cluster = client.list_topics(timeout=ASK_TIMEOUT)
-        except KafkaException as error:
-            raise Unavailable(f"Kafka does not answer yet: {error.args[0].str()}") from error
+        address = f"127.0.0.1:{place.ports['kafka']}"
+        client = admin({"bootstrap.servers": address, "socket.timeout.ms": int(ASK_TIMEOUT * 1000)})
+        cluster = client.ask("list the brokers", client.raw.list_topics, timeout=ASK_TIMEOUT)
         if cluster.cluster_id != place.cluster_id or not cluster.brokers:
             raise Unavailable("Kafka's broker is not in service yet.")
 

@@ -49,6 +49,7 @@ def build_app(settings: Settings, group: str, instance: str) -> BatchApp:
         TableManager=PromptTables,
     )
     app.prefix = settings.topic_prefix
+    app.address = settings.kafka
     return app
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import faust
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import IllegalStateError
 from faust.app.base import BootStrategy
 from faust.tables.manager import TableManager
 from faust.transport.drivers import aiokafka as driver
@@ -19,6 +19,7 @@ from faust.types import TP, ConsumerMessage
 from agents.kafka.read_ahead import Passed
 from agents.transport.consumer_thread import Member
 from agents.transport.start_offsets import Kept
+from streams.errors import TidecastError
 from streams.log import LogRecord, TopicPartition
 
 BESIDE_S = 0.1
@@ -127,7 +128,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         return self._thread.reached()
 
     async def kept(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, Kept]:
-        """Return the bounds and group offsets of these partitions. Raises KafkaError."""
+        """Return the bounds and group offsets of these partitions. Raises Unavailable and SettingError."""
         tps = {self.app.tp(place): place for place in places}
         kept = {tp: Kept(*found) for tp, found in (await self._thread.kept(tps)).items()}
         self._told = {tp: found.group for tp, found in kept.items()}
@@ -199,7 +200,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         number = self.assignment_number
         try:
             firsts = await self._thread.firsts(jumps)
-        except KafkaError:
+        except TidecastError:
             firsts = {}  # unknown: treat it as a loss
         if all(firsts.get(tp, given + 1) <= given for tp, given in jumps.items()):
             return False
@@ -354,7 +355,8 @@ class ConsumerOnly(BootStrategy):  # type: ignore[misc]
 class BatchApp(faust.App):  # type: ignore[misc]
     """A Faust app for one stage.
 
-    prefix: the system's prefix of all topic names. unreached: called when no broker answers at the start."""
+    prefix: the system's prefix of all topic names. address: Kafka's bootstrap servers. unreached: called when no broker
+    answers at the start."""
 
     BootStrategy = ConsumerOnly
     unreached: Callable[[], None]
@@ -363,6 +365,7 @@ class BatchApp(faust.App):  # type: ignore[misc]
     revoked: Callable[[], None]
     passed: Callable[[TopicPartition, int], None]
     prefix: str
+    address: str
     batches: int
     batch_records: int
     linger_seconds: float

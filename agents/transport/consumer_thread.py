@@ -9,13 +9,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import aiokafka
-from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError
+from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Int16, Int32, Schema, String
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from agents.kafka.read_ahead import Passed, metadata
+from agents.transport.errors import aiokafka_errors
 from agents.transport.single_loop import OneLoop
 from sinks.failpoints import REPORTED, hit
 
@@ -190,20 +191,18 @@ class Member(OneLoop, driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             hit(REPORTED, self.app.conf.id.removeprefix(f"{self.app.prefix}tidecast-"))
 
     async def kept(self, tps: Iterable[TP]) -> dict[TP, tuple[int, int, int]]:
-        """Return first offset kept, next offset to be written and group offset (0: none) of each. Raises KafkaError."""
-        try:
+        """Return first offset kept, next offset to be written and group offset (0: none) of each.
+
+        Raises Unavailable and SettingError."""
+        with aiokafka_errors(self.app.address, "read the offsets of the partitions"):
             return await asyncio.wait_for(self._kept(tps), ASK_PATIENCE_S)
-        except TimeoutError:
-            raise KafkaTimeoutError("Kafka did not report the offsets of its partitions") from None
 
     async def firsts(self, tps: Iterable[TP]) -> dict[TP, int]:
-        """Return the first offset kept of each. Raises KafkaError."""
+        """Return the first offset kept of each. Raises Unavailable and SettingError."""
         places = {tp: aiokafka.TopicPartition(*tp) for tp in tps}
         asked = self._ensure_consumer().beginning_offsets(list(places.values()))
-        try:
+        with aiokafka_errors(self.app.address, "read the first offsets of the partitions"):
             firsts = await asyncio.wait_for(asked, ASK_PATIENCE_S)
-        except TimeoutError:
-            raise KafkaTimeoutError("Kafka did not report the first offsets of its partitions") from None
         return {tp: firsts[place] for tp, place in places.items()}
 
     async def _kept(self, tps: Iterable[TP]) -> dict[TP, tuple[int, int, int]]:

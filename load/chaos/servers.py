@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -110,9 +111,10 @@ class Servers:
 
     def _watch(self) -> None:
         while not self._ended.wait(BACKUP_EVERY_S):
-            if log := self._newest():
-                self._sizes.append((time.monotonic(), log, log.stat().st_size))
-                del self._sizes[:-KEPT_SIZES]
+            with suppress(FileNotFoundError):  # rewritten, or put back, at this moment
+                if log := self._newest():
+                    self._sizes.append((time.monotonic(), log, log.stat().st_size))
+                    del self._sizes[:-KEPT_SIZES]
 
     def lose(self, seconds: float) -> None:
         """While Redis is down, remove what it wrote to its log in the last `seconds`.
@@ -120,7 +122,7 @@ class Servers:
         A log that was rewritten in between is left as it is."""
         log = self._newest()
         earlier = [(file, size) for when, file, size in self._sizes if when <= time.monotonic() - seconds]
-        if log and earlier and earlier[-1][0] == log:
+        if log and earlier and earlier[-1][0] == log and earlier[-1][1] <= log.stat().st_size:
             os.truncate(log, earlier[-1][1])
 
     @property

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from sinks.failpoints import PRODUCE_PARTLY, PRODUCED, hit, partly
-from streams.errors import TidecastError, Unavailable
+from sinks.kafka.client import KafkaClient, Reports, producer
+from streams.errors import TidecastError
 from streams.log import Output, TopicPartition
 
 TIMEOUT_S = 30.0
@@ -18,7 +19,7 @@ KNOWN_S = 3600.0
 """A broker forgets a producer that was silent for `producer.id.expiration.ms`, a day by default. Of one that it does
 not know it takes a partition's records from any sequence number on, so also a second request, the first refused:
 therefore the first record goes alone."""
-TOO_LARGE = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD)
+AGAIN = "Tidecast tries again."
 
 
 class KafkaEmitter:
@@ -26,8 +27,9 @@ class KafkaEmitter:
 
     def __init__(self, config: Mapping[str, Any], topic: Callable[[str], str]) -> None:
         """`config`: connection settings of librdkafka; `topic`: a topic's name on the broker."""
-        self._config = {
-            **config,
+        self._config = {"log_level": 2, **config}
+        self._reports = Reports()
+        self._options = {
             "enable.idempotence": True,
             "acks": "all",
             "linger.ms": 100,  # a flush sends at once: one request a partition instead of several
@@ -37,18 +39,16 @@ class KafkaEmitter:
             "queue.buffering.max.kbytes": 1_048_576,
             "message.max.bytes": 4 * 1024 * 1024,
             "delivery.report.only.error": True,
-            "on_delivery": self._report,  # not with each record: that costs a third of producing it
-            "log_level": 2,
+            "on_delivery": self._reports,  # not with each record: that costs a third of producing it
         }
         self._topic = topic
         self._names: dict[str, str] = {}
-        self._failed: list[KafkaError] = []
         self._known: dict[tuple[str, int], float] = {}
-        self._producer: Producer | None = None
+        self._kafka: KafkaClient[Producer] | None = None
 
     def assign(self, partitions: Sequence[TopicPartition]) -> None:
         """streams.log.Emitter.assign: time to connect, which goes on beside what follows."""
-        if self._producer is None:
+        if self._kafka is None:
             self._connect()
 
     def emit(self, outputs: Sequence[Output]) -> None:
@@ -68,56 +68,53 @@ class KafkaEmitter:
         self._known.update(dict.fromkeys(places, now))
 
     def _send(self, outputs: Sequence[Output]) -> None:
-        producer = self._producer or self._connect()
+        kafka = self._kafka or self._connect()
         names = self._names
         try:
             for topic, partition, key, value, _ in outputs:
                 name = names.get(topic)
                 if name is None:
                     name = names[topic] = self._topic(topic)
-                self._produce(producer, name, partition, key, value)
+                self._produce(kafka, name, partition, key, value)
             hit(PRODUCED)
-            left = producer.flush(TIMEOUT_S)
+            left = kafka.raw.flush(TIMEOUT_S)
         except KafkaException as error:
-            self._give_up(self._failed[0] if self._failed else error.args[0])
-        except SystemError:  # the client's fatal error, raised while it calls `_report`, which Python takes for a bug
-            self._give_up(self._failed[0] if self._failed else None)
-        if self._failed or left:
-            self._give_up(self._failed[0] if self._failed else None)
+            raise self._given_up(kafka, self._reports.first or error.args[0]) from None
+        except SystemError:  # the client's fatal error, raised while it calls `_reports`, which Python takes for a bug
+            raise self._given_up(kafka, self._reports.first) from None
+        if self._reports.errors or left:
+            raise self._given_up(kafka, self._reports.first)
 
-    def _produce(self, producer: Producer, name: str, partition: int, key: bytes | None, value: bytes) -> None:
+    def _produce(
+        self, kafka: KafkaClient[Producer], name: str, partition: int, key: bytes | None, value: bytes
+    ) -> None:
         full_until = 0.0
         while True:
             try:
-                producer.produce(name, value, key, partition)
+                kafka.raw.produce(name, value, key, partition)
                 return
             except BufferError:
                 now = time.monotonic()
                 full_until = full_until or now + TIMEOUT_S
-                producer.poll(0.1)
-                if self._failed or now > full_until:
-                    self._give_up(self._failed[0] if self._failed else None)
+                kafka.raw.poll(0.1)
+                if self._reports.errors or now > full_until:
+                    raise self._given_up(kafka, self._reports.first) from None
 
-    def _connect(self) -> Producer:
-        self._failed.clear()
+    def _connect(self) -> KafkaClient[Producer]:
+        self._reports.errors.clear()
         self._known.clear()
-        self._producer = Producer(self._config)
-        return self._producer
+        self._kafka = producer(self._config, self._options)
+        return self._kafka
 
-    def _report(self, error: KafkaError | None, _: Message) -> None:
-        if error is not None:
-            self._failed.append(error)
-
-    def _give_up(self, error: KafkaError | None) -> None:
-        """Start over with a new producer: what is still queued in this one must not come later, out of order."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            with suppress(KafkaException, SystemError):  # that there are gaps now is fatal to it, as it should be
-                producer.purge()
-                producer.flush(1.0)
-        if error is not None and error.code() in TOO_LARGE:
-            raise too_large(error)
-        raise Unavailable(f"Kafka does not take records ({error.str() if error else 'time-out'}): tried again.")
+    def _given_up(self, kafka: KafkaClient[Producer], error: KafkaError | None) -> TidecastError:
+        """What to raise. The next producer is a new one: what is still queued in this one must not come later, out of
+        order."""
+        self._kafka = None
+        told = kafka.error("send records", error, AGAIN)
+        with suppress(KafkaException, SystemError):  # that there are gaps now is fatal to it, as it should be
+            kafka.raw.purge()
+            kafka.raw.flush(1.0)
+        return told
 
 
 def _firsts(outputs: Sequence[Output], places: set[tuple[str, int]]) -> tuple[list[Output], list[Output]]:
@@ -130,8 +127,3 @@ def _firsts(outputs: Sequence[Output], places: set[tuple[str, int]]) -> tuple[li
         (firsts if place in waiting else rest).append(output)
         waiting.discard(place)
     return firsts, rest
-
-
-def too_large(error: KafkaError) -> TidecastError:
-    """What to do about one of TOO_LARGE."""
-    return TidecastError(f"Kafka refuses a record as too large ({error.str()}): raise the topic's max.message.bytes.")

@@ -12,13 +12,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from schemas.marks import Mark, mark_above
 from sinks.failpoints import PRODUCED, hit
+from sinks.kafka.client import Reports, consumer, producer
+from sinks.kafka.errors import ENDS
 from sinks.kafka.metadata import told_beside, written
-from sinks.kafka.producer import TOO_LARGE, KafkaEmitter, too_large
+from sinks.kafka.producer import AGAIN, KafkaEmitter
 from streams.errors import PositionConflict, TidecastError, Unavailable
 from streams.log import Output, TopicPartition
 
@@ -30,6 +32,7 @@ takes its partitions over ends the wait at once."""
 TIMEOUT_S = 12.0
 MOST_AT_ONCE = 16
 """Transactions that wait for the broker at the same time."""
+READING = "read what was sent"
 FENCED = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
 
 
@@ -62,12 +65,12 @@ class TransactionalEmitter:
     def __init__(self, config: Mapping[str, Any], topic: Callable[[str], str], group: str, stage: str) -> None:
         """`config`: connection settings of librdkafka; `topic`: a topic's name on the broker; `group`: of the stage,
         with the system's prefix; `stage`: by which fail points know it."""
-        self._config = {**config, "log_level": 2}
+        self._config = {"log_level": 2, **config}
         self._topic = topic
         self._group = group
         self._stage = stage
         self._plain = KafkaEmitter(config, topic)
-        self._kept = Consumer({**self._config, "group.id": f"{group}-outputs", "isolation.level": "read_committed"})
+        self._kept = consumer(self._config, f"{group}-outputs", {"isolation.level": "read_committed"})
         self._pool = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix=f"{stage}-transactions")
         self._channels: dict[TopicPartition, _Channel] = {}
         self._marks: dict[TopicPartition, Mark | None] = {}
@@ -103,7 +106,7 @@ class TransactionalEmitter:
             self._topic(place.topic), place.partition, offset + 1, metadata=written(f"{epoch}.{ordinal}")
         )
         try:
-            self._channels[place].send(outputs, told, self._kept, self._stage)
+            self._channels[place].send(outputs, told, self._kept.raw, self._stage)
         except BaseException:
             self._drop(place)
             raise
@@ -122,16 +125,13 @@ class TransactionalEmitter:
         if not places:
             return {}
         asked = [KafkaPartition(self._topic(place.topic), place.partition) for place in places]
-        try:
-            found = self._kept.committed(asked, timeout=TIMEOUT_S)
-        except KafkaException as error:
-            raise Unavailable(f"Kafka does not tell what was sent ({error.args[0].str()}): tried again.") from None
+        found = self._kept.ask(READING, self._kept.raw.committed, asked, timeout=TIMEOUT_S)
         return {place: self._mark(told) for place, told in zip(places, found, strict=True)}
 
     def _mark(self, told: KafkaPartition) -> Mark | None:
         """None where nothing was ever sent in a transaction."""
         if told.error is not None:
-            raise Unavailable(f"Kafka does not tell what was sent ({told.error.str()}): tried again.")
+            raise self._kept.error(READING, told.error, AGAIN)
         if told.offset < 0:
             return None
         try:
@@ -150,10 +150,11 @@ class _Channel:
     def __init__(self, config: Mapping[str, Any], topic: Callable[[str], str], name: str) -> None:
         """`name`: its transactional.id. Fences whoever had it; Unavailable."""
         self._topic = topic
-        self._failed: list[KafkaError] = []
-        self._producer = Producer(
+        self._name = name
+        self._reports = Reports()
+        self._kafka = producer(
+            config,
             {
-                **config,
                 "transactional.id": name,
                 "transaction.timeout.ms": TRANSACTION_MS,
                 "linger.ms": 0,
@@ -161,49 +162,45 @@ class _Channel:
                 "queue.buffering.max.kbytes": 1_048_576,
                 "message.max.bytes": 4 * 1024 * 1024,
                 "delivery.report.only.error": True,
-            }
+            },
         )
         try:
-            self._producer.init_transactions(TIMEOUT_S)
+            self._kafka.raw.init_transactions(TIMEOUT_S)
         except KafkaException as error:
+            told = self._kafka.error(f"open the transactional producer {name}", error.args[0], AGAIN)
             self.drop()
-            raise Unavailable(f"Kafka does not open {name} ({error.args[0].str()}): tried again.") from None
+            raise told from None
 
     def send(self, outputs: Sequence[Output], told: KafkaPartition, group: Consumer, stage: str) -> None:
         """One transaction. PositionConflict when fenced, Unavailable when its end is not known."""
+        raw = self._kafka.raw
         try:
-            self._producer.begin_transaction()
+            raw.begin_transaction()
             for topic, partition, key, value, _ in outputs:
                 self._produce(self._topic(topic), partition, key, value)
             hit(PRODUCED, stage)
-            self._producer.send_offsets_to_transaction([told], group.consumer_group_metadata(), TIMEOUT_S)
-            self._producer.commit_transaction(TIMEOUT_S)
+            raw.send_offsets_to_transaction([told], group.consumer_group_metadata(), TIMEOUT_S)
+            raw.commit_transaction(TIMEOUT_S)
         except KafkaException as error:
-            raise self._named([*self._failed, error.args[0]], told) from None
+            raise self._named([*self._reports.errors, error.args[0]], told) from None
 
     def _produce(self, topic: str, partition: int, key: bytes | None, value: bytes) -> None:
         while True:
             try:
-                self._producer.produce(topic, value, key, partition, on_delivery=self._report)
+                self._kafka.raw.produce(topic, value, key, partition, on_delivery=self._reports)
                 return
             except BufferError:
-                self._producer.poll(0.1)
-
-    def _report(self, error: KafkaError | None, _: Message) -> None:
-        if error is not None:
-            self._failed.append(error)
+                self._kafka.raw.poll(0.1)
 
     def _named(self, errors: Sequence[KafkaError], told: KafkaPartition) -> TidecastError:
-        """What happened, in our terms."""
-        for error in errors:
-            if error.code() in TOO_LARGE:
-                return too_large(error)
-            if error.code() in FENCED:
-                return PositionConflict(f"Another worker sends for {told.topic}[{told.partition}] now.")
-        return Unavailable(f"Kafka does not take a transaction ({errors[-1].str()}): tried again.")
+        """What happened: the worst of these errors, else the last."""
+        if any(error.code() in FENCED for error in errors):
+            return PositionConflict(f"Another worker sends for {told.topic}[{told.partition}] now.")
+        worst = next((error for error in errors if error.code() in ENDS), errors[-1])
+        return self._kafka.error(f"commit the transaction of {self._name}", worst, AGAIN)
 
     def drop(self) -> None:
         """Let go. An open transaction is ended by the next producer of this id, or by its time-out."""
         with suppress(KafkaException):  # a fenced one raises at everything
-            self._producer.purge()
-            self._producer.flush(0.1)
+            self._kafka.raw.purge()
+            self._kafka.raw.flush(0.1)

@@ -14,7 +14,6 @@ from uuid import uuid4
 
 import psutil
 import uvloop
-from confluent_kafka.admin import AdminClient
 
 from agents.kafka.topics import Logs
 from agents.runtime.health import StageHealth
@@ -23,6 +22,7 @@ from agents.settings import Settings
 from agents.sizing.measuring.job import ASKED, Job, Replayed
 from agents.transport.app import build_app
 from schemas.topics import PREDICTIONS, TOPICS
+from sinks.kafka.client import admin
 from sinks.kafka.producer import KafkaEmitter
 from streams.log import Batch, Output, Stage, TopicPartition
 
@@ -133,8 +133,7 @@ def _topics(settings: Settings) -> Iterator[Settings]:
     try:
         yield own
     finally:
-        admin = AdminClient(own.confluent())
-        for future in admin.delete_topics([own.topic(name) for name in TOPICS]).values():
+        for future in admin(own.confluent()).raw.delete_topics([own.topic(name) for name in TOPICS]).values():
             future.result()
 
 
