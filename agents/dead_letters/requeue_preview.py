@@ -9,6 +9,7 @@ from typing import NamedTuple
 from agents.dead_letters.rejected import RejectedLetter
 from agents.settings import Settings
 from schemas.catalog import Schema, load_schemas
+from schemas.records import OUTCOME
 from sinks.redis.client import connect
 from sinks.redis.scoring_store import RedisScoringStore
 from streams.avro.codec import Codec, SchemaRegistry
@@ -17,7 +18,7 @@ from streams.errors import DeadReason, Undecodable
 from streams.features.window import duration_ms
 from streams.log import Record
 from streams.partitioner import partition_of_key
-from streams.scoring.intake import CONTROLS, OUTCOME, Intake, Taken, check_outcome
+from streams.scoring.intake import CONTROLS, Intake, Taken, check_outcome
 from streams.timeline import PartitionHeader
 
 

@@ -123,7 +123,7 @@ class LinearModel(Model):
 
     def frozen(self) -> Model:
         """See Model."""
-        found = kernel("asking")
+        found = kernel("answering")
         if found is None or type(self) not in (LinearModel, LogisticModel):
             return self
         parts = (self.features, self.columns, self.means, self._deviations, self.weights, self.intercept)

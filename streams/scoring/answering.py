@@ -3,10 +3,9 @@
 from schemas.topics import PREDICTIONS
 from streams.avro.codec import Codec
 from streams.kernels import kernel
-from streams.log import Output
 from streams.scoring.panel import Seat, answer
 from streams.scoring.record_writer import RecordWriter
-from streams.scoring.working_set import PartitionWork
+from streams.scoring.working_set.partition import PartitionWork
 from streams.targets.observations import Answers, pack_vector
 from streams.targets.plan import TargetPlan
 
@@ -58,10 +57,10 @@ class PureAsker:
             None if plan.horizon is None else asked_at + plan.horizon,
             source,
         )
-        work.outputs.append(Output(PREDICTIONS, work.partition, customer_id.encode(), value, source))
+        work.emit(PREDICTIONS, work.partition, customer_id.encode(), value, source)
         return prediction_id, packed, answers, chosen
 
 
-_KERNEL = kernel("asking")
+_KERNEL = kernel("answering")
 Asker: type[PureAsker] = _KERNEL.Asker if _KERNEL else PureAsker
 """The one that is used."""

@@ -5,6 +5,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from schemas.catalog import Decoded
+from schemas.records import DEPLOYMENT, OUTCOME, SWITCH, TICK
 from schemas.topics import CUSTOMER_EVENTS
 from streams.avro.codec import Codec
 from streams.control import check
@@ -12,9 +13,7 @@ from streams.errors import DeadReason, Undecodable
 from streams.log import LogRecord
 from streams.partitioner import partition_of
 
-CONTROLS = frozenset({"tidecast.Tick", "tidecast.Switch", "tidecast.Deployment"})
-OUTCOME = "tidecast.Outcome"
-TICK = "tidecast.Tick"
+CONTROLS = frozenset({TICK, SWITCH, DEPLOYMENT})
 MAX_CUSTOMER_BYTES = 512
 MAX_ID = 512
 """Characters of an event's, outcome's or prediction's id."""

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from schemas.topics import LABELLED_EXAMPLES, PREDICTIONS
 from streams.avro.codec import Codec
-from streams.log import Output
 from streams.scoring.answering import Asker
 from streams.scoring.model_cache import ServedModels
 from streams.scoring.panel import panel as seats
 from streams.scoring.record_writer import RecordWriter
-from streams.scoring.working_set import CustomerWork, PartitionWork
+from streams.scoring.working_set.customer import CustomerWork
+from streams.scoring.working_set.partition import PartitionWork
 from streams.targets.observations import CORRECTION, Observation, Settled
 from streams.targets.plan import TargetPlan
 
@@ -53,12 +53,12 @@ class Questions:
         prediction_id, packed, answers, chosen = self._asker.ask(
             work, customer.customer_id, plan, panel, features, asked_at, asked_by, room
         )
-        work.header.counters["predictions"] += 1
+        work.count("predictions")
         if chosen and room:
             end = None if plan.horizon is None else asked_at + plan.horizon
             self._open(work, customer, Observation(plan.name, prediction_id, asked_at, end, packed, answers))
         elif chosen:
-            work.header.counters["unobserved"] += 1
+            work.count("unobserved")
 
     def _open(self, work: PartitionWork, customer: CustomerWork, observation: Observation) -> None:
         customer.observations.waiting.append(observation)
@@ -98,7 +98,7 @@ class Questions:
         settled.label = label
         customer.observations_changed = True
         self._example(work, customer, settled.observation, label, outcome_at, CORRECTION)
-        work.header.counters["corrections"] += 1
+        work.count("corrections")
 
     def _example(
         self,
@@ -122,9 +122,9 @@ class Questions:
             header.last_example.get(target),
             source,
         )
-        work.outputs.append(Output(LABELLED_EXAMPLES, self._target_partitions[target], target.encode(), value, source))
+        work.emit(LABELLED_EXAMPLES, self._target_partitions[target], target.encode(), value, source)
         header.last_example[target] = example_id
-        header.counters["examples"] += 1
+        work.count("examples")
 
     def progress(self, work: PartitionWork, lateness: int) -> None:
         """Tell everyone downstream that this partition's time has passed: at the first tick in each second of tick
@@ -146,4 +146,4 @@ class Questions:
                 "settled": header.settled,
                 "source": source,
             }
-            work.outputs.append(Output(topic, partition, None, self._codec.encode("tidecast.Progress", record), source))
+            work.emit(topic, partition, None, self._codec.encode("tidecast.Progress", record), source)

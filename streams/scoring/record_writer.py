@@ -132,6 +132,6 @@ def _doubles(packed: bytes) -> bytes:
     return LENGTH[len(packed) // 8] + packed + b"\x00" if packed else b"\x00"
 
 
-_KERNEL = kernel("asking")
+_KERNEL = kernel("answering")
 RecordWriter: type[PureRecordWriter] = _KERNEL.RecordWriter if _KERNEL else PureRecordWriter
 """The one that is used."""

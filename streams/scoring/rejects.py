@@ -3,9 +3,9 @@
 from schemas.topics import DEAD_LETTERS, LATE_EVENTS
 from streams.avro.codec import Codec
 from streams.errors import DeadReason
-from streams.log import DeadRecord, LogRecord, Output, SetAside
+from streams.log import DeadRecord, LogRecord, SetAside
 from streams.scoring.intake import Taken, is_too_large
-from streams.scoring.working_set import PartitionWork
+from streams.scoring.working_set.partition import PartitionWork
 
 MAX_DETAIL = 500
 """Characters of a reason: it may quote what was sent."""
@@ -65,7 +65,7 @@ class Aside:
             "source": source,
         }
         encoded = self._codec.encode("tidecast.DeadLetter", letter)
-        work.outputs.append(Output(DEAD_LETTERS, work.partition, key, encoded, source))
+        work.emit(DEAD_LETTERS, work.partition, key, encoded, source)
 
     def late(self, work: PartitionWork, raw: LogRecord, taken: Taken, watermark: int) -> None:
         """The event as it was, with the watermark it missed (ms)."""
@@ -80,7 +80,7 @@ class Aside:
             "source": source,
         }
         encoded = self._codec.encode("tidecast.LateEvent", event)
-        work.outputs.append(Output(LATE_EVENTS, work.partition, raw.key, encoded, source))
+        work.emit(LATE_EVENTS, work.partition, raw.key, encoded, source)
         self._slice.late += 1
 
 

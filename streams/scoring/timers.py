@@ -1,18 +1,18 @@
 """What happens when time passes: schedules ask, horizons close, in the order (due, customer, target)."""
 
 from collections.abc import Container, Sequence
-from heapq import heappop, heappush
 
 from streams.features.plan import FeaturePlan
 from streams.scoring.predicting import Questions
 from streams.scoring.rejects import Aside
-from streams.scoring.working_set import CustomerCache, CustomerWork, PartitionWork
+from streams.scoring.working_set.agenda import FAR, Timer
+from streams.scoring.working_set.cache import CustomerCache
+from streams.scoring.working_set.customer import CustomerWork
+from streams.scoring.working_set.partition import PartitionWork
 from streams.state.store import ScoringStore
 from streams.targets.observations import Observation
 from streams.targets.plan import NEVER, TargetPlan
 
-FAR = 1 << 52
-"""ms; beyond every due time and exact as a double."""
 SLICE = 1000
 """Timers fired before a slice ends. Part of the output's identity (see `fire`): not a setting."""
 MOST_OUTPUTS = 10 * SLICE
@@ -33,8 +33,10 @@ class Timers:
         targets: Sequence[TargetPlan],
         questions: Questions,
         aside: Aside,
+        poison: Container[tuple[int, int, str | None]],
         lateness: int,
     ) -> None:
+        """`poison`: (partition, offset of the tick, customer) of timers that raise an error: they are skipped."""
         self._store = store
         self._cache = cache
         self._features = features
@@ -43,10 +45,11 @@ class Timers:
         self._indexes = frozenset(plan.index for plan in targets)
         self._questions = questions
         self._aside = aside
+        self._poison = poison
         self._lateness = lateness
         self.in_hand: str | None = None
 
-    def fire(self, work: PartitionWork, poison: Container[tuple[int, int, str | None]]) -> bool:
+    def fire(self, work: PartitionWork) -> bool:
         """Fire up to SLICE timers due at the partition's last tick; False when more are left.
 
         A slice that leaves some ends with an ordinal of its own, so that the position always moves on;
@@ -61,65 +64,39 @@ class Timers:
             if entry is None:
                 self.in_hand = None
                 return True
-            due, _, customer_id = heappop(work.agenda)
+            due, _, customer_id = work.agenda.pop()
             self.in_hand = customer_id
             customer = self._cache.open(work, customer_id)
             customer.state_changed = True
-            if (work.partition, work.offset, customer_id) in poison:
+            if (work.partition, work.offset, customer_id) in self._poison:
                 self._skip(work, customer, due)
             else:
                 self._fire(work, customer, due)
         self.in_hand = None
         if self._next(work, until) is None:
             return True
-        work.ordinal += 1
+        work.pause()
         return False
 
-    def _next(self, work: PartitionWork, until: int) -> tuple[int, bytes, str] | None:
+    def _next(self, work: PartitionWork, until: int) -> Timer | None:
         """The first timer due by `until`, now at the top of the agenda; None when there is none."""
-        self._plan_touched(work)
         agenda = work.agenda
+        agenda.refresh(self._lateness)
         while True:
-            while agenda and not self._is_valid(work, agenda[0]):
-                heappop(agenda)
-            first = agenda[0] if agenda and agenda[0][0] <= until else None
-            seen = work.agenda_until
-            if seen is None or (seen[0] <= until and (first is None or first[:2] > seen)):
+            first = agenda.first(until)
+            if agenda.must_read(until, first):
                 self._read(work)
             elif first is None or first[2] in work.packed:
                 return first
             else:
-                self._cache.fetch([(work, [c for due, _, c in agenda if due <= until])])
-
-    def _plan_touched(self, work: PartitionWork) -> None:
-        """Tell the agenda of due times that changed in this slice."""
-        for customer_id in work.touched:
-            customer = work.customers[customer_id]
-            due = customer.next_due(self._lateness)
-            if due != customer.planned:
-                customer.planned = due
-                if due is not None:
-                    heappush(work.agenda, (due, customer_id.encode(), customer_id))
-        work.touched.clear()
-
-    def _is_valid(self, work: PartitionWork, entry: tuple[int, bytes, str]) -> bool:
-        customer = work.customers.get(entry[2])
-        return customer is None or customer.planned == entry[0]
+                self._cache.fetch([(work, agenda.due(until))])
 
     def _read(self, work: PartitionWork) -> None:
         """Take more stored timers into the agenda. Those of this slice's customers may have moved since, so as
         many more are asked for: each reading brings SLICE others, or all there are."""
         most = SLICE + len(work.customers)
-        rows = self._store.due(work.partition, FAR, most, {work.partition: work.expected})
-        for due, customer_id in rows:
-            customer = work.customers.get(customer_id)
-            if customer is None:
-                heappush(work.agenda, (due, customer_id.encode(), customer_id))
-            elif customer.timer != due:
-                customer.timer = due  # stored under other definitions: the commit writes the right one
-                customer.state_changed = True
-        full = len(rows) == most
-        work.agenda_until = (rows[-1][0], rows[-1][1].encode()) if full else (FAR, b"")
+        stored = self._store.due(work.partition, FAR, most, {work.partition: work.expected})
+        work.agenda.take(stored, complete=len(stored) < most)
 
     def _fire(self, work: PartitionWork, customer: CustomerWork, due: int) -> None:
         """All that is due for one customer at one moment."""
@@ -135,7 +112,7 @@ class Timers:
         expired = sum(e.occurred_at + self._lateness < due for e in early)
         if expired:
             early[:] = [e for e in early if e.occurred_at + self._lateness >= due]
-            work.header.counters["unmatched"] += expired
+            work.count("unmatched", expired)
             customer.observations_changed = True
         settled = customer.observations.settled
         if any(s.until + self._lateness < due for s in settled):
@@ -167,7 +144,7 @@ class Timers:
             return
         if plan.reschedule(state, customer.customer_id, due):
             assert work.header.last_tick is not None
-            work.header.counters["unasked"] += plan.skip_missed(state, work.header.last_tick, MOST_MISSED)
+            work.count("unasked", plan.skip_missed(state, work.header.last_tick, MOST_MISSED))
             clock = max(state.clock, due)
             vector = self._features.vector(state, clock)
             self._questions.ask(work, customer, plan, vector, clock, "schedule")

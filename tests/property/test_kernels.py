@@ -13,19 +13,20 @@ from schemas.catalog import load_schemas
 from streams.avro.codec import Codec, MemoryRegistry
 from streams.features import plan as features
 from streams.features.plan import FeaturePlan
+from streams.identity import Position
 from streams.kernels import kernel
 from streams.models.linear import LinearModel, LogisticModel
 from streams.scoring.answering import PureAsker
 from streams.scoring.panel import Seat
-from streams.scoring.working_set import PartitionWork
+from streams.scoring.working_set.partition import PartitionWork
 from streams.targets.plan import TargetPlan
 from streams.timeline import PartitionHeader
 from streams.usecases import Arm, Ask, EventWithin, Logistic, PriorRate, Target, UseCase
 from tests.kernels import kernels_missing
 from tests.property.test_features import DAY, HOUR, WEEK, feature_sets, records
 
-ASKING, BODIES, TILES = kernel("asking"), kernel("bodies"), kernel("tiles")
-if ASKING is None or BODIES is None or TILES is None:
+ANSWERING, BODIES, TILES = kernel("answering"), kernel("bodies"), kernel("tiles")
+if ANSWERING is None or BODIES is None or TILES is None:
     kernels_missing()
 
 NAMES = ("a", "b", "c", "d")
@@ -54,7 +55,7 @@ def same(one: float, other: float) -> bool:
 @given(models(), vectors, st.integers(0, 5))
 def test_a_frozen_model_answers_and_explains_as_the_model(model: LinearModel, vector: list[float], top: int) -> None:
     cold = model.frozen()
-    assert type(cold) is ASKING.FrozenLinear
+    assert type(cold) is ANSWERING.FrozenLinear
     assert same(cold.predict(vector), model.predict(vector))
     (value, reasons), (ours, wanted) = cold.explain(vector, top), model.explain(vector, top)
     assert same(value, ours)
@@ -92,10 +93,10 @@ def test_a_question_is_put_alike(
     told = []
     for asker, freeze in (
         (PureAsker(CODEC, "d"), lambda model: model),
-        (ASKING.Asker(CODEC, "d"), lambda model: model.frozen()),
+        (ANSWERING.Asker(CODEC, "d"), lambda model: model.frozen()),
     ):
         epoch, partition, offset, ordinal = place
-        work = PartitionWork("customer-events", epoch, partition, None, PartitionHeader(), offset, ordinal)
+        work = PartitionWork("customer-events", epoch, partition, Position(offset, ordinal), PartitionHeader())
         panel = [Seat(arm, explained, tuple((v, freeze(m)) for v, m in choices)) for arm, explained, choices in seats]
         asked = asker.ask(work, customer, plan, panel, vector, 1_700_000_000_000, "Call", room)
         told.append((asked, work.outputs, work.ordinal))

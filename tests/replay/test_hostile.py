@@ -15,7 +15,7 @@ from streams.log import Output, Record, TopicPartition
 from streams.models.memory import MemoryModelStore
 from streams.replay import replay
 from streams.scoring import timers
-from streams.scoring.working_set import LARGEST_KEPT
+from streams.scoring.working_set.cache import LARGEST_KEPT
 from streams.state.memory import MemoryScoringStore, MemoryStageStore
 from streams.targets import observations
 from streams.timeline import PartitionHeader

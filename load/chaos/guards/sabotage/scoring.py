@@ -17,12 +17,13 @@ def _restart_ticks(begin: Any) -> Any:
 
 
 def _follow_any_switch(take: Any) -> Any:
-    def switch(self: Any, work: Any, record: Any) -> None:
+    def switch(self: Any, work: Any, raw: Any, taken: Any) -> bool:
         serving = work.header.serving
-        arm = f"{record['target']}/{record['arm']}"
+        arm = f"{taken.record['target']}/{taken.record['arm']}"
         if arm in serving:
             serving[arm] = replace(serving[arm], command=-1, offset=-1)
-        take(self, work, record)
+        done: bool = take(self, work, raw, taken)
+        return done
 
     return switch
 
@@ -42,7 +43,7 @@ GUARDS = {
     "cache-clear": Guard(
         "After an assignment or a conflict, customers are read from the store again.",
         "a partition moves to another scorer and comes back",
-        (Patch("streams.scoring.working_set", "CustomerCache.clear", do_nothing),),
+        (Patch("streams.scoring.working_set.cache", "CustomerCache.clear", do_nothing),),
     ),
     "event-digests": Guard(
         "An event or outcome that is published twice counts once.",
@@ -65,6 +66,6 @@ GUARDS = {
     "switch-order": Guard(
         "A switch changes nothing unless it is above the one in force.",
         "learning.computed stop, another learner continues to later versions, then SIGCONT",
-        (Patch("streams.scoring.stage", "Scoring._switch", _follow_any_switch),),
+        (Patch("streams.scoring.control_records", "ControlRecords.switch", _follow_any_switch),),
     ),
 }

@@ -1,5 +1,5 @@
-# Predictions and labelled examples, written into one buffer: streams.scoring.record_writer in C, to whose bytes a property
-# test holds it. Avro specification, "Binary Encoding".
+# Predictions and labelled examples, written into one buffer: streams.scoring.record_writer in C, to whose bytes a
+# property test holds it. Avro specification, "Binary Encoding".
 
 PREDICTION = "tidecast.Prediction"
 EXAMPLE = "tidecast.LabelledExample"

@@ -16,11 +16,10 @@ cdef extern from "Python.h":
     const Py_ssize_t PY_SSIZE_T_MAX
 
 from schemas.topics import PREDICTIONS
-from streams.log import Output
 from streams.scoring.panel import REASONS, answer
 
 include "linear.pxi"
-include "records.pxi"
+include "record_writer.pxi"
 
 cdef enum:
     ID_BYTES = 96
@@ -73,7 +72,7 @@ cdef class Asker:
             None if horizon is None else asked_at + horizon,
             source,
         )
-        work.outputs.append(Output(PREDICTIONS, partition, customer_id.encode(), value, source))
+        work.emit(PREDICTIONS, partition, customer_id.encode(), value, source)
         return prediction_id, packed, answers, chosen
 
 

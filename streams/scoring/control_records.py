@@ -1,0 +1,95 @@
+"""What the control records of customer-events do: deployments, switches, ticks."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from streams.deployment_gate import DeploymentGate
+from streams.errors import DeadReason, Undecodable
+from streams.log import LogRecord
+from streams.models.version import Version
+from streams.scoring.intake import Taken
+from streams.scoring.model_cache import ServedModels
+from streams.scoring.predicting import Questions
+from streams.scoring.timers import Timers
+from streams.scoring.working_set.partition import PartitionWork
+from streams.targets.plan import TargetPlan
+from streams.timeline import Serving
+
+
+class ControlRecords:
+    """Obeys control records whose signature was checked. Every method says whether the record is done."""
+
+    def __init__(
+        self,
+        gate: DeploymentGate,
+        targets: Sequence[TargetPlan],
+        models: ServedModels,
+        questions: Questions,
+        timers: Timers,
+        lateness: int,
+    ) -> None:
+        """`lateness`: the allowed lateness, ms."""
+        self._gate = gate
+        self._arms = {plan.name: frozenset(arm.name for arm in plan.arms) for plan in targets}
+        self._models = models
+        self._questions = questions
+        self._timers = timers
+        self._lateness = lateness
+
+    def deployment(self, work: PartitionWork, raw: LogRecord, taken: Taken) -> bool:
+        """Other definitions than this worker's raise DeploymentMismatch; a record that lies there twice is ignored."""
+        work.count("controls")
+        self._gate.obey(work.header, taken.record, work.place, raw.offset)
+        return True
+
+    def switch(self, work: PartitionWork, raw: LogRecord, taken: Taken) -> bool:
+        """From here on an arm answers with the version named. A switch that is not above the one in force is ignored.
+
+        Undecodable when it names what is not declared; Unavailable while the snapshot cannot be had."""
+        header, record = work.header, taken.record
+        arm = f"{record['target']}/{record['arm']}"
+        if record["arm"] not in self._arms.get(record["target"], ()):
+            raise Undecodable(DeadReason.BAD_CONTROL, f"a switch names {arm}, which this deployment has not declared")
+        if not _names_its_own(record):
+            raise Undecodable(DeadReason.BAD_CONTROL, f"a switch of {arm} names another's version or snapshot")
+        old = header.serving.get(arm)
+        if old is None or (record["command"], record["offset"]) > (old.command, old.offset):
+            new = Serving(
+                record["version"],
+                record["command"],
+                record["offset"],
+                record["snapshot"],
+                record["digest"],
+                -1 if header.last_tick is None else header.last_tick,
+                None if old is None else (old.version, old.snapshot, old.digest),
+            )
+            self._models.prepare(new)
+            header.serving[arm] = new
+            work.panels.clear()
+        work.count("controls")
+        return True
+
+    def tick(self, work: PartitionWork, raw: LogRecord, taken: Taken) -> bool:
+        """Time passes: fire what is due. False when more timers are due than one slice fires; the next slice goes on
+        within the same record."""
+        header, time = work.header, taken.record["time"]
+        goes_on = work.ordinal > 0
+        if not goes_on:
+            work.count("controls")
+            if header.last_tick is not None and time <= header.last_tick:
+                return True
+            header.last_tick = time
+        if not self._timers.fire(work):
+            return False
+        self._questions.progress(work, self._lateness)
+        return True
+
+
+def _names_its_own(switch: Mapping[str, Any]) -> bool:
+    """Whether version, offset and snapshot of a switch belong to its target and arm, and to each other."""
+    try:
+        version = Version.parse(switch["version"])
+    except ValueError:
+        return False
+    named = (version.target, version.arm, version.offset, version.path)
+    return named == (switch["target"], switch["arm"], switch["offset"], switch["snapshot"])
