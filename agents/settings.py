@@ -1,6 +1,6 @@
-"""Addresses, credentials and sizes, from TIDECAST_* variables.
+"""Reads addresses, credentials and sizes from TIDECAST_* variables.
 
-What is not set there comes from the local stack: `tidecast stack up` writes `stack.json` into the data folder
+Settings that are not set come from the local stack: `tidecast stack up` writes `stack.json` into the data folder
 (TIDECAST_DATA, else ./.tidecast)."""
 
 import difflib
@@ -20,7 +20,7 @@ from streams.errors import SettingError
 PREFIX = "TIDECAST_"
 STACK_FILE = "stack.json"
 REMEMBERED = "use-case"
-"""File in the data folder: the use case that was deployed last, by name or path."""
+"""File in the data folder that names the use case that was deployed last."""
 STACK_NAMES = {
     "kafka": "kafka",
     "registry": "registry",
@@ -29,11 +29,11 @@ STACK_NAMES = {
     "model_store": "model_store",
     "signing_key": "signing_key",
 }
-"""Keys of stack.json → settings."""
+"""Key of stack.json → setting."""
 
 
 class _StackFile(PydanticBaseSettingsSource):
-    """The running local stack, with lower priority than the environment."""
+    """Settings of the running local stack. The environment has priority."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         raise NotImplementedError  # The whole file is read at once.
@@ -52,7 +52,7 @@ class _StackFile(PydanticBaseSettingsSource):
 
 
 class Settings(BaseSettings):
-    """All settings; each is the variable TIDECAST_<NAME>. Passwords and keys are never shown."""
+    """All settings. Each is the variable TIDECAST_<NAME>. Passwords and keys are never printed."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, hide_input_in_errors=True, env_ignore_empty=True, extra="ignore"
@@ -75,22 +75,23 @@ class Settings(BaseSettings):
     clickhouse_password: SecretStr = SecretStr("")
     clickhouse_database: str = Field("tidecast", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     model_store: str = Field(min_length=1, repr=False, description="fsspec URL of a folder, file:///… or s3://…")
-    signing_key: SecretStr = Field(SecretStr(""), description="text that signs control records and snapshots")
-    ca_file: FilePath | None = Field(None, description="certificates to trust for TLS; default the system's")
-    topic_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="put before all topic names")
+    signing_key: SecretStr = Field(SecretStr(""), description="key that signs control records and snapshots")
+    ca_file: FilePath | None = Field(None, description="file of trusted certificates for TLS; default: the system's")
+    topic_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="prefix of all topic names")
     batch_records: int = Field(
-        8_000, ge=1, le=1_000_000, description="most records in one batch (scoring takes four as one)"
+        8_000, ge=1, le=1_000_000, description="most records of a batch (scoring takes four batches as one)"
     )
     dead_letter_run: int = Field(
-        10_000, ge=0, description="dead letters in a row in a partition that stop its worker; 0: none do"
+        10_000, ge=0, description="dead letters in a row in a partition that stop its worker; 0: no limit"
     )
     dead_letter_share: float = Field(
-        0.5, ge=0, le=1, description="a worker stops when more of its last 20,000 records are dead letters; 0: never"
+        0.5, ge=0, le=1, description="share of dead letters in the last 20,000 records that stops a worker; 0: no limit"
     )
     transactions: bool = Field(
-        False, description="outputs in transactions: readers of committed records see none twice; same for all workers"
+        False,
+        description="outputs in transactions: readers of committed records see none twice; the same for all workers",
     )
-    cache_customers: int = Field(50_000, ge=0, description="customers' states a worker keeps in memory")
+    cache_customers: int = Field(50_000, ge=0, description="customers that a worker keeps in memory")
 
     @classmethod
     def settings_customise_sources(
@@ -101,7 +102,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment before the stack's file."""
+        """Give the environment priority over the stack's file."""
         return init_settings, env_settings, _StackFile(settings_cls)
 
     @field_validator("kafka")
@@ -134,15 +135,15 @@ class Settings(BaseSettings):
 
     @property
     def signing_bytes(self) -> bytes:
-        """The signing key; empty when there is none (then nothing is signed or checked)."""
+        """The signing key. Empty when there is none; then nothing is signed or checked."""
         return self.signing_key.get_secret_value().encode()
 
     def topic(self, name: str) -> str:
-        """The topic's name on the broker."""
+        """Return the topic's name on the broker."""
         return self.topic_prefix + name
 
     def confluent(self) -> dict[str, Any]:
-        """Connection settings for confluent_kafka's clients."""
+        """Return connection settings for confluent_kafka's clients."""
         config: dict[str, Any] = {
             "bootstrap.servers": self.kafka,
             "security.protocol": self.kafka_security_protocol,
@@ -156,7 +157,7 @@ class Settings(BaseSettings):
         return config
 
     def aiokafka(self) -> dict[str, Any]:
-        """Connection keywords for aiokafka's clients."""
+        """Return connection keywords for aiokafka's clients."""
         keywords: dict[str, Any] = {
             "bootstrap_servers": self.kafka,
             "security_protocol": self.kafka_security_protocol,
@@ -170,7 +171,7 @@ class Settings(BaseSettings):
         return keywords
 
     def redis(self) -> dict[str, Any]:
-        """Keywords for redis.Redis.from_url."""
+        """Return keywords for redis.Redis.from_url."""
         keywords: dict[str, Any] = {"url": self.redis_url}
         if self.redis_user:
             keywords["username"] = self.redis_user
@@ -190,7 +191,7 @@ class Settings(BaseSettings):
         return keywords
 
     def clickhouse(self) -> dict[str, Any]:
-        """Keywords for clickhouse_connect.get_client, without the database (it may not exist yet)."""
+        """Return keywords for clickhouse_connect.get_client, without the database, which may not exist yet."""
         url = urlsplit(self.clickhouse_url)
         secure = url.scheme == "https"
         keywords: dict[str, Any] = {
@@ -209,12 +210,12 @@ class Settings(BaseSettings):
 
 
 def data_folder() -> Path:
-    """The local stack's folder: TIDECAST_DATA, else ./.tidecast."""
+    """Return the local stack's folder: TIDECAST_DATA, else ./.tidecast."""
     return Path(os.environ.get(f"{PREFIX}DATA") or ".tidecast")
 
 
 def load_settings(**given: Any) -> Settings:
-    """The settings of this process, `given` ones before all others.
+    """Return the settings of this process; `given` ones have priority.
 
     SettingError names the first variable that is wrong or missing."""
     _refuse_misspelt()
@@ -225,7 +226,7 @@ def load_settings(**given: Any) -> Settings:
 
 
 def _refuse_misspelt() -> None:
-    """A variable nearly called like a setting would otherwise be ignored without a word."""
+    """Raise SettingError for a TIDECAST_* variable that is not a setting, which would otherwise be silently ignored."""
     known = [PREFIX + name.upper() for name in Settings.model_fields]
     for name in os.environ:
         if name.startswith(PREFIX) and name not in known:
@@ -235,7 +236,7 @@ def _refuse_misspelt() -> None:
 
 
 def _sentence(error: ValidationError) -> str:
-    """The first problem, without the value (it may be secret)."""
+    """Return the first problem, without the value, which may be secret."""
     problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
     place = problem["loc"]
     if not place:
@@ -258,7 +259,7 @@ def _address(value: str, schemes: tuple[str, ...]) -> str:
         url = urlsplit(value)
         port = url.port
     except ValueError:
-        raise ValueError("is no URL") from None
+        raise ValueError("is not a URL") from None
     if url.scheme not in schemes or (url.scheme != "unix" and not url.hostname) or port == 0:
         raise ValueError(f"needs a URL that starts with {' or '.join(f'{scheme}://' for scheme in schemes)}")
     return value

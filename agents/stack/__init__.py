@@ -1,1 +1,1 @@
-"""The local stack: real Kafka, schema registry, Redis and ClickHouse on a machine with nothing but Python."""
+"""The local stack: real Kafka, schema registry, Redis and ClickHouse on a machine that has only Python."""

@@ -1,8 +1,8 @@
-"""The ClickHouse engine of the `chdb` package behind ClickHouse's HTTP protocol, on 127.0.0.1.
+"""Serves the ClickHouse engine of the `chdb` package over ClickHouse's HTTP protocol, on 127.0.0.1.
 
-Enough of the protocol for clickhouse-connect, curl and plain readers: queries in the URL or the body, any
-format, `param_x`, `database`, settings in the query string, LZ4, zstd and gzip bodies, errors with code.
-Run as `python -P clickhouse_http.py FOLDER PORT`. One process may open a folder at a time.
+It supports enough of the protocol for clickhouse-connect and curl: queries in the URL or the body, any format,
+`param_x`, `database`, settings in the query string, LZ4, zstd and gzip bodies, and errors with their code.
+Run it as `python -P clickhouse_http.py FOLDER PORT`. Only one process at a time may open a folder.
 """
 
 import asyncio
@@ -27,15 +27,15 @@ import lz4.frame
 import zstandard
 from aiohttp import web
 
-MEMORY_LIMIT = 2_000_000_000  # bytes for all queries together: the other parts need room too
-BODY_LIMIT = 1 << 28  # bytes of one request, as sent and unpacked
-LARGE = 1 << 20  # bytes from which a body waits for its turn
+MEMORY_LIMIT = 2_000_000_000  # bytes for all queries together: the other servers need memory too
+BODY_LIMIT = 1 << 28  # most bytes of a request, as sent and decompressed
+LARGE = 1 << 20  # a body above this waits for its turn
 LARGE_AT_ONCE = 4
 BODY_PATIENCE_S = 120.0
 THREADS = 8
-MEMORY_FOLDER = "/dev/shm" if os.path.isdir("/dev/shm") else None  # for bodies: they need no disk
+MEMORY_FOLDER = "/dev/shm" if os.path.isdir("/dev/shm") else None  # bodies lie in memory, where they need no disk
 
-# What concerns the transport and is no setting of the engine
+# Parameters of the transport, which are not settings of the engine
 TRANSPORT = frozenset(
     (
         *(
@@ -53,8 +53,8 @@ TRANSPORT = frozenset(
     )
 )
 SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# Quoted texts and comments: what looks like SQL inside of them is none. One without an end goes to the end of all:
-# to try again behind every opening would take for ever where there are many
+# Quoted texts and comments, whose content is not SQL. One without an end extends to the end of the statement: to try
+# again after every opening would take quadratic time
 HIDDEN = rb"""'(?:[^'\\]|\\.)*+(?:'|\\?\Z)|"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|`(?:[^`\\]|\\.)*+(?:`|\\?\Z)"""
 HIDDEN += rb"|--[^\n]*+|/\*.*?(?:\*/|\Z)"
 HIDDEN_TEXT = re.compile(HIDDEN, re.DOTALL)
@@ -66,13 +66,13 @@ INSERT_FORMAT = re.compile(
 LONGEST_HEAD = 1 << 16  # bytes before the data of an INSERT
 FORMAT_NAME = re.compile(rb"\bFORMAT\s+(\w+)", re.IGNORECASE)
 WITH_RESULT = ("SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN", "CHECK", "(")
-# The engine in a process of ours would end or stop that process, and all others of its group
+# The engine runs in our process: these statements would end or stop it, and all others of its group
 DEADLY = re.compile(rb"\s*+SYSTEM\s+(?:SHUTDOWN|KILL|SUSPEND)\b", re.IGNORECASE)
 ERROR_CODE = re.compile(r"Code: (\d+)")
 
 
 class BadRequest(Exception):
-    """A request that the engine need not see; the text is the answer, with this status where it is given."""
+    """A request that is answered without the engine: the text is the answer; the status is optional."""
 
     def __init__(self, text: str, status: int | None = None) -> None:
         super().__init__(text)
@@ -94,7 +94,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the engine said; `form` is None for a statement without a result."""
+    """The engine's answer. `form` is None for a statement without a result."""
 
     body: bytes
     form: str | None
@@ -102,8 +102,7 @@ class Answer:
 
 
 def unpack(body: bytes, encoding: str) -> bytes:
-    """Undo a body's Content-Encoding; a body may consist of several frames. Raises BadRequest, also for what becomes
-    larger than a body may be."""
+    """Decompress a body, which may have several frames. Raises BadRequest, also for a body that gets too large."""
     if encoding in ("", "identity"):
         return body
     unpacker = UNPACKERS.get(encoding)
@@ -111,7 +110,7 @@ def unpack(body: bytes, encoding: str) -> bytes:
         raise BadRequest(f"Code: 48. DB::Exception: Content-Encoding {encoding} is not supported. (NOT_IMPLEMENTED)")
     try:
         plain = unpacker(body, BODY_LIMIT + 1)
-    except Exception as error:  # each library has its own
+    except Exception as error:  # each library has errors of its own
         raise BadRequest(f"Code: 271. DB::Exception: Cannot decompress the {encoding} body: {error}") from error
     if len(plain) > BODY_LIMIT:
         raise BadRequest(f"Code: 241. DB::Exception: The {encoding} body becomes larger than {BODY_LIMIT} bytes.", 413)
@@ -126,7 +125,7 @@ def _inflate(body: bytes, most: int) -> bytes:
     frame = zlib.decompressobj()
     plain = frame.decompress(body, most)
     if not frame.eof and len(plain) < most:
-        raise ValueError("it is cut")
+        raise ValueError("it is truncated")
     return plain
 
 
@@ -137,7 +136,7 @@ def _unlz4(body: bytes, most: int) -> bytes:
         out.append(frame.decompress(body, max_length=most - size))
         size += len(out[-1])
         if not frame.eof and size < most:
-            raise ValueError("the last frame is cut")
+            raise ValueError("the last frame is truncated")
         body = frame.unused_data or b""
     return b"".join(out)
 
@@ -146,14 +145,14 @@ def _unzstd(body: bytes, most: int) -> bytes:
     out, size = [], 0
     while body and size < most:
         frame = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW).decompressobj()
-        # piece by piece: one KiB can become 32 MiB
+        # in chunks: one KiB can become 32 MiB
         for start in range(0, len(body), ZSTD_PIECE):
             out.append(frame.decompress(body[start : start + ZSTD_PIECE]))
             size += len(out[-1])
             if frame.eof or size >= most:
                 break
         if not frame.eof and size < most:
-            raise ValueError("the last frame is cut")
+            raise ValueError("the last frame is truncated")
         body = frame.unused_data + body[start + ZSTD_PIECE :] if frame.eof else b""
     return b"".join(out)[:most]
 
@@ -166,11 +165,11 @@ UNPACKERS: dict[str, Callable[[bytes, int], bytes]] = {
     "lz4": _unlz4,
     "zstd": _unzstd,
 }
-"""Per Content-Encoding: what a body becomes, at most so many bytes of it."""
+"""Content-Encoding → function that decompresses a body, up to a number of bytes."""
 
 
 def parse(method: str, arguments: Mapping[str, str], body: bytes, headers: Mapping[str, str]) -> Query:
-    """Make one statement of URL and body. Raises BadRequest."""
+    """Build a statement from URL and body. Raises BadRequest."""
     if arguments.get("decompress") == "1":
         raise BadRequest("Code: 48. DB::Exception: decompress=1 is not supported; use Content-Encoding.")
     database = arguments.get("database") or headers.get("X-ClickHouse-Database", "")
@@ -194,7 +193,7 @@ def parse(method: str, arguments: Mapping[str, str], body: bytes, headers: Mappi
 
 
 def _check_text(*parts: str | bytes) -> None:
-    """BadRequest for what is no UTF-8: the engine's interface takes text."""
+    """Decode UTF-8; BadRequest for other bytes, because the engine's interface takes text."""
     try:
         for part in parts:
             part.decode() if isinstance(part, bytes) else part.encode()
@@ -207,7 +206,7 @@ def _is_transport(name: str) -> bool:
 
 
 def _split(url_text: bytes, body: bytes) -> tuple[bytes, tuple[str, bytes] | None]:
-    """(statement, (format, data) to insert). Raises BadRequest for what ClickHouse's own server refuses."""
+    """Return the statement, and (format, data) to insert. Raises BadRequest where ClickHouse's own server refuses."""
     whole = url_text + b"\n" + body if url_text and body else url_text or body
     head = whole[:LONGEST_HEAD]
     found = INSERT_FORMAT.match(head) if _first_word(head) == "INSERT" else None
@@ -232,7 +231,7 @@ def _first_word(text: bytes) -> str:
 
 
 def execute(folder: str, query: Query) -> Answer:
-    """Run a statement on a connection of its own, so that USE and SET stay with it. Raises any error."""
+    """Run a statement on a connection of its own, so that USE and SET affect nothing else. Raises any error."""
     connection = chdb.connect(folder)
     try:
         if query.database:
@@ -247,8 +246,10 @@ def execute(folder: str, query: Query) -> Answer:
 
 
 def _insert(connection: Any, query: Query, form: str, data: bytes) -> Answer:
-    """Through a file: chdb's own way for data (4.4's send_insert) raises for what it cannot parse, but not for what it
-    cannot write (a full disk, a constraint), and says that all rows were written."""
+    """Insert data through a file.
+
+    chdb's own function (send_insert of 4.4) raises for data that it cannot parse, but not for data that it cannot
+    write (a full disk, a constraint): it reports that all rows were written."""
     if query.params:
         raise BadRequest("Code: 48. DB::Exception: Parameters of an INSERT with data are not supported.")
     with tempfile.NamedTemporaryFile(dir=MEMORY_FOLDER) as file:
@@ -260,7 +261,7 @@ def _insert(connection: Any, query: Query, form: str, data: bytes) -> Answer:
 
 
 def inserting(text: bytes, file: str, form: str) -> bytes:
-    """The statement that inserts what lies in a file; SETTINGS come behind it."""
+    """Return the statement that inserts a file's content; SETTINGS follow it."""
     plain = HIDDEN_TEXT.sub(lambda found: b" " * len(found[0]), text)
     settings = re.search(rb"\bSETTINGS\b", plain, re.IGNORECASE)
     at = settings.start() if settings else len(text)
@@ -293,7 +294,7 @@ def _escaped(value: str, quote: str) -> str:
 
 
 def failure(text: str) -> tuple[int, str, str]:
-    """(HTTP status, ClickHouse's error code, text) of an error's text, as ClickHouse's own server answers."""
+    """Return (HTTP status, ClickHouse's error code, text) of an error's text, as ClickHouse's own server answers."""
     text = text[max(text.find("Code: "), 0) :]
     found = ERROR_CODE.match(text)
     code = found[1] if found else "1002"
@@ -302,7 +303,7 @@ def failure(text: str) -> tuple[int, str, str]:
 
 
 class Endpoint:
-    """Answers requests over one folder's engine."""
+    """Answers requests with the engine of one folder."""
 
     def __init__(self, folder: str) -> None:
         self._root = chdb.connect(f"{folder}?max_server_memory_usage={MEMORY_LIMIT}")  # keeps the engine open
@@ -313,11 +314,11 @@ class Endpoint:
         self._timezone = self._root.query("SELECT timezone()", "TabSeparated").bytes().decode().strip()
 
     async def ping(self, request: web.Request) -> web.Response:
-        """`/ping`: alive."""
+        """Answer `/ping`."""
         return web.Response(text="Ok.\n")
 
     async def query(self, request: web.Request) -> web.Response:
-        """`/`: run a statement."""
+        """Answer `/`: run a statement."""
         headers = {
             "X-ClickHouse-Server-Display-Name": "tidecast",
             "X-ClickHouse-Query-Id": _query_id(request),
@@ -340,7 +341,7 @@ class Endpoint:
         run = functools.partial(self._run, request, body)
         try:
             answer = await asyncio.get_running_loop().run_in_executor(self._pool, run)
-        except Exception as error:  # whatever goes wrong in the engine is the client's answer
+        except Exception as error:  # any error of the engine becomes the client's answer
             status, code, text = failure(str(error))
             status = getattr(error, "status", None) or status
             headers["X-ClickHouse-Exception-Code"] = code
@@ -355,19 +356,19 @@ class Endpoint:
         return execute(self._folder, parse(request.method, request.query, plain, request.headers))
 
     def close(self) -> None:
-        """Finish what runs and close the engine."""
+        """Finish running statements and close the engine."""
         self._pool.shutdown()
         self._root.close()
 
 
 def _query_id(request: web.Request) -> str:
-    """The client's own, where it can stand in a header."""
+    """Return the client's query id, where it may stand in a header."""
     given = request.query.get("query_id", "")
     return given if given.isascii() and given.isprintable() and given else str(uuid.uuid4())
 
 
 def _from_browser(request: web.Request) -> bool:
-    """Whether a web page asks: any page that is open on this machine could reach a server without a password."""
+    """Return whether a web page sent the request: any open page could reach a server without a password."""
     host = request.host.rsplit(":", 1)[0]
     return "Origin" in request.headers or host not in ("127.0.0.1", "localhost")
 
@@ -382,7 +383,7 @@ def _content_type(form: str | None) -> str:
 
 
 def application(folder: str) -> web.Application:
-    """The aiohttp application over a folder's engine."""
+    """Return the aiohttp application for a folder's engine."""
     endpoint = Endpoint(folder)
     app = web.Application(client_max_size=BODY_LIMIT)
     app.router.add_get("/ping", endpoint.ping)
@@ -397,7 +398,7 @@ def application(folder: str) -> web.Application:
 
 def main(folder: str, port: int) -> None:
     """Serve until SIGTERM."""
-    # Bodies are unpacked by ourselves: aiohttp's own unpacking reads the first frame only
+    # We decompress bodies ourselves: aiohttp reads the first frame only
     web.run_app(
         application(folder),
         host="127.0.0.1",

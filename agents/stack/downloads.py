@@ -1,4 +1,4 @@
-"""The Java servers, downloaded once from Maven Central into a cache that all data folders share."""
+"""Downloads the Java servers once from Maven Central, into a cache that all data folders share."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from streams.errors import SettingError, Unavailable
 
 KAFKA_VERSION = "4.1.0"
 REGISTRY_VERSION = "3.3.3"
-# slf4j-simple: without a binding the broker's log would be empty, also when it fails
+# slf4j-simple: without a binding the broker logs nothing, even when it fails
 KAFKA_COORDINATES = (f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}", "org.slf4j:slf4j-simple:1.7.36")
 
 Say = Callable[[str], None]
@@ -20,7 +20,7 @@ Say = Callable[[str], None]
 
 
 def cache_folder() -> Path:
-    """TIDECAST_CACHE, or `tidecast` in the user's cache folder. Raises SettingError if that is read-only."""
+    """Return TIDECAST_CACHE, or `tidecast` in the user's cache folder. Raises SettingError if it is read-only."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(os.environ.get("TIDECAST_CACHE") or Path(base) / "tidecast")
     try:
@@ -33,21 +33,21 @@ def cache_folder() -> Path:
 
 
 def kafka_jars(say: Say) -> Path:
-    """The folder with all jars of the broker."""
+    """Return the folder with all jars of the broker."""
     return _once(f"kafka-{KAFKA_VERSION}", f"Apache Kafka {KAFKA_VERSION} (43 MB)", _fetch_kafka, say)
 
 
 def registry_app(say: Say) -> Path:
-    """The folder with `quarkus-run.jar` of the schema registry."""
+    """Return the folder with `quarkus-run.jar` of the schema registry."""
     title = f"Apicurio Registry {REGISTRY_VERSION} (109 MB)"
     return _once(f"apicurio-registry-{REGISTRY_VERSION}", title, _fetch_registry, say)
 
 
 def _once(name: str, title: str, fetch: Callable[[Path, Path], None], say: Say) -> Path:
-    """The cache's folder `name`, made by `fetch(scratch folder, Maven cache)` when it is not there yet.
+    """Return the cache's folder `name`; `fetch(scratch folder, Maven cache)` creates it when it is missing.
 
-    Filled under a lock and renamed when complete: neither two commands at once nor one that is killed can
-    leave half a folder under the final name.
+    It is filled under a lock and renamed when complete, so that neither two commands at once nor a killed one leave
+    half a folder under the final name.
     """
     cache = cache_folder()
     final = cache / name
@@ -57,13 +57,13 @@ def _once(name: str, title: str, fetch: Callable[[Path, Path], None], say: Say) 
         if final.exists():
             return final
         scratch, maven = cache / f"{name}.partial", cache / f"{name}.maven"
-        for leftover in (scratch, maven):  # of a command that was killed
+        for leftover in (scratch, maven):  # left by a killed command
             shutil.rmtree(leftover, ignore_errors=True)
         scratch.mkdir()
         say(f"Downloading {title}, once …")
         try:
             fetch(scratch, maven)
-        except Exception as error:  # jgo's errors have no base of their own
+        except Exception as error:  # jgo's errors have no common base class
             raise Unavailable(f"{title} could not be downloaded ({error}); check the network and try again.") from error
         scratch.rename(final)
         shutil.rmtree(maven, ignore_errors=True)

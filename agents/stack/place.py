@@ -1,4 +1,4 @@
-"""The data folder of a local stack: its paths, its ports and the `stack.json` that clients read."""
+"""The data folder of a local stack: its paths, its ports, and the `stack.json` that clients read."""
 
 import contextlib
 import fcntl
@@ -16,14 +16,14 @@ from urllib.parse import quote
 from streams.errors import SettingError
 
 PORT_NAMES = ("kafka", "kafka_controller", "registry", "redis", "clickhouse")
-"""The ports a stack listens on; with `--port-base N` they get N, N+1, … in this order."""
+"""The ports that a stack listens on. With `--port-base N` they are N, N+1, … in this order."""
 
 SOCKET_PATH_LIMIT = 100  # the kernel's limit is 108 bytes, 104 on macOS
 
 
 @dataclass(frozen=True)
 class Running:
-    """A server process: its id and when it started (seconds since 1970), which together name it for good."""
+    """A server process: its id and its start time (seconds since 1970), which identify it together."""
 
     pid: int
     started: float
@@ -31,35 +31,35 @@ class Running:
 
 @dataclass
 class Place:
-    """A data folder with what is remembered of its stack."""
+    """A data folder, with the ports and processes that it remembers."""
 
     folder: Path
     ports: dict[str, int] = field(default_factory=dict)
     listeners: dict[int, str] = field(default_factory=dict)
-    """Kafka's further ports, each with the host:port it tells its clients to come back to."""
+    """Kafka's further ports → the host:port that it advertises to clients."""
     signing_key: str = ""
     cluster_id: str = ""
     processes: dict[str, Running] = field(default_factory=dict)
 
     @property
     def file(self) -> Path:
-        """Where all this is kept, readable by its owner only (it holds the signing key)."""
+        """The file that holds all this. Only its owner may read it, because it holds the signing key."""
         return self.folder / "stack.json"
 
     def log(self, part: str) -> Path:
-        """The log file of a part."""
+        """Return the log file of a server."""
         return self.folder / "logs" / f"{part}.log"
 
     @property
     def redis_socket(self) -> Path:
-        """Redis' unix socket: in the data folder, or in the temporary folder when that path is too long."""
+        """Redis's unix socket: in the data folder, or in the temporary folder when that path is too long."""
         path = self.folder / "redis" / "redis.sock"
         if len(os.fsencode(path)) <= SOCKET_PATH_LIMIT:
             return path
         return Path(tempfile.gettempdir()) / f"tidecast-{self.cluster_id}.sock"
 
     def addresses(self) -> dict[str, str]:
-        """What clients need to reach the parts: the keys of `agents.settings`."""
+        """Return what clients need to reach the servers: the keys of `agents.settings`."""
         return {
             "kafka": f"127.0.0.1:{self.ports['kafka']}",
             "registry": f"http://127.0.0.1:{self.ports['registry']}/apis/ccompat/v7",
@@ -69,7 +69,7 @@ class Place:
         }
 
     def save(self) -> None:
-        """Write `stack.json` in one step, so that a reader never sees half of it."""
+        """Write `stack.json` atomically, so that a reader never sees half of it."""
         content = {
             **self.addresses(),
             "signing_key": self.signing_key,
@@ -89,7 +89,7 @@ class Place:
 
 
 def read_place(folder: Path) -> Place:
-    """What a data folder remembers; an empty `Place` for a folder without a stack. Raises SettingError."""
+    """Read what a data folder remembers; an empty `Place` for a folder without a stack. Raises SettingError."""
     place = Place(folder.expanduser().resolve())
     try:
         content: dict[str, Any] = json.loads(place.file.read_text())
@@ -109,7 +109,7 @@ def read_place(folder: Path) -> Place:
 
 
 def make_place(folder: Path) -> Place:
-    """Like `read_place`, but makes the folder, a signing key and a cluster id where they are missing."""
+    """Like `read_place`, but create the folder, a signing key and a cluster id where they are missing."""
     place = read_place(folder)
     try:
         for name in ("logs", "redis", "registry", "clickhouse", "models"):
@@ -119,7 +119,7 @@ def make_place(folder: Path) -> Place:
             f"The data folder {place.folder} cannot be written ({error.strerror}); choose one with --data."
         ) from error
     place.signing_key = place.signing_key or secrets.token_hex(32)
-    # Kafka wants 16 bytes in URL-safe base64; a leading dash would read as an option
+    # Kafka expects 16 bytes in URL-safe base64; a leading dash would be taken for an option
     while not place.cluster_id or place.cluster_id.startswith("-"):
         place.cluster_id = secrets.token_urlsafe(16)
     return place
@@ -127,7 +127,7 @@ def make_place(folder: Path) -> Place:
 
 @contextlib.contextmanager
 def locked(path: Path, patience: float = 300.0) -> Iterator[None]:
-    """Hold the lock file `path`, one process at a time; SettingError after `patience` seconds of waiting."""
+    """Hold the lock file `path`, one process at a time; SettingError after waiting for `patience` seconds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     until = time.monotonic() + patience
     with path.open("w") as handle:

@@ -1,4 +1,4 @@
-"""Which ports a stack uses: asked for, remembered, or free ones chosen."""
+"""Chooses the ports of a stack: requested, remembered, or free ones."""
 
 import random
 import socket
@@ -9,17 +9,17 @@ import psutil
 from agents.stack.place import PORT_NAMES
 from streams.errors import SettingError
 
-# Below the range from which systems take the ports of outgoing connections: a remembered port of that
-# range could be taken by any client while the stack is down.
+# Below the range of ports for outgoing connections: any client could take a remembered port of that range while the
+# stack is down.
 CHOICE = range(20_000, 32_000)
 
 
 def choose_ports(
     asked: Mapping[str, int], remembered: Mapping[str, int], base: int | None, listeners: Collection[int] = ()
 ) -> dict[str, int]:
-    """The port of every name in PORT_NAMES: asked by name, else from `base` on, else remembered, else free.
+    """Return the port of every name in PORT_NAMES: requested, else counted from `base`, else remembered, else free.
 
-    Raises SettingError when a port is asked for twice, also by one of Kafka's `listeners`, or is no port.
+    Raises SettingError when a port is requested twice, also by one of Kafka's `listeners`, or is not a port.
     """
     ports = dict(remembered)
     if base is not None:
@@ -34,14 +34,14 @@ def choose_ports(
         twins = [other for other in PORT_NAMES if other != name and ports[other] == port]
         twins += ["kafka-listener"] if port in listeners else []
         if twins:
-            raise SettingError(f"Port {port} is asked for by both {name} and {twins[0]}; give each its own.")
+            raise SettingError(f"Port {port} is requested for both {name} and {twins[0]}; give each its own.")
     return ports
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens on this port of 127.0.0.1."""
+    """Return whether nobody listens on this port of 127.0.0.1."""
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that only just closed is free
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was just closed counts as free
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
@@ -50,7 +50,7 @@ def is_free(port: int) -> bool:
 
 
 def require_free(name: str, port: int, option: str) -> None:
-    """Raise SettingError, naming who listens where that can be seen, when a port is in use."""
+    """Raise SettingError when a port is in use; name the process that listens if it is visible."""
     if not is_free(port):
         raise SettingError(
             f"Port {port} for {name} is in use{_user_of(port)}; end that process, "
@@ -71,5 +71,5 @@ def _user_of(port: int) -> str:
             if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
                 return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
     except psutil.Error:
-        pass  # another user's process: not for us to see
+        pass  # a process of another user is not visible
     return ""

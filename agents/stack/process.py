@@ -1,4 +1,4 @@
-"""Starting, recognising and ending the server processes of a stack."""
+"""Starts, recognises and ends the server processes of a stack."""
 
 import os
 import subprocess
@@ -10,12 +10,12 @@ import psutil
 
 from agents.stack.place import Running
 
-SAME_START = 1.0  # seconds: the clock from which a start time is computed may be adjusted meanwhile
-GRACE = 30.0  # seconds a server gets to write down its state before it is killed
+SAME_START = 1.0  # seconds: the clock behind a start time may be adjusted meanwhile
+GRACE = 30.0  # seconds that a server has to save its state before it is killed
 
 
 def start(command: Sequence[str], env: Mapping[str, str], log: Path) -> tuple[Running, subprocess.Popen[bytes]]:
-    """Start a server in a session of its own: neither ^C nor a closed terminal ends it. Output: `log`."""
+    """Start a server in a session of its own, so that neither ^C nor a closed terminal ends it. Output: `log`."""
     with log.open("ab") as out:
         process = subprocess.Popen(
             command,
@@ -30,7 +30,7 @@ def start(command: Sequence[str], env: Mapping[str, str], log: Path) -> tuple[Ru
 
 
 def find(running: Running | None) -> psutil.Process | None:
-    """The living process, or None: also when its id meanwhile belongs to a process of somebody else."""
+    """Return the living process; None when it has ended, even if its id now belongs to another process."""
     if running is None:
         return None
     try:
@@ -42,7 +42,7 @@ def find(running: Running | None) -> psutil.Process | None:
 
 
 def stop(running: Sequence[Running]) -> None:
-    """End processes together: asked to first, killed after GRACE seconds. Returns when all are gone."""
+    """End processes together: terminate them, and kill the rest after GRACE seconds. Returns when all are gone."""
     for sign in ("terminate", "kill"):
         for known in running:
             if process := find(known):
@@ -56,7 +56,7 @@ def stop(running: Sequence[Running]) -> None:
 
 
 def last_lines(log: Path, count: int = 15) -> list[str]:
-    """The last lines of a log file; [] when there is none."""
+    """Return the last lines of a log file; [] when there is none."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, os.SEEK_END)

@@ -1,4 +1,4 @@
-"""`up`, `status` and `down` of the local stack."""
+"""Starts, shows and stops the local stack: `up`, `status` and `down`."""
 
 import shutil
 import subprocess
@@ -25,7 +25,7 @@ OURS = ("kafka", "registry", "redis", "clickhouse", "models", "logs", "stack.jso
 
 @dataclass(frozen=True)
 class PartStatus:
-    """How a part is: `state` is running, stopped (by `down`, or never started) or crashed."""
+    """The state of a server: running, stopped (by `down`, or never started) or crashed."""
 
     name: str
     title: str
@@ -38,7 +38,7 @@ class PartStatus:
 
     @property
     def healthy(self) -> bool:
-        """Whether the part runs and answers."""
+        """Whether the server runs and answers."""
         return self.health == "ok"
 
 
@@ -49,15 +49,15 @@ def up(
     port_base: int | None = None,
     listeners: Mapping[int, str] | None = None,
 ) -> Place:
-    """Start every part that does not run; return when all answer. What runs already is left alone.
+    """Start every server that does not run; return when all answer. Running servers are left alone.
 
-    `listeners` are further ports of Kafka, each with the host:port it tells its clients to come back to; they are
-    remembered until others are given.
+    `listeners`: further ports of Kafka, each with the host:port that it advertises to clients. They are remembered
+    until others are given.
 
-    Raises SettingError (a port in use, a folder that can't be written) and Unavailable, which names the part
-    that failed with the last lines of its log; the parts that did start go on running.
+    Raises SettingError (a port in use, a folder that cannot be written), and Unavailable, which names the server that
+    failed with the last lines of its log. Servers that did start keep running.
     """
-    # The folder comes first: its lock lies in it
+    # The folder comes first, because it holds the lock
     make_place(folder)
     with locked(folder.expanduser().resolve() / "stack.lock"):
         place = make_place(folder)
@@ -80,7 +80,7 @@ def up(
 
 
 def down(folder: Path, wipe: bool = False) -> list[str]:
-    """End the parts that `up` started, nothing else; with `wipe` their data too. Returns the parts ended."""
+    """End the servers that `up` started, and nothing else; with `wipe` remove their data. Returns the ended servers."""
     place = read_place(folder)
     if not place.file.exists():
         return []
@@ -97,7 +97,7 @@ def down(folder: Path, wipe: bool = False) -> list[str]:
 
 
 def status(folder: Path) -> list[PartStatus]:
-    """How each part is; asks every running one."""
+    """Return the state of each server; every running one is asked for its health."""
     place = read_place(folder)
     with ThreadPoolExecutor(len(PARTS)) as pool:
         return list(pool.map(lambda part: _status(part, place), PARTS))
@@ -123,7 +123,7 @@ def _status(part: Part, place: Place) -> PartStatus:
 
 def _refuse_to_move(place: Place, chosen: Mapping[str, int], told: Mapping[int, str], missing: list[Part]) -> None:
     if told != place.listeners and all(part.name != "kafka" for part in missing):
-        raise SettingError("Kafka runs already; to give it other listeners, run `tidecast stack down` first.")
+        raise SettingError("Kafka is running; to change its listeners, run `tidecast stack down` first.")
     for part in PARTS:
         for name in part.ports:
             if part not in missing and chosen[name] != place.ports[name]:
@@ -145,7 +145,7 @@ def _require_free_ports(place: Place, missing: list[Part]) -> None:
 def _start(part: Part, place: Place, say: Say, saving: Lock) -> None:
     begun = time.monotonic()
     start = part.prepare(place, say)
-    with saving:  # the id is kept at once: a server nobody knows of could never be ended
+    with saving:  # the process id is saved at once: a server that is not remembered could never be ended
         running, child = process.start(start.command, start.env, place.log(part.name))
         place.processes[part.name] = running
         place.save()
@@ -154,7 +154,7 @@ def _start(part: Part, place: Place, say: Say, saving: Lock) -> None:
 
 
 def _wait(part: Part, place: Place, child: subprocess.Popen[bytes] | None) -> None:
-    """Until the part answers. Raises Unavailable with the end of its log when it ends or takes too long."""
+    """Wait until the server answers. Raises Unavailable with the end of its log when it ends or takes too long."""
     running: Running = place.processes[part.name]
     until = time.monotonic() + START_TIMEOUT
     while True:
@@ -178,7 +178,7 @@ def _with_log(sentence: str, part: Part, place: Place) -> str:
 
 
 def _wipe(place: Place) -> None:
-    """Remove what the stack made; a folder that holds other things keeps them."""
+    """Remove what the stack created; other things in the folder stay."""
     for name in OURS:
         path = place.folder / name
         if path.is_dir():
