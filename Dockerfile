@@ -5,7 +5,7 @@ ENV PYTHONUNBUFFERED=1 PYTHONHASHSEED=0 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSI
 WORKDIR /opt/tidecast
 
 # the dependencies first: they change less often than the code
-COPY requirements.lock pyproject.toml README.md ./
+COPY requirements.lock pyproject.toml README.md LICENSE ./
 RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
       > needed.txt \
     && pip install --constraint requirements.lock setuptools --requirement needed.txt

@@ -10,7 +10,7 @@ READY := .venv/.ready
 # where there is a C compiler, tests of the kernels fail instead of skipping
 PYTEST := $(BIN)/tidecast compile 2>/dev/null; [ $$? -eq 3 ] || export TIDECAST_REQUIRE_KERNELS=1; $(BIN)/pytest
 
-.PHONY: help demo test lint types unit integration fuzz stack clean
+.PHONY: help demo test lint types unit integration coverage fuzz stack clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -42,6 +42,9 @@ unit: $(READY) ## The tests that need no servers
 
 integration: $(READY) ## The tests on the real servers
 	$(PYTEST) tests/integration -n 2 --dist loadfile --no-loadscope-reorder
+
+coverage: $(READY) ## What the tests without servers reach, line by line and branch by branch
+	$(PYTEST) tests --ignore tests/integration -n 2 --cov --cov-report term:skip-covered
 
 fuzz: $(READY) ## Hostile inputs at the decoder, the control check, snapshots, scoring, the ClickHouse endpoint (MINUTES=1 each)
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
