@@ -15,6 +15,7 @@ from libc.string cimport memcpy
 cdef extern from "Python.h":
     const Py_ssize_t PY_SSIZE_T_MAX
 
+from schemas.records import LABELLED_EXAMPLE, PREDICTION
 from schemas.topics import PREDICTIONS
 from streams.scoring.panel import REASONS, answer
 

@@ -1,8 +1,6 @@
 # Predictions and labelled examples, written into one buffer: streams.scoring.record_writer in C, to whose bytes a
 # property test holds it. Avro specification, "Binary Encoding".
 
-PREDICTION = "tidecast.Prediction"
-EXAMPLE = "tidecast.LabelledExample"
 cdef enum:
     LONGEST = 10  # bytes of a 64-bit number
 
@@ -73,7 +71,7 @@ cdef class RecordWriter:
         dict source not None,
     ):
         """See streams.scoring.record_writer.RecordWriter."""
-        self.begin(EXAMPLE)
+        self.begin(LABELLED_EXAMPLE)
         self.text(example_id)
         self.text(observation.prediction_id)
         self.text(observation.target)

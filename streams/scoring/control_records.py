@@ -1,8 +1,8 @@
 """What the control records of customer-events do: deployments, switches, ticks."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from schemas.records import SwitchRecord, TickRecord
 from streams.deployment_gate import DeploymentGate
 from streams.errors import DeadReason, Undecodable
 from streams.log import LogRecord
@@ -46,7 +46,8 @@ class ControlRecords:
         """From here on an arm answers with the version named. A switch that is not above the one in force is ignored.
 
         Undecodable when it names what is not declared; Unavailable while the snapshot cannot be had."""
-        header, record = work.header, taken.record
+        header = work.header
+        record: SwitchRecord = taken.record
         arm = f"{record['target']}/{record['arm']}"
         if record["arm"] not in self._arms.get(record["target"], ()):
             raise Undecodable(DeadReason.BAD_CONTROL, f"a switch names {arm}, which this deployment has not declared")
@@ -72,20 +73,21 @@ class ControlRecords:
     def tick(self, work: PartitionWork, raw: LogRecord, taken: Taken) -> bool:
         """Time passes: fire what is due. False when more timers are due than one slice fires; the next slice goes on
         within the same record."""
-        header, time = work.header, taken.record["time"]
+        header = work.header
+        record: TickRecord = taken.record
         goes_on = work.ordinal > 0
         if not goes_on:
             work.count("controls")
-            if header.last_tick is not None and time <= header.last_tick:
+            if header.last_tick is not None and record["time"] <= header.last_tick:
                 return True
-            header.last_tick = time
+            header.last_tick = record["time"]
         if not self._timers.fire(work):
             return False
         self._questions.progress(work, self._lateness)
         return True
 
 
-def _names_its_own(switch: Mapping[str, Any]) -> bool:
+def _names_its_own(switch: SwitchRecord) -> bool:
     """Whether version, offset and snapshot of a switch belong to its target and arm, and to each other."""
     try:
         version = Version.parse(switch["version"])

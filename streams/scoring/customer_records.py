@@ -2,9 +2,10 @@
 
 `event` decides whether an event is a duplicate or late; `outcome` finds the questions that an outcome answers."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from schemas.catalog import Event
+from schemas.records import OutcomeRecord
 from streams.features.plan import FeaturePlan
 from streams.log import LogRecord
 from streams.scoring.intake import Intake, Taken, check_outcome, digest
@@ -42,7 +43,7 @@ class CustomerRecords:
 
     def event(self, work: PartitionWork, raw: LogRecord, taken: Taken) -> bool:
         """Accept an event, or count it as a duplicate or as late. The record is always done."""
-        record = taken.record
+        record: Event = taken.record
         customer = self._customer(work, record["customer_id"])
         state, moment = customer.state, record["occurred_at"]
         seen = digest(record["event_id"])
@@ -70,7 +71,7 @@ class CustomerRecords:
 
     def outcome(self, work: PartitionWork, raw: LogRecord, taken: Taken) -> bool:
         """Settle or correct what an outcome answers, or keep it for a question to come. The record is always done."""
-        record = taken.record
+        record: OutcomeRecord = taken.record
         check_outcome(self._kinds, record)
         customer = self._customer(work, record["customer_id"])
         seen = digest(record["outcome_id"])
@@ -106,7 +107,7 @@ class CustomerRecords:
             customer.known = True
         return customer
 
-    def _resolve(self, work: PartitionWork, customer: CustomerWork, event: str, record: Mapping[str, Any]) -> None:
+    def _resolve(self, work: PartitionWork, customer: CustomerWork, event: str, record: Event) -> None:
         """Settle or add to the older observations that this event concerns."""
         waiting = customer.observations.waiting
         plans = {plan.name: plan for plan in self._targets if plan.concerns(event, record)} if waiting else {}

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from schemas.catalog import Decoded
-from schemas.records import DEPLOYMENT, OUTCOME, SWITCH, TICK
+from schemas.catalog import Decoded, Event, Schema
+from schemas.records import DEPLOYMENT, OUTCOME, SWITCH, TICK, OutcomeRecord, TickRecord
 from schemas.topics import CUSTOMER_EVENTS
 from streams.avro.codec import Codec
 from streams.control import check
@@ -49,7 +49,7 @@ class Intake:
     def __init__(
         self,
         codec: Codec,
-        events: Mapping[str, Mapping[str, Any]],
+        events: Mapping[str, Schema],
         partitions: int,
         max_ahead: int,
         signing_key: bytes | None,
@@ -75,14 +75,15 @@ class Intake:
         known = self._events.get(name)
         if known is not None:
             event, finite = known
-            self._check_customer(raw, record, "event_id", last_tick)
+            self._check_customer(raw, record, "event_id", record["event_id"], last_tick)
             finite(record)
             return Taken(name, event, record)
         if name == OUTCOME:
-            self._check_customer(raw, record, "outcome_id", last_tick)
-            if len(record["prediction_id"] or "") > MAX_ID:
+            outcome: OutcomeRecord = record
+            self._check_customer(raw, outcome, "outcome_id", outcome["outcome_id"], last_tick)
+            if len(outcome["prediction_id"] or "") > MAX_ID:
                 raise Undecodable(DeadReason.TOO_LARGE, f"prediction_id has more than {MAX_ID} characters")
-            if not abs(record["value"]) < LARGEST:
+            if not abs(outcome["value"]) < LARGEST:
                 raise Undecodable(DeadReason.NOT_FINITE, f"value is not a finite number below {LARGEST:g}")
             return Taken(name, "", record)
         if name in CONTROLS:
@@ -92,11 +93,12 @@ class Intake:
                     f"{name} with a key or a wrong signature: only Tidecast and holders of its signing key write it",
                 )
             if name == TICK:
-                self._check_tick(raw, record["time"])
+                self._check_tick(raw, record)
         return Taken(name, "", record)
 
-    def _check_tick(self, raw: LogRecord, time: int) -> None:
+    def _check_tick(self, raw: LogRecord, tick: TickRecord) -> None:
         """A wall clock that is wrong by years would be obeyed for ever: ticks never go back."""
+        time = tick["time"]
         if not EARLIEST <= time <= LATEST or (self._wall and time > raw.timestamp + self._max_ahead):
             raise Undecodable(
                 DeadReason.BAD_CONTROL,
@@ -104,7 +106,9 @@ class Intake:
                 "further ahead of the record's timestamp than max_ahead: set the clock of the machine that wrote it",
             )
 
-    def _check_customer(self, raw: LogRecord, record: dict[str, Any], id_field: str, last_tick: int | None) -> None:
+    def _check_customer(
+        self, raw: LogRecord, record: Event | OutcomeRecord, id_field: str, id: str, last_tick: int | None
+    ) -> None:
         customer = record["customer_id"]
         key = customer.encode()
         if not key:
@@ -117,9 +121,9 @@ class Intake:
             raise Undecodable(
                 DeadReason.TOO_LARGE, f"customer_id has {len(key)} bytes, at most {MAX_CUSTOMER_BYTES} are allowed"
             )
-        if not record[id_field]:
+        if not id:
             raise Undecodable(DeadReason.WRONG_TYPE, f"{id_field} is empty: give every record a unique id")
-        if len(record[id_field]) > MAX_ID:
+        if len(id) > MAX_ID:
             raise Undecodable(DeadReason.TOO_LARGE, f"{id_field} has more than {MAX_ID} characters")
         moment = record["occurred_at"]
         reached = raw.timestamp if last_tick is None or raw.timestamp > last_tick else last_tick
@@ -140,7 +144,7 @@ class Intake:
             )
 
 
-def check_outcome(kinds: Mapping[str, str], record: Mapping[str, Any]) -> None:
+def check_outcome(kinds: Mapping[str, str], record: OutcomeRecord) -> None:
     """Undecodable for an outcome that none of the targets can take; `kinds` of all targets by name."""
     target, value = record["target"], record["value"]
     if target not in kinds:
@@ -154,7 +158,7 @@ def digest(event_id: str) -> bytes:
     return blake2b(event_id.encode(), digest_size=8).digest()
 
 
-def finite_check(schema: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], None]:
+def finite_check(schema: Schema) -> Callable[[Event], None]:
     """A function that raises Undecodable when a floating-point field of such a record is NaN, infinite
     or absurdly large."""
     scalars, maps = [], []
@@ -165,7 +169,7 @@ def finite_check(schema: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Non
         if any(isinstance(t, dict) and t.get("type") == "map" and t["values"] in ("double", "float") for t in types):
             maps.append(field["name"])
 
-    def check_record(record: Mapping[str, Any]) -> None:
+    def check_record(record: Event) -> None:
         for name in scalars:
             value = record[name]
             if value is not None and not abs(value) < LARGEST:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from schemas.records import PROGRESS, ProgressRecord
 from schemas.topics import LABELLED_EXAMPLES, PREDICTIONS
 from streams.avro.codec import Codec
 from streams.scoring.answering import Asker
@@ -139,11 +140,11 @@ class Questions:
         places += [(LABELLED_EXAMPLES, p) for p in sorted(self._target_partitions.values())]
         for topic, partition in places:
             source = work.next_source()
-            record = {
+            record: ProgressRecord = {
                 "watermark": tick - lateness,
                 "tick": tick,
                 "opened": header.opened,
                 "settled": header.settled,
                 "source": source,
             }
-            work.emit(topic, partition, None, self._codec.encode("tidecast.Progress", record), source)
+            work.emit(topic, partition, None, self._codec.encode(PROGRESS, record), source)

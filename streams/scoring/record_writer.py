@@ -3,7 +3,7 @@
 The bytes are those that the codec makes of the same fields, in the order of schemas/avsc, to which a property test
 holds them. Avro specification, "Binary Encoding"."""
 
-from schemas.records import CoordinateRecord
+from schemas.records import LABELLED_EXAMPLE, PREDICTION, CoordinateRecord
 from streams.avro.codec import Codec
 from streams.avro.compiled_writer import LENGTH, double, flag, long, text
 from streams.kernels import kernel
@@ -12,8 +12,6 @@ from streams.targets.observations import Answers, Observation
 
 MOST_KNOWN = 10_000
 """Texts whose bytes are kept: names, and versions that came and went."""
-PREDICTION = "tidecast.Prediction"
-EXAMPLE = "tidecast.LabelledExample"
 
 
 class PureRecordWriter:
@@ -78,7 +76,7 @@ class PureRecordWriter:
         known = self._text
         return b"".join(
             (
-                self._codec.header(EXAMPLE),
+                self._codec.header(LABELLED_EXAMPLE),
                 text(example_id),
                 text(observation.prediction_id),
                 known(observation.target),

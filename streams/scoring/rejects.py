@@ -1,5 +1,7 @@
 """What cannot or must not change state is set aside, whole: dead letters and late events."""
 
+from schemas.catalog import Event
+from schemas.records import DEAD_LETTER, LATE_EVENT, DeadLetterRecord, LateEventRecord
 from schemas.topics import DEAD_LETTERS, LATE_EVENTS
 from streams.avro.codec import Codec
 from streams.errors import DeadReason
@@ -56,7 +58,7 @@ class Aside:
     ) -> None:
         source = work.next_source()
         key = _bounded(key)
-        letter = {
+        letter: DeadLetterRecord = {
             "reason": reason.value,
             "detail": detail if len(detail) <= MAX_DETAIL else detail[:MAX_DETAIL] + "…",
             "key": key,
@@ -64,22 +66,24 @@ class Aside:
             "timestamp": timestamp,
             "source": source,
         }
-        encoded = self._codec.encode("tidecast.DeadLetter", letter)
+        encoded = self._codec.encode(DEAD_LETTER, letter)
         work.emit(DEAD_LETTERS, work.partition, key, encoded, source)
 
     def late(self, work: PartitionWork, raw: LogRecord, taken: Taken, watermark: int) -> None:
         """The event as it was, with the watermark it missed (ms)."""
         source = work.next_source()
-        event = {
+        assert raw.value is not None  # it was decoded
+        event: Event = taken.record
+        late: LateEventRecord = {
             "event_type": taken.name,
-            "event_id": taken.record["event_id"],
-            "customer_id": taken.record["customer_id"],
-            "occurred_at": taken.record["occurred_at"],
+            "event_id": event["event_id"],
+            "customer_id": event["customer_id"],
+            "occurred_at": event["occurred_at"],
             "watermark": watermark,
             "value": raw.value,
             "source": source,
         }
-        encoded = self._codec.encode("tidecast.LateEvent", event)
+        encoded = self._codec.encode(LATE_EVENT, late)
         work.emit(LATE_EVENTS, work.partition, raw.key, encoded, source)
         self._slice.late += 1
 
