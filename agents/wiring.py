@@ -103,7 +103,7 @@ class Wiring:
         return {"tidecast-history": self._history()}
 
     def _learners(self, key: bytes, models: ModelStore) -> dict[str, Stage]:
-        from streams.learning import Learning
+        from streams.learning.stage import Learning
 
         return {
             f"tidecast-learning-{target.name}-{arm.name}": Learning(

@@ -10,7 +10,7 @@ from schemas.records import SWITCH, SwitchRecord
 from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES
 from streams.control import check
 from streams.errors import Undecodable
-from streams.learning import Learning
+from streams.learning.stage import Learning
 from streams.log import Record, TopicPartition
 from streams.models.memory import MemoryModelStore
 

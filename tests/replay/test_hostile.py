@@ -10,7 +10,7 @@ from schemas.topics import DEAD_LETTERS, LABELLED_EXAMPLES
 from streams.control import sign
 from streams.errors import DeploymentMismatch
 from streams.judging.stage import Judging
-from streams.learning import Learning
+from streams.learning.stage import Learning
 from streams.log import Output, Record, TopicPartition
 from streams.models.memory import MemoryModelStore
 from streams.replay import replay

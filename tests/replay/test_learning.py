@@ -11,7 +11,7 @@ import pytest
 from schemas.topics import CUSTOMER_EVENTS
 from streams.control import check
 from streams.errors import DeploymentMismatch, LogGap
-from streams.learning import Learning
+from streams.learning.stage import Learning
 from streams.log import Output
 from streams.models.memory import MemoryModelStore
 from streams.models.snapshot import BadSnapshot, load_snapshot

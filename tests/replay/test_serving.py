@@ -13,7 +13,7 @@ from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES
 from streams.control import sign
 from streams.errors import Unavailable
 from streams.identity import Position
-from streams.learning import Learning
+from streams.learning.stage import Learning
 from streams.log import Output, Record, TopicPartition
 from streams.models.factory import build_model
 from streams.models.linear import LogisticModel

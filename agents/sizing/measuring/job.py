@@ -15,7 +15,7 @@ from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES, PREDICTIONS
 from streams.avro.codec import Codec, MemoryRegistry
 from streams.control import ControlRecord, sign
 from streams.deployment import Fingerprint, deploy_of
-from streams.learning import Learning
+from streams.learning.stage import Learning
 from streams.log import Record, Stage, TopicPartition
 from streams.models.memory import MemoryModelStore
 from streams.replay import replay

@@ -27,7 +27,7 @@ from sinks.redis.scoring_store import RedisScoringStore
 from streams.avro.codec import Codec
 from streams.control import sign
 from streams.identity import Position
-from streams.learning import Learning
+from streams.learning.stage import Learning
 from streams.log import TopicPartition as Place
 from streams.models.factory import build_model
 from streams.models.snapshot import LIMIT, Snapshot, dump_snapshot, seal

@@ -5,7 +5,7 @@ from typing import Any
 
 from .patch import Guard, Patch, do_nothing
 
-LEARNING = "streams.learning"
+LEARNING = "streams.learning.stage"
 BELOW_ALL = (-1, -1, -1)
 
 

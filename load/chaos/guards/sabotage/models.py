@@ -7,7 +7,7 @@ from typing import Any
 
 from .patch import Guard, Patch, hit
 
-LEARNING, MODEL_STORE = "streams.learning", "sinks.model_store"
+LEARNING, MODEL_STORE = "streams.learning.stage", "sinks.model_store"
 _delayed = local()
 
 
@@ -64,7 +64,10 @@ GUARDS = {
     "snapshot-before-switch": Guard(
         "A switch is sent after its snapshot is in the store.",
         "learning.acked kill and no learner for a while: scorers stand still until it writes the same bytes",
-        (Patch(LEARNING, "Learning._put", _put_later), Patch(LEARNING, "LearningSlice.commit", _put_at_commit)),
+        (
+            Patch("streams.learning.versions", "Versions.put", _put_later),
+            Patch(LEARNING, "LearningSlice.commit", _put_at_commit),
+        ),
     ),
     "atomic-snapshot": Guard(
         "A snapshot is in the store as a whole or not at all.",

@@ -1,15 +1,13 @@
-"""Learning: labelled-examples of one target in; snapshots of one arm, and the switches that serve them, out.
+"""Learning as a stage: each example of a target is learnt once, in order, by one arm.
 
 A snapshot is model, marks and position in one blob at a path that the log determines, and is written before its
 switch is. So a crash loses at most the examples since the last snapshot, which lie in the log."""
 
-import json
 import logging
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
-from math import isfinite, nan
+from math import isfinite
 from typing import ClassVar
 
 from schemas.marks import HighWater, Mark
@@ -17,22 +15,22 @@ from schemas.records import (
     DEPLOYMENT,
     LABELLED_EXAMPLE,
     PROGRESS,
-    SWITCH,
     DeploymentRecord,
     LabelledExampleRecord,
-    SwitchRecord,
 )
-from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES
+from schemas.topics import LABELLED_EXAMPLES
 from streams.avro.codec import Codec
-from streams.control import check, sign
+from streams.control import check
 from streams.deployment import Deployment
 from streams.deployment_gate import DeploymentGate
-from streams.errors import DeploymentMismatch, LogGap, Unavailable, Undecodable
+from streams.errors import DeploymentMismatch, LogGap, Undecodable
 from streams.identity import Position
+from streams.learning.switches import declares, switches
+from streams.learning.versions import Versions, unfit
 from streams.log import Batch, LogRecord, Output, Stage, TopicPartition
 from streams.models.arms import Arm
 from streams.models.factory import build_model
-from streams.models.snapshot import LIMIT, BadSnapshot, Served, Snapshot, dump_snapshot, load_snapshot
+from streams.models.snapshot import LIMIT, BadSnapshot, Snapshot
 from streams.models.store import ModelStore
 from streams.models.version import Version
 from streams.targets.declaration import Target
@@ -83,10 +81,9 @@ class Learning(Stage):
         self._arm = arm
         self._deployment = deployment
         self._gate = DeploymentGate(deployment.deployment_id, waits=True)
-        self._models = models
+        self._versions = Versions(models, signing_key, limit)
         self._codec = codec
         self._key = signing_key
-        self._limit = limit
         self._names = target.features or tuple(feature.name for feature in use_case.features)
         self._partition = TopicPartition(LABELLED_EXAMPLES, deployment.target_partitions[target.name])
         self._declared = repr((arm.model, target.kind, self._names))
@@ -136,38 +133,10 @@ class Learning(Stage):
         self._probes: deque[list[float]] = deque(maxlen=PROBES)
 
     def _resume(self) -> None:
-        folder = self._state.version.folder
-        paths = self._models.list(folder)
-        for path in reversed(paths):
-            try:
-                snapshot, served = self._load(path)
-            except (BadSnapshot, KeyError) as error:
-                log.warning("Snapshot %s is passed over, the one before it is taken: %s", path, error)
-                continue
-            if snapshot.declared != self._declared:
-                raise DeploymentMismatch(
-                    f"Arm {self._arm.name!r} of target {self._target.name!r} was declared otherwise when it learnt "
-                    f"{snapshot.version}; give the changed arm a new name, so that it starts untrained."
-                )
-            self._state = snapshot
-            self._state.served = served
-            self._resend = served is not None
-            return
-        if paths:
-            raise BadSnapshot(
-                f"None of the {len(paths)} snapshots under {folder} can be read; set the signing key they were "
-                "sealed with, or delete them to learn again from the start of the log."
-            )
-
-    def _load(self, path: str) -> tuple[Snapshot, Served | None]:
-        """A snapshot and what it serves: itself, or the last good one when it failed."""
-        blob = self._models.get(path)
-        snapshot = load_snapshot(blob, self._key, self._limit)
-        if snapshot.version.path != path:
-            raise BadSnapshot(f"It is the snapshot of {snapshot.version}; put each back at its own path.")
-        if snapshot.model is None:
-            return snapshot, snapshot.served
-        return snapshot, Served(path, sha256(blob).digest(), snapshot.version.offset, snapshot.command)
+        found = self._versions.newest(self._state.version, self._declared)
+        if found is not None:
+            self._state = found
+            self._resend = found.served is not None
 
     # -- the log
 
@@ -184,7 +153,7 @@ class Learning(Stage):
 
     def _slice(self) -> LearningSlice:
         """What is to be sent now. Kafka is told only what a snapshot holds."""
-        outputs = self._switches() if self._resend else []
+        outputs = switches(self._state, self._deployment.partitions, self._codec, self._key) if self._resend else []
         self._resend = False
         kept = not self._unsaved and self._state.version.offset >= 0
         positions = {self._partition: self._state.position.offset} if kept else {}
@@ -220,7 +189,7 @@ class Learning(Stage):
             self._state.skipped += 1
             return
         ours = record["deployment_id"] == self._gate.ours
-        self._declaring = ours or _declares(record["definitions"], self._target.name, self._arm.name)
+        self._declaring = ours or declares(record["definitions"], self._target.name, self._arm.name)
 
     def _example(self, offset: int, example: LabelledExampleRecord) -> bool:
         state, source = self._state, example["source"]
@@ -276,21 +245,20 @@ class Learning(Stage):
         state = self._state
         served, state.served = state.served, None
         try:
-            blob = dump_snapshot(state, self._key, self._limit)
-            loaded = load_snapshot(blob, self._key, self._limit)
-            unfit = self._unfit(loaded)
+            blob = self._versions.sealed(state)
+            loaded = self._versions.loaded(blob)
+            assert loaded.model is not None
+            why = unfit(loaded.model, len(self._names), self._probes)
         except BadSnapshot as error:
-            unfit = str(error)
+            why = str(error)
         except (RecursionError, MemoryError) as error:
-            unfit = f"the model cannot be written: {type(error).__name__}"
-        if unfit:
+            why = f"the model cannot be written: {type(error).__name__}"
+        if why:
             state.served = served
-            self._fail(unfit)
+            self._fail(why)
             return
-        self._put(state.version.path, blob)
+        self._versions.put(state.version.path, blob)
         self._state = loaded
-        offset, command = loaded.version.offset, loaded.command
-        loaded.served = Served(loaded.version.path, sha256(blob).digest(), offset, command)
         self._saved()
 
     def _saved(self) -> None:
@@ -298,58 +266,10 @@ class Learning(Stage):
         self._probes.clear()
         self._resend = self._state.served is not None
 
-    def _unfit(self, loaded: Snapshot) -> str:
-        """Why a candidate must not serve; "" when its answers to the probes are finite."""
-        width = len(self._names)
-        assert loaded.model is not None
-        for vector in ([0.0] * width, [nan] * width, *self._probes):
-            try:
-                value = loaded.model.predict(vector)
-            except Exception as error:
-                return f"answering a probe raised {type(error).__name__}: {error}"
-            if not isfinite(value):
-                return f"it answers a probe with {value}"
-        return ""
-
     def _fail(self, why: str) -> None:
         """Mark the candidate failed at this version: it learns no more, the last good version serves on."""
         state = self._state
         state.model, state.failure = None, why
         log.error("%s failed and learns no more, the version before it serves on: %s", state.version, why)
-        self._put(state.version.path, dump_snapshot(state, self._key, self._limit))
+        self._versions.put(state.version.path, self._versions.sealed(state))
         self._saved()
-
-    def _put(self, path: str, blob: bytes) -> None:
-        self._models.put(path, blob)
-        if self._models.get(path) != blob:
-            raise Unavailable(f"The model store gave back other bytes for {path} than were written; check its disk.")
-
-    def _switches(self) -> list[Output]:
-        """The switch to the served version, one copy per partition of customer-events."""
-        served = self._state.served
-        if served is None:
-            return []
-        record: SwitchRecord = {
-            "target": self._target.name,
-            "arm": self._arm.name,
-            "version": str(self._state.version._replace(offset=served.offset)),
-            "command": served.command,
-            "offset": served.offset,
-            "snapshot": served.path,
-            "digest": served.digest,
-            "signature": None,
-        }
-        outputs = []
-        for partition in range(self._deployment.partitions):
-            signed = sign(SWITCH, record, self._key, CUSTOMER_EVENTS, partition)
-            value = self._codec.encode(SWITCH, signed)
-            outputs.append(Output(CUSTOMER_EVENTS, partition, None, value))
-        return outputs
-
-
-def _declares(definitions: str, target: str, arm: str) -> bool:
-    """Whether the definitions of a deployment have such an arm."""
-    for declared in json.loads(definitions)["targets"]:
-        if declared["name"] == target:
-            return any(other["name"] == arm for other in declared["arms"])
-    return False

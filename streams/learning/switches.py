@@ -1,0 +1,40 @@
+"""The switches of one arm, and whether definitions declare it."""
+
+import json
+
+from schemas.records import SWITCH, SwitchRecord
+from schemas.topics import CUSTOMER_EVENTS
+from streams.avro.codec import Codec
+from streams.control import sign
+from streams.log import Output
+from streams.models.snapshot import Snapshot
+
+
+def switches(state: Snapshot, partitions: int, codec: Codec, key: bytes) -> list[Output]:
+    """The signed switch to the version that `state` serves, one copy per partition of customer-events."""
+    served = state.served
+    if served is None:
+        return []
+    record: SwitchRecord = {
+        "target": state.version.target,
+        "arm": state.version.arm,
+        "version": str(state.version._replace(offset=served.offset)),
+        "command": served.command,
+        "offset": served.offset,
+        "snapshot": served.path,
+        "digest": served.digest,
+        "signature": None,
+    }
+    outputs = []
+    for partition in range(partitions):
+        value = codec.encode(SWITCH, sign(SWITCH, record, key, CUSTOMER_EVENTS, partition))
+        outputs.append(Output(CUSTOMER_EVENTS, partition, None, value))
+    return outputs
+
+
+def declares(definitions: str, target: str, arm: str) -> bool:
+    """Whether the definitions of a deployment have such an arm."""
+    for declared in json.loads(definitions)["targets"]:
+        if declared["name"] == target:
+            return any(other["name"] == arm for other in declared["arms"])
+    return False

@@ -1,0 +1,90 @@
+"""The versions of one arm in the model store: found at a start, written as snapshots, checked before they serve."""
+
+import logging
+from collections.abc import Iterable
+from hashlib import sha256
+from math import isfinite, nan
+
+from streams.errors import DeploymentMismatch, Unavailable
+from streams.models.declaration import Model
+from streams.models.snapshot import BadSnapshot, Served, Snapshot, dump_snapshot, load_snapshot
+from streams.models.store import ModelStore
+from streams.models.version import Version
+
+log = logging.getLogger(__name__)
+
+
+class Versions:
+    """Snapshots at the paths that the log determines, sealed with the signing key."""
+
+    def __init__(self, models: ModelStore, key: bytes, limit: int) -> None:
+        """`limit`: bytes a snapshot may have."""
+        self._models = models
+        self._key = key
+        self._limit = limit
+
+    def newest(self, arm: Version, declared: str) -> Snapshot | None:
+        """The greatest snapshot of the arm that can be read, with what it serves; None when there is none.
+
+        BadSnapshot when none of several can be read; DeploymentMismatch when its arm was not declared as `declared`."""
+        paths = self._models.list(arm.folder)
+        for path in reversed(paths):
+            try:
+                snapshot = self._load(path)
+            except (BadSnapshot, KeyError) as error:
+                log.warning("Snapshot %s is passed over, the one before it is taken: %s", path, error)
+                continue
+            if snapshot.declared != declared:
+                raise DeploymentMismatch(
+                    f"Arm {arm.arm!r} of target {arm.target!r} was declared otherwise when it learnt "
+                    f"{snapshot.version}; give the changed arm a new name, so that it starts untrained."
+                )
+            return snapshot
+        if paths:
+            raise BadSnapshot(
+                f"None of the {len(paths)} snapshots under {arm.folder} can be read; set the signing key they were "
+                "sealed with, or delete them to learn again from the start of the log."
+            )
+        return None
+
+    def _load(self, path: str) -> Snapshot:
+        """A snapshot that serves itself, or the last good one when it failed."""
+        blob = self._models.get(path)
+        snapshot = load_snapshot(blob, self._key, self._limit)
+        if snapshot.version.path != path:
+            raise BadSnapshot(f"It is the snapshot of {snapshot.version}; put each back at its own path.")
+        if snapshot.model is not None:
+            snapshot.served = _serving(snapshot, blob)
+        return snapshot
+
+    def sealed(self, state: Snapshot) -> bytes:
+        """Its bytes. BadSnapshot when they are too many."""
+        return dump_snapshot(state, self._key, self._limit)
+
+    def loaded(self, blob: bytes) -> Snapshot:
+        """What a restart makes of these bytes; it serves itself."""
+        snapshot = load_snapshot(blob, self._key, self._limit)
+        snapshot.served = _serving(snapshot, blob)
+        return snapshot
+
+    def put(self, path: str, blob: bytes) -> None:
+        """Write a snapshot and read it back. Unavailable when other bytes come back."""
+        self._models.put(path, blob)
+        if self._models.get(path) != blob:
+            raise Unavailable(f"The model store gave back other bytes for {path} than were written; check its disk.")
+
+
+def _serving(snapshot: Snapshot, blob: bytes) -> Served:
+    return Served(snapshot.version.path, sha256(blob).digest(), snapshot.version.offset, snapshot.command)
+
+
+def unfit(model: Model, width: int, probes: Iterable[list[float]]) -> str:
+    """Why a candidate must not serve; "" when it answers finitely to zeros, to unknowns and to the probes."""
+    for vector in ([0.0] * width, [nan] * width, *probes):
+        try:
+            value = model.predict(vector)
+        except Exception as error:
+            return f"answering a probe raised {type(error).__name__}: {error}"
+        if not isfinite(value):
+            return f"it answers a probe with {value}"
+    return ""
