@@ -1,1 +1,1 @@
-"""Kafka and the schema registry, for commands and tools."""
+"""Clients of Kafka and the schema registry, for commands and tools."""

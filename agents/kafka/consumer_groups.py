@@ -1,4 +1,4 @@
-"""Consumer groups, for tools: how far they reported, and who is in them."""
+"""Reads consumer groups, for tools: their offsets and their members."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -13,12 +13,12 @@ from streams.errors import TidecastError
 from streams.log import TopicPartition
 
 PATIENCE_S = 8.0
-"""Seconds that a member may need to leave: longer than the session time-out of one that was killed."""
+"""Seconds that a member may need to leave: more than the session time-out of a killed one."""
 ASK_AGAIN_S = 0.3
 
 
 def reported(settings: Settings, group: str, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-    """The next offset that a group (without the prefix) reported for each partition; 0 where it never did."""
+    """Return the offset that a group (named without the prefix) reported for each partition; 0 where it has none."""
     name = settings.topic_prefix + group
     asking = consumer(settings.confluent(), name)
     try:
@@ -30,7 +30,7 @@ def reported(settings: Settings, group: str, places: Sequence[TopicPartition]) -
 
 
 def members(settings: Settings, groups: Iterable[str]) -> list[str]:
-    """Who is in any of these groups now, as `group: member on host`. Raises Unavailable."""
+    """Return the present members of these groups, as `group: member on host`. Raises Unavailable."""
     asking = admin(settings.confluent())
     names = [settings.topic_prefix + group for group in groups]
     found = []
@@ -40,13 +40,13 @@ def members(settings: Settings, groups: Iterable[str]) -> list[str]:
         except KafkaException as error:
             if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
                 continue
-            raise asking.error(f"read who is in the group {name}", error.args[0]) from None
+            raise asking.error(f"list the members of the group {name}", error.args[0]) from None
         found += [f"{name}: {m.group_instance_id or m.member_id} on {m.host}" for m in described.members]
     return sorted(found)
 
 
 def refuse_members(settings: Settings, groups: Sequence[str], patience: float = PATIENCE_S) -> None:
-    """TidecastError when anyone is in these groups and does not leave within `patience` seconds."""
+    """Raise TidecastError when a member of these groups does not leave within `patience` seconds."""
     end = time.monotonic() + patience
     while found := members(settings, groups):
         if time.monotonic() > end:

@@ -1,4 +1,4 @@
-"""Reading a partition from here to there, for tools: no group, nothing committed."""
+"""Reads ranges of partitions, for tools, without a group and without commits."""
 
 import time
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ CHUNK_WAIT = 0.05
 
 
 class LogReader:
-    """Reads whole partitions. A context manager; raises Unavailable when Kafka does not answer."""
+    """Reads partitions. A context manager. Raises Unavailable when Kafka does not answer."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -29,7 +29,7 @@ class LogReader:
                 "enable.partition.eof": True,
                 "auto.offset.reset": "error",
                 "isolation.level": "read_committed",
-                "fetch.wait.max.ms": 10,  # whatever is asked waits behind a fetch at the end of the log
+                "fetch.wait.max.ms": 10,  # a fetch at the end of the log delays the requests after it
             },
         )
 
@@ -40,7 +40,7 @@ class LogReader:
         self._kafka.raw.close()
 
     def partitions(self, topic: str) -> list[TopicPartition]:
-        """All partitions of a topic, by its logical name; SettingError when there is no such topic."""
+        """Return all partitions of a topic, by its logical name; SettingError when there is no such topic."""
         name = self._settings.topic(topic)
         ask = self._kafka.raw.list_topics
         found = self._kafka.ask(f"ask about the topic {name}", ask, name, timeout=TIMEOUT).topics[name]
@@ -49,17 +49,19 @@ class LogReader:
         return [TopicPartition(topic, partition) for partition in sorted(found.partitions)]
 
     def bounds(self, place: TopicPartition) -> tuple[int, int]:
-        """(first offset kept, next offset to be written)."""
+        """Return (first offset kept, next offset to be written)."""
         ask = self._kafka.raw.get_watermark_offsets
         low, high = self._kafka.ask(f"ask where {place.topic} ends", ask, self._partition(place), timeout=TIMEOUT)
         return (low, high)
 
     def read(self, place: TopicPartition, start: int = 0, end: int | None = None) -> Iterator[Record]:
-        """The records with start <= offset < end (default: those there now); LogGap when the log begins later."""
+        """Yield records with start <= offset < end (default: the present end); LogGap when the log begins later."""
         low, high = self.bounds(place)
         end = high if end is None else end
         if start < low:
-            raise LogGap(f"{place.topic}[{place.partition}] begins at offset {low}, {start} is asked: it has expired")
+            raise LogGap(
+                f"{place.topic}[{place.partition}] begins at offset {low}, {start} was requested: it has expired"
+            )
         if start >= end:
             return
         self._kafka.raw.assign([self._partition(place, start)])
@@ -71,10 +73,10 @@ class LogReader:
                 return
 
     def _messages(self, doing: str) -> Iterator[Message]:
-        """What the assigned partition holds, up to its present end."""
+        """Yield the records of the assigned partition, up to its present end."""
         heard = time.monotonic()
         while True:
-            # consume waits until it has all it was asked for: the end of a partition must not cost a time-out
+            # `consume` waits for all the records it was asked for: avoid a time-out at the end of a partition
             messages = self._kafka.ask(doing, self._kafka.raw.consume, CHUNK, CHUNK_WAIT)
             for message in messages:
                 if message.error() is None:
@@ -93,5 +95,5 @@ class LogReader:
 
 
 def as_record(message: Message) -> Record:
-    """A confluent-kafka message as a log record."""
+    """Turn a confluent-kafka message into a log record."""
     return Record(message.offset(), message.timestamp()[1], message.key(), message.value())

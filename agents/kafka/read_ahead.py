@@ -1,8 +1,8 @@
-"""What lies behind a position and is no record: control markers and aborted records of transactions take offsets.
+"""Read-ahead: how far a consumer has read after a stage's position without finding a record.
 
-A stage's position stays behind its last record, so that the distance to the end of the log would say that something
-is left to do. How far the consumer has read on without finding a record is told beside the group's offset, in its
-metadata."""
+Control markers and aborted records of transactions take offsets. A position stays after the last record, so that the
+distance to the end of the log would count them as lag. The read-ahead offset is committed in the metadata of the
+group's offset."""
 
 from collections.abc import Hashable
 from typing import Generic, TypeVar
@@ -19,68 +19,67 @@ P = TypeVar("P", bound=Hashable)
 
 
 class Passed(Generic[P]):
-    """Follows what a stage was given and what it has done, by partition."""
+    """Tracks, by partition, the records that a stage was given and its position."""
 
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
-        """Everything is read anew."""
+        """Forget everything: the partitions are read again."""
         self._given: dict[P, int] = {}
         self._done: dict[P, int] = {}
         self._read: dict[P, int] = {}
 
     def given(self, place: P, offset: int) -> None:
-        """All records before this offset are handed to the stage."""
+        """Note that all records before this offset were given to the stage."""
         self._given[place] = offset
 
     def done(self, place: P, offset: int) -> None:
-        """The stage's stored position, which its group is told."""
+        """Note the stage's stored position, which is reported to the group."""
         self._done[place] = offset
 
     def next(self, place: P) -> int | None:
-        """The offset before which all records were handed over, or none lies; None before anything is known."""
+        """Return the offset before which every record was given to the stage; None if unknown."""
         given = self._given.get(place)
         return None if given is None else max(given, self._read.get(place, 0))
 
     def is_further(self, place: P, offset: int) -> bool:
-        """Whether a consumer that has come to this offset, with nothing on its way, passes over more than before."""
+        """Return whether a consumer at this offset, with no record in flight, has read further than before."""
         position = self._done.get(place)
         return position is not None and position == self._given.get(place) and offset > self.behind(place, position)
 
     def read(self, place: P, offset: int) -> bool:
-        """The consumer has come to this offset and nothing is on its way; see `is_further`."""
+        """Note that the consumer has reached this offset with no record in flight; see `is_further`."""
         further = self.is_further(place, offset)
         if further:
             self._read[place] = offset
         return further
 
     def position(self, place: P) -> int:
-        """The stage's position, as it was told."""
+        """Return the stage's position as it was reported."""
         return self._done[place]
 
     def behind(self, place: P, position: int) -> int:
-        """The offset before which no record lies behind this position."""
+        """Return the read-ahead offset: no record lies between this position and it."""
         if self._done.get(place) != position or self._given.get(place) != position:
             return position
         return max(position, self._read.get(place, 0))
 
 
 def metadata(position: int, passed: int) -> str:
-    """What a group is told beside a position."""
+    """Return the metadata to commit with a position."""
     return written(str(passed)) if passed > position else ""
 
 
 class GroupsPassed:
-    """Asks groups how far no record lies behind their offsets. Keeps its connection."""
+    """Reads the read-ahead offsets of groups. Keeps its connection."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._admin = admin(settings.confluent())
 
     def of(self, group: str) -> dict[tuple[TopicPartition, int], int]:
-        """(partition, offset told) → the offset before which no record lies behind it. `group` without the prefix.
-        Unavailable."""
+        """Return (partition, group offset) → read-ahead offset. `group`: without the prefix. Raises Unavailable."""
         name = self._settings.topic(group)
         asked = ConsumerGroupTopicPartitions(name)
         (future,) = self._admin.raw.list_consumer_group_offsets([asked], request_timeout=TIMEOUT).values()

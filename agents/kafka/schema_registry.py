@@ -1,4 +1,4 @@
-"""The schema registry over HTTP: Confluent's API, which Apicurio speaks under /apis/ccompat/v7."""
+"""A client of the schema registry: Confluent's HTTP API, which Apicurio serves under /apis/ccompat/v7."""
 
 import json
 from typing import Any
@@ -12,21 +12,21 @@ from schemas.records import TICK
 from streams.errors import SettingError, TidecastError, Unavailable
 
 OURS = TICK
-"""A schema that every registry of a deployed system has: by it a registry proves that it has our schemas."""
+"""A schema that every registry of a deployed system has. With it a registry proves that it has our schemas."""
 GREATEST_ID = 2**31 - 1
-"""Registries give out positive Java ints. To ask Confluent's for more is a 404 of its web server, not of its own."""
+"""Greatest schema id: a positive Java int. For a greater one the 404 comes from the web server, not the registry."""
 UNKNOWN_CODES = frozenset({40401, 40402, 40403})
-"""A registry's own words for: no such subject, version, schema."""
+"""Error codes of a registry: no such subject, version, schema."""
 
 
 class SchemaConflict(TidecastError):
-    """A schema that the registry refuses: readers of the version before could not follow."""
+    """The registry refuses a schema, because readers of the previous version could not read it."""
 
 
 class HttpRegistry:
-    """A codec's SchemaRegistry. Schemas and ids found are kept for ever, since they never change.
+    """A codec's SchemaRegistry. Schemas and ids are cached for ever, because they never change.
 
-    Subjects are named by record (RecordNameStrategy). Use as a context manager, or close it."""
+    Subjects are named by record (RecordNameStrategy). Use it as a context manager, or close it."""
 
     def __init__(self, settings: Settings) -> None:
         self._address = settings.registry
@@ -45,9 +45,11 @@ class HttpRegistry:
         self._http.close()
 
     def schema(self, id: int) -> Schema:
-        """The schema of an id; KeyError when there is none for certain: the registry says so and then proves that
-        it has our own schemas. Else Unavailable: an id unknown to the wrong server, or to a registry that lost its
-        data, tells nothing of a record."""
+        """Return the schema of an id.
+
+        Raises KeyError when there is certainly none: the registry says so, and proves that it has our own schemas.
+        Otherwise raises Unavailable: the wrong server, or a registry that lost its data, does not know the id either.
+        """
         found = self._schemas.get(id)
         if found is not None:
             return found
@@ -71,7 +73,7 @@ class HttpRegistry:
         return schema
 
     def _prove(self) -> None:
-        """Unavailable unless the registry has our schemas, under the ids it gave them before."""
+        """Raise Unavailable unless the registry has our schemas under their former ids."""
         answer = self._ask("POST", f"subjects/{OURS}", _payload(load_schemas()[OURS]))
         if self._knows_not(answer):
             raise Unavailable(
@@ -86,7 +88,7 @@ class HttpRegistry:
             )
 
     def id_of(self, name: str, schema: Schema) -> int:
-        """The id of a registered schema; Unavailable until it is (workers never register)."""
+        """Return the id of a registered schema; Unavailable until it is registered. Workers never register schemas."""
         if name in self._ids:
             return self._ids[name]
         answer = self._ask("POST", f"subjects/{quote(name, safe='')}", _payload(schema))
@@ -96,7 +98,7 @@ class HttpRegistry:
         return self._ids[name]
 
     def register(self, name: str, schema: Schema) -> int:
-        """Register a schema under its name, unless it is there; its id. SchemaConflict when it is incompatible."""
+        """Register a schema under its name unless it is there, and return its id. SchemaConflict when incompatible."""
         subject = f"subjects/{quote(name, safe='')}"
         answer = self._ask("POST", f"{subject}/versions", _payload(schema))
         if answer.status_code == 409:
@@ -110,7 +112,7 @@ class HttpRegistry:
         return self._ids[name]
 
     def versions(self, name: str) -> list[Schema]:
-        """All registered versions of a record's schema, oldest first; empty when there are none."""
+        """Return all registered versions of a record's schema, oldest first."""
         subject = f"subjects/{quote(name, safe='')}"
         answer = self._ask("GET", f"{subject}/versions")
         if self._knows_not(answer):
@@ -135,7 +137,7 @@ class HttpRegistry:
             ) from error
         if answer.status_code >= 500 or answer.status_code in (408, 429):
             raise Unavailable(
-                f"The schema registry at {self._address} answers {answer.status_code}: {_reason(answer)}."
+                f"The schema registry at {self._address} answered {answer.status_code}: {_reason(answer)}."
             )
         if answer.status_code in (401, 403):
             raise TidecastError(
@@ -145,8 +147,8 @@ class HttpRegistry:
         return answer
 
     def _knows_not(self, answer: httpx2.Response) -> bool:
-        """Whether a registry says that it has no such thing; Unavailable for a 404 of anybody else, such as a proxy
-        whose registry is just being started."""
+        """Return whether the registry reports that the thing does not exist. Raises Unavailable for a 404 of another
+        server, such as a proxy whose registry is starting."""
         if answer.status_code != 404:
             return False
         try:
@@ -158,7 +160,7 @@ class HttpRegistry:
         return True
 
     def _body(self, answer: httpx2.Response) -> Any:
-        """The JSON of a successful answer."""
+        """Return the JSON of a successful answer."""
         try:
             if answer.is_success:
                 return answer.json()
@@ -178,7 +180,7 @@ def _payload(schema: Schema) -> dict[str, str]:
 
 
 def _reason(answer: httpx2.Response) -> str:
-    """The registry's own words, in one line."""
+    """Return the registry's message in one line."""
     try:
         text = str(answer.json().get("message", ""))
     except (ValueError, AttributeError):

@@ -1,4 +1,4 @@
-"""Sending records to a topic, for tools: as many as there are, acknowledged in the end."""
+"""Sends records to a topic, for tools; all are acknowledged at the end."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ TIMEOUT = 60.0
 class Sender:
     """An idempotent producer of one topic.
 
-    Each method raises Unavailable or SettingError when Kafka did not take a record, `advice` being the last sentence
-    of it. What was not acknowledged by then may be sent again."""
+    Each method raises Unavailable or SettingError when Kafka did not accept a record. `advice` is the last sentence of
+    the error. Records that were not acknowledged by then may be sent again."""
 
     def __init__(self, settings: Settings, topic: str, advice: str, largest: int = 1_000_000) -> None:
-        """`topic`: by its logical name; `largest`: bytes of a record that are tried at all."""
+        """`topic`: its logical name. `largest`: most bytes of a record that are tried."""
         self._topic = settings.topic(topic)
         self._doing = f"write to {self._topic}"
         self._advice = advice
@@ -34,28 +34,28 @@ class Sender:
         self._produce = self._kafka.raw.produce
 
     def send(self, value: bytes | None, **place: Any) -> None:
-        """Hand a record over; `place`: key, partition and headers. Returns before the broker has it."""
+        """Queue a record. `place`: key, partition and headers. Returns before the broker has it."""
         while True:
             try:
                 self._kafka.ask(self._doing, self._produce, self._topic, value, **place)
                 break
-            except BufferError:  # more is under way than fits: wait for acknowledgements
+            except BufferError:  # the queue is full: wait for acknowledgements
                 self.poll(0.1)
         self.check()
 
     def poll(self, seconds: float) -> None:
-        """Let acknowledgements come in for that long."""
+        """Receive acknowledgements for that many seconds."""
         self._kafka.raw.poll(seconds)
         self.check()
 
     def flush(self) -> None:
-        """Return when the broker has everything."""
+        """Wait until the broker has everything."""
         left = self._kafka.raw.flush(TIMEOUT)
         self.check()
         if left:
             raise self._kafka.error(self._doing, None, self._advice)
 
     def check(self) -> None:
-        """Raise what the broker has said so far."""
+        """Raise the first error that the broker has reported."""
         if self._reports.errors:
             raise self._kafka.error(self._doing, self._reports.first, self._advice)

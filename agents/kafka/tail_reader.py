@@ -1,4 +1,4 @@
-"""Following all partitions of topics as they grow, for tools: no group, nothing committed."""
+"""Follows all partitions of topics as they grow, for tools, without a group and without commits."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -18,7 +18,7 @@ TIMEOUT = 10.0
 
 
 class Found(NamedTuple):
-    """A record with its place; `name` is None where the bytes are no record, and `why` says so."""
+    """A record with its place. `name` is None where the bytes cannot be decoded; `why` is the reason."""
 
     topic: str
     partition: int
@@ -31,9 +31,9 @@ class Found(NamedTuple):
 
 
 class Follower:
-    """Reads several topics, each from where it is told. A context manager; Unavailable when Kafka is away.
+    """Reads several topics from chosen offsets. A context manager. Raises Unavailable when Kafka is away.
 
-    Call `start` once, then `next` again and again."""
+    Call `start` once, then `next` repeatedly."""
 
     def __init__(self, settings: Settings, codec: Codec) -> None:
         self._settings = settings
@@ -58,7 +58,7 @@ class Follower:
         self._kafka.raw.close()
 
     def bounds(self, topic: str) -> dict[int, tuple[int, int]]:
-        """(first offset kept, next offset) per partition of a topic, by its logical name."""
+        """Return (first offset kept, next offset) per partition of a topic, by its logical name."""
         real = self._settings.topic(topic)
         ask = self._kafka.raw.list_topics
         found = self._kafka.ask(f"ask about the topic {real}", ask, real, timeout=TIMEOUT).topics[real]
@@ -73,7 +73,7 @@ class Follower:
         }
 
     def start(self, topics: Sequence[str], first: Callable[[int, int], int]) -> None:
-        """Begin with the offset that `first` (first kept, next) gives, in every partition of the topics."""
+        """Start every partition of the topics at the offset that `first(first kept, next)` returns."""
         places = []
         for topic in topics:
             real = self._settings.topic(topic)
@@ -85,11 +85,11 @@ class Follower:
 
     @property
     def finished(self) -> bool:
-        """Whether the end of every partition has been seen since the start."""
+        """Whether the end of every partition has been reached since the start."""
         return not self._open
 
     def next(self, seconds: float, most: int = 500) -> Iterator[Found]:
-        """The records that come within that time, decoded, at most so many."""
+        """Return the decoded records that arrive within that time, up to a number."""
         for message in self._kafka.ask("read the topics", self._kafka.raw.consume, most, seconds):
             error = message.error()
             if error is None:
@@ -109,7 +109,7 @@ class Follower:
 
 
 def logical(settings: Settings, topic: str) -> str:
-    """A topic by the name a person wrote, with or without the system's prefix; TidecastError when there is none."""
+    """Return the logical name of a topic, given with or without the system's prefix; TidecastError if unknown."""
     name = topic.removeprefix(settings.topic_prefix)
     if name not in TOPICS:
         raise TidecastError(f"There is no topic {topic}; name one of {', '.join(TOPICS)}.")

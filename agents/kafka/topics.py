@@ -1,4 +1,4 @@
-"""The topics on the broker: creating them, and the deployment that is in force in them."""
+"""Creates the topics on the broker, and reads and writes the deployment that is in force in them."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -22,9 +22,9 @@ from streams.log import Output
 TIMEOUT = 10.0
 """Seconds after which the broker counts as away."""
 MAKING_S = 60.0
-"""Seconds for which a broker may make partitions; a busy one needs more than TIMEOUT for a hundred."""
+"""Seconds that a broker may take to create partitions; a busy one needs more than TIMEOUT for a hundred."""
 CURRENT = b"current"
-"""Key of the record in `deployments` that says what is in force."""
+"""Key of the record in `deployments` that holds the deployment in force."""
 STARTING = {
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
@@ -32,9 +32,9 @@ STARTING = {
     KafkaError._UNKNOWN_TOPIC,
     KafkaError._UNKNOWN_PARTITION,
 }
-"""What a broker answers for a partition that is just being made."""
+"""Errors of a broker for a partition that is being created."""
 WRAPPING = {LATE_EVENTS, DEAD_LETTERS}
-"""Topics whose records hold a whole record of another topic: they take larger ones."""
+"""Topics whose records contain a whole record of another topic, and so may be larger."""
 
 
 class Logs:
@@ -45,15 +45,16 @@ class Logs:
         self._admin = admin(settings.confluent())
 
     def partitions(self) -> dict[str, int]:
-        """Number of partitions of each of our topics that exists, by logical name."""
+        """Return the number of partitions of our existing topics, by logical name."""
         found = self._admin.ask("list the topics", self._admin.raw.list_topics, timeout=TIMEOUT).topics
         names = {name: self._settings.topic(name) for name in TOPICS}
         return {name: len(found[real].partitions) for name, real in names.items() if real in found}
 
     def create(self, partitions: int, retention_ms: int | None) -> list[str]:
-        """Create the topics that are missing, `retention_ms` for those kept for ever otherwise; their names.
+        """Create the missing topics and return their names.
 
-        Creating is idempotent. SettingError when a topic exists with another number of partitions."""
+        retention_ms: of the topics that are otherwise kept for ever. Raises SettingError when a topic exists with
+        another number of partitions. May be repeated."""
         there = self.partitions()
         for name, count in there.items():
             self._same_count(name, count, TOPICS[name].count(partitions))
@@ -66,10 +67,10 @@ class Logs:
         return [topic.name for topic in missing]
 
     def ends(self, topic: str, count: int) -> list[tuple[int, int]]:
-        """(first offset kept, next offset) of each of the `count` partitions of a topic.
+        """Return (first offset kept, next offset) of each of the `count` partitions of a topic.
 
-        Waits for partitions that are just being made. (The admin client's list_offsets is not used: now and
-        then it does not find the leaders of partitions that have them.)"""
+        Waits for partitions that are being created. (The admin client's list_offsets is not used: it sometimes does
+        not find the leader of a partition that has one.)"""
         name = self._settings.topic(topic)
         asking = _consumer(self._settings, name)
         try:
@@ -89,7 +90,7 @@ class Logs:
                 time.sleep(0.05)
 
     def keep(self, retention_ms: int) -> None:
-        """Change for how long the records of topics that exist are kept (only of those kept for ever else)."""
+        """Change the retention of existing topics that are otherwise kept for ever."""
         resources = []
         for topic in TOPICS.values():
             if topic.retention_ms == FOREVER and not topic.compact:
@@ -103,13 +104,13 @@ class Logs:
     def _same_count(self, name: str, count: int, wanted: int) -> None:
         if count != wanted:
             raise SettingError(
-                f"The topic {self._settings.topic(name)} has {count} partitions and not {wanted}; their number "
+                f"The topic {self._settings.topic(name)} has {count} partitions, not {wanted}; their number "
                 "is fixed for the life of a log: deploy without --partitions, or choose another "
                 "TIDECAST_TOPIC_PREFIX."
             )
 
     def _new(self, topic: Topic, partitions: int, retention_ms: int | None) -> NewTopic:
-        config = {"message.timestamp.type": "LogAppendTime"}  # A producer's wrong clock decides nothing.
+        config = {"message.timestamp.type": "LogAppendTime"}  # The broker's clock decides, not a producer's wrong one.
         if topic.compact:
             config["cleanup.policy"] = "compact"
         else:
@@ -133,9 +134,9 @@ class Logs:
 
 
 def current_deployment(settings: Settings) -> Deployment | None:
-    """The deployment in force, by the compacted topic `deployments`; None before the first `tidecast deploy`.
+    """Read the deployment in force from the compacted topic `deployments`; None before the first `tidecast deploy`.
 
-    TidecastError when it is not signed with our key; Unavailable when Kafka or the registry is away."""
+    Raises TidecastError when it is not signed with our key, and Unavailable when Kafka or the registry is away."""
     partitions = Logs(settings).partitions()
     if DEPLOYMENTS not in partitions or CUSTOMER_EVENTS not in partitions:
         return None
@@ -148,13 +149,13 @@ def current_deployment(settings: Settings) -> Deployment | None:
             f"The deployment in {settings.topic(DEPLOYMENTS)} is not signed with this TIDECAST_SIGNING_KEY; "
             "set the key with which it was deployed."
         )
-    # Not simply the last: a former one that somebody put in again is signed as well.
+    # Not simply the last one: a former one that was written again is signed as well.
     greatest = max(signed, key=number_of) if any(map(number_of, signed)) else signed[-1]
     return Deployment.from_record(greatest, partitions[CUSTOMER_EVENTS])
 
 
 def required_deployment(settings: Settings) -> Deployment:
-    """The deployment in force; SettingError when there is none."""
+    """Return the deployment in force; SettingError when there is none."""
     deployment = current_deployment(settings)
     if deployment is None:
         raise SettingError("Nothing is deployed yet: run `tidecast deploy USE_CASE` first.")
@@ -162,7 +163,7 @@ def required_deployment(settings: Settings) -> Deployment:
 
 
 def _signed(settings: Settings, values: Sequence[bytes]) -> list[DeploymentRecord]:
-    """The deployment records among these that are signed with our key."""
+    """Return the deployment records among these values that are signed with our key."""
     found = []
     with HttpRegistry(settings) as registry:
         codec = Codec(registry, load_schemas())
@@ -177,7 +178,7 @@ def _signed(settings: Settings, values: Sequence[bytes]) -> list[DeploymentRecor
 
 
 def first_value(settings: Settings, topic: str, partition: int) -> bytes | None:
-    """The value of the first record kept in a partition that is not empty."""
+    """Return the value of the first record kept in a partition that is not empty."""
     reading = _reader(settings, settings.topic(topic), partition)
     try:
         message = _next(reading)
@@ -187,9 +188,9 @@ def first_value(settings: Settings, topic: str, partition: int) -> bytes | None:
 
 
 def write(settings: Settings, outputs: Sequence[Output]) -> None:
-    """Produce control records in order, marked as such; returns when all are acked, else raises Unavailable."""
+    """Produce control records in order, marked as such. Returns when all are acked; otherwise raises Unavailable."""
     reports = Reports()
-    # Not the idempotent producer, which takes half a second to start: a control record twice is harmless.
+    # Not an idempotent producer, which takes half a second to start: a repeated control record is harmless.
     writing = producer(settings.confluent(), {"acks": "all", "max.in.flight": 1})
     for output in outputs:
         writing.raw.produce(
@@ -205,7 +206,7 @@ def write(settings: Settings, outputs: Sequence[Output]) -> None:
 
 
 def _values(settings: Settings, topic: str, key: bytes) -> list[bytes]:
-    """All values with that key kept in the only partition of a topic, oldest first."""
+    """Return all values with that key in the only partition of a topic, oldest first."""
     reading = _reader(settings, topic, 0)
     found = []
     try:
@@ -219,8 +220,8 @@ def _values(settings: Settings, topic: str, key: bytes) -> list[bytes]:
 
 
 def _consumer(settings: Settings, topic: str) -> KafkaClient[Consumer]:
-    """A consumer without a group, which knows the topic's brokers already (else it idles half a second)."""
-    # the end is told only when a fetch comes back
+    """Open a consumer without a group, with the topic's metadata loaded: it would otherwise idle for half a second."""
+    # the end of a partition is known only when a fetch returns
     options = {"enable.partition.eof": True, "fetch.wait.max.ms": 10}
     asking = consumer(settings.confluent(), "tidecast-tools", options)
     try:
@@ -232,14 +233,14 @@ def _consumer(settings: Settings, topic: str) -> KafkaClient[Consumer]:
 
 
 def _reader(settings: Settings, topic: str, partition: int) -> KafkaClient[Consumer]:
-    """A consumer of one partition from its beginning."""
+    """Open a consumer of one partition from its beginning."""
     reading = _consumer(settings, topic)
     reading.raw.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
     return reading
 
 
 def _next(reading: KafkaClient[Consumer]) -> Message | None:
-    """The next record; None at the end of the partition."""
+    """Return the next record; None at the end of the partition."""
     message = reading.raw.poll(TIMEOUT)
     error = message.error() if message is not None else None
     if message is None or (error is not None and error.code() != KafkaError._PARTITION_EOF):
@@ -248,5 +249,5 @@ def _next(reading: KafkaClient[Consumer]) -> Message | None:
 
 
 def missing(there: Mapping[str, int]) -> list[str]:
-    """Our topics that do not exist."""
+    """Return our topics that do not exist."""
     return [name for name in TOPICS if name not in there]

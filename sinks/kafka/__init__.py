@@ -1,1 +1,1 @@
-"""Producing to Kafka."""
+"""Clients of Kafka, and the producers of outputs."""

@@ -1,7 +1,7 @@
-"""confluent-kafka's clients: how they are opened, and how their errors are raised.
+"""Opens confluent-kafka's clients, and raises their errors as ours.
 
-A client that cannot connect says only that it timed out. The reason, such as a wrong password, comes beside it, through
-`error_cb`: it is kept for the sentence."""
+A client that cannot connect reports only that it timed out. The reason, such as a wrong password, arrives separately
+through `error_cb`. It is kept for the message."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -17,28 +17,28 @@ from streams.errors import SettingError, TidecastError
 C = TypeVar("C")
 T = TypeVar("T")
 HEARD_S = 30.0
-"""For how long a reason explains that nothing answers."""
+"""Seconds for which a reason explains a time-out."""
 
 
 class Reports:
-    """What the broker did not take, for `on_delivery`."""
+    """Collects records that the broker did not accept, as `on_delivery`."""
 
     def __init__(self) -> None:
         self.errors: list[KafkaError] = []
 
     def __call__(self, error: KafkaError | None, _message: Message) -> None:
-        """Called by the client with each report."""
+        """Take a delivery report of the client."""
         if error is not None:
             self.errors.append(error)
 
     @property
     def first(self) -> KafkaError | None:
-        """The error of the first record that failed."""
+        """Return the error of the first record that failed."""
         return self.errors[0] if self.errors else None
 
 
 class _Heard:
-    """The last reason that a client gave. It does not know its client: they would keep each other alive."""
+    """Keeps the last reason that a client gave. It holds no reference to the client, to avoid a reference cycle."""
 
     def __init__(self) -> None:
         self.error: KafkaError | None = None
@@ -50,10 +50,10 @@ class _Heard:
 
 
 class KafkaClient(Generic[C]):
-    """A client of confluent-kafka, `raw`, whose errors are raised as Unavailable or SettingError."""
+    """Wraps a client of confluent-kafka, `raw`, and raises its errors as Unavailable or SettingError."""
 
     def __init__(self, kind: Callable[[Mapping[str, Any]], C], config: Mapping[str, Any]) -> None:
-        """SettingError when the client refuses its settings."""
+        """Open the client; SettingError when it refuses its settings."""
         self.address = str(config["bootstrap.servers"])
         self._heard = _Heard()
         try:
@@ -65,22 +65,24 @@ class KafkaClient(Generic[C]):
             ) from error
 
     def ask(self, doing: str, call: Callable[..., T], *args: Any, **named: Any) -> T:
-        """What `call(*args, **named)` returns; its KafkaException as `error` says it."""
+        """Return `call(*args, **named)`; raise its KafkaException as `error` translates it."""
         try:
             return call(*args, **named)
         except KafkaException as error:
             raise self.error(doing, error.args[0]) from error
 
     def error(self, doing: str, error: KafkaError | None, then: str = "") -> TidecastError:
-        """The error to raise. `doing`: what failed, as in "cannot …"; `error`: None for a time-out of ours; `then`: a
-        sentence that says how to go on when Kafka answers again."""
+        """Return the error to raise.
+
+        doing: what failed, as in "cannot …". error: None for a time-out of ours. then: a sentence that says how to
+        continue when Kafka answers again."""
         if error is None or error.code() in UNSAID:
             error = self._reason() or error
         code, text = (KafkaError._TIMED_OUT, "time-out") if error is None else (error.code(), error.str())
         return kafka_error(self.address, doing, code, text, then)
 
     def _reason(self) -> KafkaError | None:
-        """Why nothing answers, where the client has heard it lately."""
+        """Return why nothing answers, if the client has reported a reason lately."""
         raw: Any = self.raw
         with suppress(RuntimeError, KafkaException, SystemError):  # it is closed, or dead
             if not (isinstance(raw, Consumer) and raw.assignment()):  # else it reads, and its poll brings records
@@ -89,15 +91,15 @@ class KafkaClient(Generic[C]):
 
 
 def admin(config: Mapping[str, Any]) -> KafkaClient[AdminClient]:
-    """A client that asks about topics and groups, and changes them. `config`: connection settings of librdkafka."""
+    """Open an admin client for topics and groups. `config`: connection settings of librdkafka."""
     return KafkaClient(AdminClient, config)
 
 
 def consumer(config: Mapping[str, Any], group: str, options: Mapping[str, Any] | None = None) -> KafkaClient[Consumer]:
-    """A consumer that commits nothing by itself. `group`: with the system's prefix; `options`: further settings."""
+    """Open a consumer that commits nothing by itself. `group`: with the prefix; `options`: further settings."""
     return KafkaClient(Consumer, {**config, "group.id": group, "enable.auto.commit": False, **(options or {})})
 
 
 def producer(config: Mapping[str, Any], options: Mapping[str, Any]) -> KafkaClient[Producer]:
-    """A producer. `options`: how it produces."""
+    """Open a producer. `options`: further settings."""
     return KafkaClient(Producer, {**config, **options})

@@ -1,6 +1,6 @@
-"""What the errors of Kafka's clients mean: wait and try again (Unavailable), or a person must act (SettingError).
+"""Translates errors of Kafka's clients: wait and try again (Unavailable), or a person must act (SettingError).
 
-librdkafka's own errors have negative codes; those of the protocol are the same in every client, also in aiokafka."""
+librdkafka's own errors have negative codes. Those of the protocol are the same in every client, also in aiokafka."""
 
 from confluent_kafka import KafkaError
 
@@ -14,7 +14,7 @@ UNSAID = (
     KafkaError._MSG_TIMED_OUT,
     KafkaError._TIMED_OUT_QUEUE,
 )
-"""Nothing answers, for a reason that the error itself does not give."""
+"""Codes for: nothing answers, for a reason that the error does not give."""
 REASONS = {
     KafkaError._AUTHENTICATION: (
         "refuses the user or the password; check TIDECAST_KAFKA_USER, TIDECAST_KAFKA_PASSWORD and "
@@ -23,7 +23,7 @@ REASONS = {
     KafkaError._SSL: "does not agree on TLS; check TIDECAST_KAFKA_SECURITY_PROTOCOL and TIDECAST_CA_FILE",
     KafkaError._RESOLVE: "has an unknown host name; check TIDECAST_KAFKA",
 }
-"""Reasons for that. They may pass: a broker that stops while a client logs in is told as a refused password too."""
+"""Reasons for that. They may be temporary: a broker that stops while a client logs in looks like a wrong password."""
 AWAY = (
     "does not answer; check that it runs (`tidecast stack up` starts the local one), TIDECAST_KAFKA and "
     "TIDECAST_KAFKA_SECURITY_PROTOCOL"
@@ -38,12 +38,14 @@ ENDS = {
     KafkaError.MSG_SIZE_TOO_LARGE: "refuses a record as too large; raise max.message.bytes of its topic",
     KafkaError.INVALID_RECORD: "refuses a record as invalid; raise max.message.bytes of its topic if it is large",
 }
-"""What stays until a person changes something."""
+"""Codes of errors that stay until a person changes something."""
 
 
 def kafka_error(address: str, doing: str, code: int, text: str, then: str = "") -> TidecastError:
-    """The error to raise. `doing`: what failed, as in "cannot …"; `text`: the client's words; `then`: a sentence that
-    says how to go on when Kafka answers again."""
+    """Return the error to raise.
+
+    doing: what failed, as in "cannot …". text: the client's message. then: a sentence that says how to continue when
+    Kafka answers again."""
     if code in ENDS:
         return SettingError(f"Cannot {doing}: Kafka at {address} {ENDS[code]}. Details: {text.rstrip('.')}.")
     what = AWAY if code in UNSAID else REASONS.get(code, "rejected the request")

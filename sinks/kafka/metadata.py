@@ -1,7 +1,7 @@
-"""What is told beside an offset of a group: a short text with an end of its own.
+"""The metadata of a group's offset: a short text with an end mark of its own.
 
-librdkafka hands such texts out without their end (it copies no terminating zero), so that what lay in memory before
-may follow; seen with 2.16: "4" came back as "4\\x81"."""
+librdkafka returns such texts without their end, because it copies no terminating zero, so that other bytes may follow.
+Seen with 2.16: "4" came back as "4\\x81"."""
 
 from confluent_kafka import TopicPartition
 
@@ -9,12 +9,12 @@ END = ";"
 
 
 def written(text: str) -> str:
-    """The text as it is to be committed; it must not hold END."""
+    """Return the metadata to commit for a text, which must not contain END."""
     return text + END
 
 
 def told_beside(place: TopicPartition) -> str:
-    """The text beside the offset of a partition; "" when there is none, or none of ours."""
+    """Return the text in the metadata of a partition's offset; "" when there is none of ours."""
     try:
         found = place.metadata or ""
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Producing outputs: in order per partition, acked by all replicas, to explicit partitions."""
+"""Produces outputs in order per partition, acked by all replicas, to explicit partitions."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,33 +13,34 @@ from streams.errors import TidecastError
 from streams.log import Output, TopicPartition
 
 TIMEOUT_S = 30.0
-"""How long records may take before that counts as Kafka being away. Not the client's own time-out of a record: it would
-let those behind it pass, and readers, who have their marks, would take the one that failed for an old one."""
+"""Seconds after which unacked records mean that Kafka is away. The client's own time-out per record is not used: it
+would let later records pass, and readers with marks would take the failed one, sent again, for a repetition."""
 KNOWN_S = 3600.0
-"""A broker forgets a producer that was silent for `producer.id.expiration.ms`, a day by default. Of one that it does
-not know it takes a partition's records from any sequence number on, so also a second request, the first refused:
-therefore the first record goes alone."""
+"""Seconds of silence after which the first record of a partition is sent alone.
+
+A broker forgets a producer that was silent for `producer.id.expiration.ms`, a day by default. From an unknown producer
+it accepts any sequence number: it could refuse the first request and accept the second one."""
 AGAIN = "Tidecast tries again."
 
 
 class KafkaEmitter:
-    """streams.log.Emitter on an idempotent producer. Used by one thread at a time."""
+    """An Emitter on an idempotent producer. Used by one thread at a time."""
 
     def __init__(self, config: Mapping[str, Any], topic: Callable[[str], str]) -> None:
-        """`config`: connection settings of librdkafka; `topic`: a topic's name on the broker."""
+        """`config`: connection settings of librdkafka. `topic`: logical name → name on the broker."""
         self._config = {"log_level": 2, **config}
         self._reports = Reports()
         self._options = {
             "enable.idempotence": True,
             "acks": "all",
-            "linger.ms": 100,  # a flush sends at once: one request a partition instead of several
+            "linger.ms": 100,  # a flush sends at once: one request per partition instead of several
             "delivery.timeout.ms": 0,
             "enable.gapless.guarantee": True,
             "queue.buffering.max.messages": 1_000_000,
             "queue.buffering.max.kbytes": 1_048_576,
             "message.max.bytes": 4 * 1024 * 1024,
             "delivery.report.only.error": True,
-            "on_delivery": self._reports,  # not with each record: that costs a third of producing it
+            "on_delivery": self._reports,  # not a callback per record, which costs a third of producing it
         }
         self._topic = topic
         self._names: dict[str, str] = {}
@@ -47,13 +48,15 @@ class KafkaEmitter:
         self._kafka: KafkaClient[Producer] | None = None
 
     def assign(self, partitions: Sequence[TopicPartition]) -> None:
-        """streams.log.Emitter.assign: time to connect, which goes on beside what follows."""
+        """See Emitter.assign. Starts to connect in the background."""
         if self._kafka is None:
             self._connect()
 
     def emit(self, outputs: Sequence[Output]) -> None:
-        """Produce and wait for every ack. After Unavailable the same outputs must be emitted again from the
-        first one on: readers drop those that were written."""
+        """Produce and wait for every ack.
+
+        After Unavailable the same outputs must be emitted again from the first one on. Readers drop the repeated ones.
+        """
         if outputs:
             self._emit(partly(PRODUCE_PARTLY, outputs, self._emit))
 
@@ -80,7 +83,9 @@ class KafkaEmitter:
             left = kafka.raw.flush(TIMEOUT_S)
         except KafkaException as error:
             raise self._given_up(kafka, self._reports.first or error.args[0]) from None
-        except SystemError:  # the client's fatal error, raised while it calls `_reports`, which Python takes for a bug
+        except (
+            SystemError
+        ):  # the client's fatal error, raised while it calls `_reports`, reaches Python as a SystemError
             raise self._given_up(kafka, self._reports.first) from None
         if self._reports.errors or left:
             raise self._given_up(kafka, self._reports.first)
@@ -107,18 +112,17 @@ class KafkaEmitter:
         return self._kafka
 
     def _given_up(self, kafka: KafkaClient[Producer], error: KafkaError | None) -> TidecastError:
-        """What to raise. The next producer is a new one: what is still queued in this one must not come later, out of
-        order."""
+        """Return the error to raise; discard the producer: its queued records must not be sent later, out of order."""
         self._kafka = None
         told = kafka.error("send records", error, AGAIN)
-        with suppress(KafkaException, SystemError):  # that there are gaps now is fatal to it, as it should be
+        with suppress(KafkaException, SystemError):  # the gap is fatal to the discarded producer, as intended
             kafka.raw.purge()
             kafka.raw.flush(1.0)
         return told
 
 
 def _firsts(outputs: Sequence[Output], places: set[tuple[str, int]]) -> tuple[list[Output], list[Output]]:
-    """The first output of each of these partitions, and all others."""
+    """Return the first output of each of these partitions, and all others."""
     waiting = set(places)
     firsts: list[Output] = []
     rest: list[Output] = []

@@ -1,11 +1,11 @@
-"""The transactional mode: outputs and the mark of what was sent go into one transaction, so that readers of committed
-records never see one twice.
+"""The transactional mode: outputs and their mark go into one transaction, so that readers of committed records never
+see an output twice.
 
 There is one transactional producer per partition that a stage reads. Its `transactional.id` is
-`GROUP.TOPIC.PARTITION`: who takes the partition over opens a producer of the same id, which ends what the former
-owner left unfinished and refuses whatever that one still tries (fencing). Each transaction moves the partition's mark,
-the coordinate of its last output, as an offset of the group `GROUP-outputs`. The mark in Kafka and the position in
-Redis are written one after the other; what lies between them after a crash is computed again and not sent again."""
+`GROUP.TOPIC.PARTITION`. The next owner of the partition opens a producer with the same id, which ends the former
+owner's unfinished transaction and fences that owner. Each transaction moves the partition's mark, the coordinate of
+its last output, as an offset of the group `GROUP-outputs`. The mark in Kafka is written before the position in Redis:
+outputs between them are computed again after a crash, and not sent again."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,27 +27,29 @@ from streams.log import Output, TopicPartition
 T = TypeVar("T")
 
 TRANSACTION_MS = 10_000
-"""After which the broker gives up a transaction. Readers wait at most so long for a worker that is dead; one that
-takes its partitions over ends the wait at once."""
+"""Time after which the broker aborts a transaction. Readers wait at most so long for a dead worker; a new owner of its
+partitions ends the wait at once."""
 TIMEOUT_S = 12.0
 MOST_AT_ONCE = 16
-"""Transactions that wait for the broker at the same time."""
-READING = "read what was sent"
+"""Most transactions that wait for the broker at the same time."""
+READING = "read the marks of sent outputs"
 FENCED = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
 
 
 def unsent(
     outputs: Iterable[Output], marks: Mapping[TopicPartition, Mark | None]
 ) -> dict[TopicPartition, tuple[Mark, list[Output]]]:
-    """The outputs above the mark of the partition that caused them, by that partition, and its next mark. Outputs
-    of a partition come in the order of their coordinates. PositionConflict for a partition that is not in `marks`."""
+    """Return, by source partition, the outputs above its mark, and its next mark.
+
+    Outputs of a source partition come in the order of their coordinates. Raises PositionConflict for a partition that
+    is not in `marks`."""
     found: dict[TopicPartition, tuple[Mark, list[Output]]] = {}
     for output in outputs:
         source = output.source
         assert source is not None
         place = TopicPartition(source["topic"], source["partition"])
         if place not in marks:
-            raise PositionConflict(f"{place.topic}[{place.partition}] is not ours to send for.")
+            raise PositionConflict(f"{place.topic}[{place.partition}] is not assigned to this worker.")
         mark = mark_above(marks[place], source)
         if mark is not None:
             kept = found[place][1] if place in found else []
@@ -57,14 +59,14 @@ def unsent(
 
 
 class TransactionalEmitter:
-    """streams.log.Emitter. Used by one thread at a time; outputs without a source go out plainly.
+    """An Emitter with transactions. Used by one thread at a time. Outputs without a source are sent without one.
 
-    After any error of a partition its producer is given up; `assign` opens the next one, and only that can tell
-    whether the transaction was committed: by the mark."""
+    After an error of a partition its producer is discarded. `assign` opens the next one and reads the mark, which
+    shows whether the transaction was committed."""
 
     def __init__(self, config: Mapping[str, Any], topic: Callable[[str], str], group: str, stage: str) -> None:
-        """`config`: connection settings of librdkafka; `topic`: a topic's name on the broker; `group`: of the stage,
-        with the system's prefix; `stage`: by which fail points know it."""
+        """`config`: connection settings of librdkafka. `topic`: logical name → name on the broker. `group`: the
+        stage's group, with the prefix. `stage`: its name for fail points."""
         self._config = {"log_level": 2, **config}
         self._topic = topic
         self._group = group
@@ -76,17 +78,17 @@ class TransactionalEmitter:
         self._marks: dict[TopicPartition, Mark | None] = {}
 
     def assign(self, partitions: Sequence[TopicPartition]) -> None:
-        """Fence former owners of partitions that are new to us, and read how far they came. Unavailable."""
+        """Fence former owners of newly assigned partitions, and read their marks. Raises Unavailable."""
         for gone in self._channels.keys() - {*partitions}:
             self._drop(gone)
         new = [place for place in partitions if place not in self._channels]
         opened = self._all([self._pool.submit(self._open, place) for place in new])
-        marks = self._read_marks(new)  # after the opening: nothing is pending any more
+        marks = self._read_marks(new)  # after the producer is open nothing is pending any more
         self._channels |= zip(new, opened, strict=True)
         self._marks |= marks
 
     def emit(self, outputs: Sequence[Output]) -> None:
-        """Send what was not sent before, and wait until it is committed."""
+        """Send the outputs that were not sent before, and wait until they are committed."""
         plain = [output for output in outputs if output.source is None]
         self._plain.emit(plain)
         pieces = unsent((output for output in outputs if output.source is not None), self._marks)
@@ -94,7 +96,7 @@ class TransactionalEmitter:
 
     @staticmethod
     def _all(started: Sequence[Future[T]]) -> list[T]:
-        """Results of what runs at the same time; after an error nothing of it goes on. The worst error is raised."""
+        """Run calls at the same time and return their results. Waits for all; raises the worst error."""
         errors = [error for error in [one.exception() for one in started] if error is not None]
         if errors:
             raise min(errors, key=lambda error: isinstance(error, (PositionConflict, Unavailable)))
@@ -129,7 +131,7 @@ class TransactionalEmitter:
         return {place: self._mark(told) for place, told in zip(places, found, strict=True)}
 
     def _mark(self, told: KafkaPartition) -> Mark | None:
-        """None where nothing was ever sent in a transaction."""
+        """Return the mark; None where nothing was ever sent in a transaction."""
         if told.error is not None:
             raise self._kept.error(READING, told.error, AGAIN)
         if told.offset < 0:
@@ -138,17 +140,17 @@ class TransactionalEmitter:
             epoch, ordinal = map(int, told_beside(told).split("."))
         except ValueError:
             raise TidecastError(
-                f"the offset of {self._group}-outputs in {told.topic}[{told.partition}] was set by hand and says no "
-                "longer what was sent; delete that group to send from the stored positions on."
+                f"the offset of {self._group}-outputs in {told.topic}[{told.partition}] was set by hand, and is "
+                "not a mark of sent outputs; delete that group to send from the stored positions on."
             ) from None
         return (epoch, told.offset - 1, ordinal)
 
 
 class _Channel:
-    """The transactional producer of one partition that is read."""
+    """The transactional producer of one source partition."""
 
     def __init__(self, config: Mapping[str, Any], topic: Callable[[str], str], name: str) -> None:
-        """`name`: its transactional.id. Fences whoever had it; Unavailable."""
+        """Open the producer and fence its predecessor. `name`: its transactional.id. Raises Unavailable."""
         self._topic = topic
         self._name = name
         self._reports = Reports()
@@ -172,7 +174,7 @@ class _Channel:
             raise told from None
 
     def send(self, outputs: Sequence[Output], told: KafkaPartition, group: Consumer, stage: str) -> None:
-        """One transaction. PositionConflict when fenced, Unavailable when its end is not known."""
+        """Run one transaction. PositionConflict when fenced, Unavailable when its outcome is unknown."""
         raw = self._kafka.raw
         try:
             raw.begin_transaction()
@@ -193,14 +195,14 @@ class _Channel:
                 self._kafka.raw.poll(0.1)
 
     def _named(self, errors: Sequence[KafkaError], told: KafkaPartition) -> TidecastError:
-        """What happened: the worst of these errors, else the last."""
+        """Translate the worst of these errors, or else the last."""
         if any(error.code() in FENCED for error in errors):
-            return PositionConflict(f"Another worker sends for {told.topic}[{told.partition}] now.")
+            return PositionConflict(f"Another worker has taken over {told.topic}[{told.partition}].")
         worst = next((error for error in errors if error.code() in ENDS), errors[-1])
         return self._kafka.error(f"commit the transaction of {self._name}", worst, AGAIN)
 
     def drop(self) -> None:
-        """Let go. An open transaction is ended by the next producer of this id, or by its time-out."""
-        with suppress(KafkaException):  # a fenced one raises at everything
+        """Close the producer. The next producer of this id, or the time-out, ends an open transaction."""
+        with suppress(KafkaException):  # a fenced producer raises at every call
             self._kafka.raw.purge()
             self._kafka.raw.flush(0.1)

@@ -1,4 +1,4 @@
-"""Connecting to Redis, and checking that it keeps what it is given."""
+"""Connects to Redis, and checks that the server drops no data."""
 
 from typing import Any
 
@@ -14,26 +14,27 @@ REPLY_TIMEOUT = 30.0  # seconds; a script over 50,000 keys takes 0.2
 
 
 def connect(url: str, **options: Any) -> redis.Redis:
-    """A client for `redis://`, `rediss://` or `unix://` URLs, with redis-py's options for user, password and TLS;
-    connects at the first command."""
+    """Return a client for a `redis://`, `rediss://` or `unix://` URL, with redis-py's options for user and TLS.
+
+    It connects at the first command."""
     try:
         return redis.Redis.from_url(
             url,
             socket_connect_timeout=CONNECT_TIMEOUT,
             socket_timeout=REPLY_TIMEOUT,
             decode_responses=False,
-            # Once, for a connection that went stale; whoever runs a stage waits and tries again itself.
+            # One retry, for a stale connection. The stage runner retries outages by itself.
             retry=Retry(NoBackoff(), 1),
             **options,
         )
     except ValueError as error:
         raise SettingError(
-            f"The Redis address is not one: {error}; write redis://HOST:PORT/0, rediss://… or unix://PATH."
+            f"The Redis address is wrong: {error}; write redis://HOST:PORT/0, rediss://… or unix://PATH."
         ) from error
 
 
 def check_server(client: redis.Redis) -> None:
-    """Refuse a server that would throw state away when its memory is full (SettingError)."""
+    """Raise SettingError for a server that would drop state when its memory is full."""
     with redis_errors(client):
         policy = str(client.info("memory").get("maxmemory_policy", "noeviction"))
     if policy != "noeviction":

@@ -1,7 +1,7 @@
-"""What redis-py's errors mean: wait and try again (Unavailable), or a person must act (SettingError).
+"""Translates redis-py's errors: wait and try again (Unavailable), or a person must act (SettingError).
 
-A server's error begins with a code ("OOM command not allowed …"). redis-py takes the codes that it knows off the text
-and keeps them in `status_code`; the others stay in the text. Redis 6 wraps an error inside a script in another one."""
+A server's error begins with a code ("OOM command not allowed …"). redis-py moves the codes that it knows from the text
+to `status_code`; the others stay in the text. Redis 6 wraps an error inside a script in another one."""
 
 import re
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ WAITS = {
     "TRYAGAIN": "belongs to a cluster that is moving this slot",
     "max number of clients": "has no connection left; raise maxclients, or end clients that are not needed",
 }
-"""Codes that pass by themselves or by an operator's hand. Nothing is lost meanwhile."""
+"""Codes of errors that pass by themselves, or when an operator acts. Nothing is lost meanwhile."""
 ENDS = {
     "NOAUTH": f"asks for a password; {_CREDENTIALS}",
     "WRONGPASS": f"refuses the user or the password; {_CREDENTIALS}",
@@ -41,17 +41,17 @@ ENDS = {
     "CROSSSLOT": _CLUSTER,
     "WRONGTYPE": "holds other data under our keys; use another database, or another TIDECAST_TOPIC_PREFIX",
 }
-"""Codes that stay until a person changes something."""
+"""Codes of errors that stay until a person changes a setting."""
 _KNOWN = re.compile(rf"\b({'|'.join([*WAITS, *ENDS])})\b")
 _NO_RIGHT_IN_SCRIPT = ("ACL failure in script", "The user executing the script can't")
-"""What servers say instead of NOPERM inside a script."""
+"""Messages of servers inside a script that mean NOPERM."""
 _DENIED = (exceptions.AuthenticationError, exceptions.AuthorizationError)
-"""Subclasses of ConnectionError, but nothing that passes."""
+"""Subclasses of ConnectionError that are not temporary."""
 
 
 @contextmanager
 def redis_errors(client: redis.Redis) -> Iterator[None]:
-    """Turn what redis-py raises into Unavailable or SettingError."""
+    """Translate redis-py's errors inside the block to Unavailable or SettingError."""
     try:
         yield
     except exceptions.RedisError as error:
@@ -59,8 +59,10 @@ def redis_errors(client: redis.Redis) -> Iterator[None]:
 
 
 def translated(error: exceptions.RedisError, place: str) -> Unavailable | SettingError:
-    """The error to raise for one of redis-py's, or for an error reply in a pipeline. `place`: see `address`."""
-    words = str(error).rpartition("of pipeline caused error: ")[2].rstrip(". ")  # before it: the command and its keys
+    """Return the error to raise for one of redis-py, or for an error reply in a pipeline. `place`: see `address`."""
+    words = (
+        str(error).rpartition("of pipeline caused error: ")[2].rstrip(". ")
+    )  # the text before it names the command and its keys
     code = _code(error, words)
     if code in ENDS:
         return SettingError(f"Redis at {place} {ENDS[code]}. Details: {words}.")
@@ -70,13 +72,13 @@ def translated(error: exceptions.RedisError, place: str) -> Unavailable | Settin
 
 
 def address(client: redis.Redis) -> str:
-    """Where the client connects to, without user and password."""
+    """Return the address that the client connects to, without user and password."""
     options = client.connection_pool.connection_kwargs
     return str(options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}")
 
 
 def _code(error: exceptions.RedisError, words: str) -> str:
-    """The code by which WAITS and ENDS know an error; "" for any other."""
+    """Return the code of an error in WAITS or ENDS; "" for any other."""
     first = words.split(" ", 1)[0]
     for code in (error.status_code, first):
         if code in WAITS or code in ENDS:

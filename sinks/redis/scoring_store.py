@@ -1,4 +1,4 @@
-"""State of scoring in Redis; the keys are specified in docs/redis.md."""
+"""The state of scoring in Redis. docs/redis.md specifies the keys."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -25,7 +25,7 @@ class RedisScoringStore:
         self._root = f"{prefix}tidecast:{{{epoch}."
 
     def positions(self, partitions: Sequence[int]) -> Mapping[int, tuple[Position, bytes]]:
-        """Position and header per partition that was ever committed; one round trip."""
+        """Return position and header per partition that was ever committed, in one round trip."""
         replies = self._mget([(base + b"position", base + b"header") for base in map(self._base, partitions)])
         return {
             partition: (Position.parse(position.decode()), header or b"")
@@ -36,9 +36,9 @@ class RedisScoringStore:
     def load(
         self, wanted: Mapping[int, Sequence[str]], at: Positions | None = None
     ) -> Mapping[int, Mapping[str, CustomerBytes]]:
-        """State and observations of the customers named, in one round trip; CustomerBytes() for an unknown one."""
+        """Return state and observations of these customers, in one round trip; CustomerBytes() for an unknown one."""
         asked = {partition: customers for partition, customers in wanted.items() if customers}
-        # The position in the same command as the customers: nothing can come between them.
+        # One command reads the position and the customers, so that no write can come between them.
         replies = self._mget([self._customer_keys(partition, names) for partition, names in asked.items()])
         if at is not None:
             check_positions(at, {partition: _parsed(found[0]) for partition, found in zip(asked, replies, strict=True)})
@@ -49,7 +49,7 @@ class RedisScoringStore:
         return result
 
     def due(self, partition: int, until: int, limit: int, at: Positions | None = None) -> Sequence[tuple[int, str]]:
-        """The first `limit` timers with due <= `until` (ms), ordered by (due, customer bytes): the set's own order."""
+        """Return the first `limit` timers with due <= `until` (ms), by (due, customer bytes): the set's own order."""
         if limit <= 0:
             return []
         base = self._base(partition)
@@ -63,7 +63,7 @@ class RedisScoringStore:
         return [(int(due), customer.decode()) for customer, due in found]
 
     def commit(self, commits: Sequence[PartitionCommit]) -> None:
-        """One script call per partition, all in one round trip; PositionConflict names the partitions refused."""
+        """Call the script once per partition, in one round trip; PositionConflict names the refused partitions."""
         check_timers(commits)
         writes = [self._write(commit) for commit in commits]
         partly(COMMIT_PARTLY, writes, partial(write, self._client))
@@ -73,8 +73,8 @@ class RedisScoringStore:
             raise conflict([f"partition {commit.partition}" for commit in refused])
 
     def customers(self, partitions: Sequence[int]) -> Mapping[int, Sequence[str]]:
-        """All customers with a state or observations in each of these partitions, sorted. Walks the whole database,
-        once."""
+        """Return all customers with a state or observations in each of these partitions, sorted. Scans the whole
+        database once."""
         bases = {self._base(partition)[:-1]: partition for partition in partitions}
         found: dict[int, set[bytes]] = {partition: set() for partition in partitions}
         with redis_errors(self._client):
@@ -86,8 +86,8 @@ class RedisScoringStore:
         return {partition: sorted(name.decode() for name in names) for partition, names in found.items()}
 
     def clear(self, partitions: Sequence[int]) -> None:
-        """Delete all keys of these partitions, positions first: a part of one must not pass for the whole. Walks the
-        whole database, once."""
+        """Delete all keys of these partitions, positions first, so that a partial partition never appears complete.
+        Scans the whole database once."""
         bases = [self._base(partition) for partition in partitions]
         with redis_errors(self._client):
             for base in bases:
@@ -144,5 +144,5 @@ def _keys(start: bytes, names: Iterable[bytes]) -> list[bytes]:
 
 
 def _escaped(text: bytes) -> bytes:
-    """Without meaning in the patterns of SCAN."""
+    """Escape the special characters of SCAN patterns."""
     return b"".join(b"\\" + bytes([char]) if char in rb"*?[]\^-" else bytes([char]) for char in text)

@@ -1,4 +1,4 @@
-"""The one script by which anything is written: compare-and-set of a position, and all that goes with it."""
+"""The one script that writes: compare-and-set of a position, together with its state."""
 
 import hashlib
 from collections.abc import Sequence
@@ -44,19 +44,19 @@ DIGEST = hashlib.sha1(SOURCE, usedforsecurity=False).hexdigest()
 
 
 class Write(NamedTuple):
-    """One call of the script: its keys and arguments as laid out above."""
+    """The keys and arguments of one call of the script, as laid out above."""
 
     keys: Sequence[bytes]
     arguments: Sequence[bytes]
 
 
 def write(client: redis.Redis, writes: Sequence[Write]) -> list[bool]:
-    """Run the script once per write, all in one round trip: whether each was written, now or before."""
+    """Run the script once per write, in one round trip; return whether each was written, now or before."""
     with redis_errors(client):
         replies = _send(client, writes)
         if any(isinstance(reply, NoScriptError) for reply in replies):
             client.script_load(SOURCE)
-            # Those that were written already say so again: their position is the new one.
+            # A write that succeeded before reports it again: its position is the new one.
             replies = _send(client, writes)
     for reply in replies:
         if isinstance(reply, RedisError):

@@ -1,4 +1,4 @@
-"""Position and blob of the other stages in Redis; the keys are specified in docs/redis.md."""
+"""Position and blob of the other stages in Redis. docs/redis.md specifies the keys."""
 
 from typing import cast
 
@@ -19,7 +19,7 @@ class RedisStageStore:
         self._root = f"{prefix}tidecast:{{{epoch}."
 
     def read(self, stage: str, topic: str, partition: int) -> tuple[Position, bytes] | None:
-        """What was last committed; None when nothing was."""
+        """Return the last commit; None when there was none."""
         with redis_errors(self._client):
             position, blob = cast("list[bytes | None]", self._client.mget(self._keys(stage, topic, partition)))
         return None if position is None else (Position.parse(position.decode()), blob or b"")

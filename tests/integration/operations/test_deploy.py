@@ -145,7 +145,7 @@ def test_events_not_worked_off_refuse_changed_definitions(settings, use_case):
 
 def test_the_number_of_partitions_is_fixed(settings, use_case):
     deploy(settings, use_case, partitions=2)
-    with pytest.raises(SettingError, match="has 2 partitions and not 3"):
+    with pytest.raises(SettingError, match="has 2 partitions, not 3"):
         deploy(settings, use_case, partitions=3)
 
 
@@ -237,7 +237,7 @@ def test_the_command_says_what_it_did(stack, tidecast, settings, monkeypatch):
     for arguments, code, word in (
         (("nonsense",), 1, "nonsense"),
         (("telecom",), 1, "belong to the use case retail"),
-        (("retail", "--partitions", "3"), 1, "has 2 partitions and not 3"),
+        (("retail", "--partitions", "3"), 1, "has 2 partitions, not 3"),
         (("retail", "--retention", "soon"), 2, "such as 90d"),
     ):
         done = tidecast("deploy", *arguments, check=False)

@@ -87,7 +87,7 @@ def test_a_sleeper_that_wakes_up_is_fenced(system: World, tmp_path: Path) -> Non
     until(lambda: not armed.exists())
     until(system.done)  # the other one's turn comes when the sleeper's session has ended
     sleeper.send_signal(signal.SIGCONT)
-    until(lambda: b"Another worker sends for" in system.log("a").read_bytes())
+    until(lambda: b"Another worker has taken over" in system.log("a").read_bytes())
     system.send(400)
     until(system.done)
     assert ended(other) == 0 == ended(sleeper)
