@@ -1,28 +1,31 @@
-"""Reading what Tidecast writes exactly once: outputs may come twice after a crash, and marks tell which did."""
+"""Reading what Tidecast writes exactly once: outputs may come twice after a crash, and marks tell which did.
+
+Consumers may copy this file: it runs without the rest of Tidecast."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from schemas.records import CoordinateRecord
+if TYPE_CHECKING:
+    from schemas.records import CoordinateRecord
 
 Mark = tuple[int, int, int]
 """(epoch, offset, ordinal) of a coordinate; marks compare in log order."""
 Source = TypeVar("Source")
 
 
-def mark_of(source: CoordinateRecord) -> Mark:
+def mark_of(source: "CoordinateRecord") -> Mark:
     """What a reader keeps of a coordinate, the greatest per (topic, partition) of it."""
     return (source["epoch"], source["offset"], source["ordinal"])
 
 
-def coordinate_of(record: Mapping[str, Any]) -> CoordinateRecord | None:
+def coordinate_of(record: Mapping[str, Any]) -> "CoordinateRecord | None":
     """The coordinate of a record that a stage put out (in `source`); None for events, outcomes and controls."""
     source = record.get("source")
-    return cast(CoordinateRecord, source) if isinstance(source, dict) else None
+    return cast("CoordinateRecord", source) if isinstance(source, dict) else None
 
 
-def mark_above(last: Mark | None, source: CoordinateRecord) -> Mark | None:
+def mark_above(last: Mark | None, source: "CoordinateRecord") -> Mark | None:
     """The mark of a coordinate if it lies above `last`, the mark before it (None for none); None if it was seen."""
     mark = (source["epoch"], source["offset"], source["ordinal"])
     return mark if last is None or mark > last else None
@@ -33,7 +36,7 @@ class HighWater(dict[Source, Mark]):
 
     __slots__ = ()
 
-    def advance(self, key: Source, source: CoordinateRecord) -> bool:
+    def advance(self, key: Source, source: "CoordinateRecord") -> bool:
         """Whether the coordinate `source` lies above the mark of `key`; moves the mark."""
         mark = mark_above(self.get(key), source)
         if mark is None:
@@ -86,7 +89,7 @@ class Marks:
         source = record.get("source")
         if not isinstance(source, Mapping) or not _is_row(_row(source)):
             raise ValueError("The record has no coordinate in `source`; ask only for records that Tidecast put out.")
-        return self._marks.advance((source["topic"], source["partition"]), cast(CoordinateRecord, source))
+        return self._marks.advance((source["topic"], source["partition"]), cast("CoordinateRecord", source))
 
     def to_json(self) -> str:
         """The marks as text: a list of [topic, partition, epoch, offset, ordinal]."""

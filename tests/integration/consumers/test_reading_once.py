@@ -1,52 +1,52 @@
-"""The README's reader, killed again and again while it reads a log that was written twice in places."""
+"""The example's reader, killed again and again while it reads a log that was written twice in places."""
 
 import contextlib
-import json
+import shutil
 import sqlite3
 import subprocess
 import sys
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from agents.kafka.schema_registry import HttpRegistry
+from agents.settings import load_settings
+from schemas.catalog import load_schemas
+from schemas.examples import examples_of
+from schemas.records import PREDICTION, PROGRESS
+from streams.avro.codec import Codec
 from tests.integration.conftest import Stack
 
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[3]
+FILES = (ROOT / "examples" / "consumer" / "read_once.py", ROOT / "schemas" / "marks.py")
+"""All that a consumer copies."""
 EACH, KILLS = 400, 3
 BATCH = 500
 """Messages that the reader takes at once, or waits for: so many that tell it nothing lie behind the last prediction."""
-BEFORE = """
-import json, sqlite3, sys
-from confluent_kafka import Consumer
-
-servers, topic, file = sys.argv[1:]
-database = sqlite3.connect(file, isolation_level=None)
-consumer = Consumer({
-    "bootstrap.servers": servers, "group.id": topic, "enable.auto.commit": False, "auto.offset.reset": "earliest",
-    "group.instance.id": "reader",  # the next one takes over at once, without waiting for the killed one's session
-})
-consumer.subscribe([topic])
-
-def decode(value):
-    record = json.loads(value)
-    return ("tidecast.Prediction" if "value" in record else "tidecast.Progress"), record
-"""
 
 
-def readme_reader() -> str:
-    text = (ROOT / "README.md").read_text().partition("### Reading predictions exactly once")[2]
-    return BEFORE + text.partition("```python\n")[2].partition("```")[0]
-
-
-def prediction(partition: int, offset: int) -> dict[str, object]:
+def prediction(partition: int, offset: int) -> dict[str, Any]:
     source = {"topic": "customer-events", "epoch": 1, "partition": partition, "offset": offset, "ordinal": 0}
-    return {"prediction_id": f"1.{partition}.{offset}.0", "value": 0.5, "source": source}
+    some = examples_of(PREDICTION).valid[0]
+    return {**some, "prediction_id": f"1.{partition}.{offset}.0", "source": source}
+
+
+def encode(stack: Stack, records: list[tuple[str, dict[str, Any]]]) -> list[bytes]:
+    """The records as Tidecast writes them, their schemas in the stack's registry."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TIDECAST_DATA", str(stack.folder))
+        with HttpRegistry(load_settings()) as registry:
+            for name in (PREDICTION, PROGRESS):
+                registry.register(name, load_schemas()[name])
+            codec = Codec(registry, load_schemas())
+            return [codec.encode(name, record) for name, record in records]
 
 
 def write_with_repeats(stack: Stack, topic: str) -> list[str]:
@@ -54,32 +54,35 @@ def write_with_repeats(stack: Stack, topic: str) -> list[str]:
     admin = AdminClient({"bootstrap.servers": stack.kafka})
     admin.create_topics([NewTopic(topic, 2, 1)])[topic].result(20)
     producer = Producer({"bootstrap.servers": stack.kafka, "enable.idempotence": True})
+    progress = (PROGRESS, examples_of(PROGRESS).valid[0])
     for partition in (0, 1):
+        records = []
         for begin in range(0, EACH, 100):
-            for offset in range(max(0, begin - 30), begin + 100):
-                producer.produce(topic, json.dumps(prediction(partition, offset)), partition=partition)
-            producer.produce(topic, json.dumps({"watermark": begin}), partition=partition)
-        for _ in range(BATCH):
-            producer.produce(topic, json.dumps({"watermark": EACH}), partition=partition)
+            offsets = range(max(0, begin - 30), begin + 100)
+            records += [(PREDICTION, prediction(partition, offset)) for offset in offsets]
+            records.append(progress)
+        for value in encode(stack, [*records, *[progress] * BATCH]):
+            producer.produce(topic, value, partition=partition)
     assert producer.flush(20) == 0
-    return sorted(str(prediction(partition, offset)["prediction_id"]) for partition in (0, 1) for offset in range(EACH))
+    return sorted(prediction(partition, offset)["prediction_id"] for partition in (0, 1) for offset in range(EACH))
 
 
 def test_each_prediction_is_taken_once_whatever_is_killed(stack: Stack, tmp_path: Path) -> None:
     topic, file = f"once-{uuid.uuid4().hex[:8]}", tmp_path / "answers.db"
+    for source in FILES:
+        shutil.copy(source, tmp_path)
     expected = write_with_repeats(stack, topic)
     with contextlib.closing(sqlite3.connect(file)) as database:
         database.execute("PRAGMA journal_mode = WAL")
-        database.execute("CREATE TABLE answers (id TEXT, value REAL)")
-        database.execute("CREATE TABLE marks (place TEXT PRIMARY KEY, marks TEXT)")
-        database.commit()
 
         def taken() -> int:
-            return int(database.execute("SELECT count(*) FROM answers").fetchone()[0])
+            with contextlib.suppress(sqlite3.OperationalError):  # the reader has not made its tables yet
+                return int(database.execute("SELECT count(*) FROM answers").fetchone()[0])
+            return 0
 
         for run in range(1, KILLS + 2):
-            command = [sys.executable, "-c", readme_reader(), stack.kafka, topic, str(file)]
-            with subprocess.Popen(command, cwd=ROOT) as reader:
+            command = [sys.executable, "read_once.py", stack.kafka, stack.registry, topic, str(file)]
+            with subprocess.Popen(command, cwd=tmp_path) as reader:
                 until = time.monotonic() + 60
                 while taken() < len(expected) * run // (KILLS + 1):
                     assert reader.poll() is None and time.monotonic() < until
