@@ -1,12 +1,14 @@
 """`where` clauses: which events of a type a declaration means."""
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from schemas.catalog import Event
 from streams.errors import DeclarationError
-from streams.features.declarations import Where
+
+Where = Mapping[str, Any]
+"""{field: value} or {field: (operator, value)}, all of them true."""
 
 Matches = Callable[[Event], bool]
 

@@ -10,45 +10,10 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from streams.features.declarations import (
-    Attribute,
-    Count,
-    DistinctCount,
-    Feature,
-    Last,
-    Max,
-    Mean,
-    Min,
-    Ratio,
-    Sum,
-    TimeSince,
-    Where,
-    names,
-)
-from streams.features.filters import where_key
+from streams.features.columns import Column
+from streams.features.feature import Feature, Latest, OfEvents, Tiles, Windowed, names
+from streams.features.filters import Where, where_key
 from streams.features.window import window
-
-COUNT, VALUES, SUM, MIN, MAX, DISTINCT = range(6)
-"""Kinds of columns: events, events whose field is not null, and aggregates of the values that are not null."""
-
-
-class Column(NamedTuple):
-    """One aggregate per tile; `cap` is that of a distinct count."""
-
-    kind: int
-    field: str = ""
-    cap: int = 0
-
-
-EMPTY = {COUNT: 0, VALUES: 0, SUM: 0, MIN: None, MAX: None, DISTINCT: None}
-COLUMNS: dict[type, Sequence[int]] = {
-    Count: (COUNT,),
-    Sum: (SUM,),
-    Mean: (SUM, VALUES),
-    Min: (MIN,),
-    Max: (MAX,),
-    DistinctCount: (DISTINCT,),
-}
 
 
 class Selection(NamedTuple):
@@ -75,11 +40,10 @@ class Series:
 
     def empty(self, slot: int = 0) -> list[Any]:
         """A tile without events."""
-        return [slot, *(EMPTY[column.kind] for column in self.columns)]
+        return [slot, *(column.empty for column in self.columns)]
 
 
 Registers = list[list[Any] | None]
-Tiles = list[list[Any]]
 
 
 class Layout:
@@ -97,23 +61,21 @@ class Layout:
         self.fingerprint = b"".join(struct.pack("<H", len(part)) + b"".join(part) for part in self._cells)
 
     def _place(self, feature: Feature) -> tuple[int, tuple[int, ...]]:
-        if isinstance(feature, Ratio):
+        if not isinstance(feature, OfEvents):
             return -1, ()
-        where = {} if isinstance(feature, Attribute) else feature.where
+        where = feature.filter
         selection = Selection(tuple(sorted(set(names(feature.of)))), where_key(where))
         self.filters[selection] = where
-        if isinstance(feature, Last | Attribute | TimeSince):
-            register = (selection, None if isinstance(feature, TimeSince) else feature.field)
+        if isinstance(feature, Latest):
+            register = (selection, feature.kept)
             if register not in self.registers:
                 self.registers.append(register)
             return self.registers.index(register), ()
+        assert isinstance(feature, Windowed)
         tiles, width = window(feature.over)
         series = self._series_of(selection, width)
         series.tiles = max(series.tiles, tiles)
-        field = "" if isinstance(feature, Count) else feature.field
-        cap = feature.cap if isinstance(feature, DistinctCount) else 0
-        columns = [Column(kind, field, cap) for kind in COLUMNS[type(feature)]]
-        return self.series.index(series), tuple(series.position(column) for column in columns)
+        return self.series.index(series), tuple(series.position(column) for column in feature.columns())
 
     def _series_of(self, selection: Selection, width: int) -> Series:
         for series in self.series:

@@ -5,18 +5,29 @@ tiles across them, and `unpack(pack(state)) == state` always."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from math import nan
 from typing import Any, NamedTuple, Protocol
 
 import msgpack
 
 from schemas.catalog import Event
 from streams.features import distinct
+from streams.features.columns import COUNT, DISTINCT, FOLD, MIN, SUM, VALUES
 from streams.features.customer_state import CustomerState, Digests
-from streams.features.declarations import Attribute, Count, DistinctCount, Feature, Last, Ratio, Sum, TimeSince
+from streams.features.feature import (
+    Aggregate,
+    Derived,
+    Feature,
+    Latest,
+    ReadRegister,
+    ReadTiles,
+    ReadVector,
+    Tiles,
+    Total,
+    Windowed,
+    finite,
+)
 from streams.features.filters import Matches, compile_where, equality
-from streams.features.layout import COUNT, DISTINCT, MIN, SUM, VALUES, Layout, Moves, Selection, Tiles
-from streams.features.readers import ReadRegister, ReadTiles, finite, register_reader, tiles_reader
+from streams.features.layout import Layout, Moves, Selection
 from streams.features.window import EVER, window
 from streams.kernels import kernel
 
@@ -41,8 +52,8 @@ class _SeriesStep(NamedTuple):
     width: int
     kept: int
     empty: list[Any]
-    columns: list[tuple[int, int, str, int]]
-    """(position, kind, field, cap)"""
+    columns: list[tuple[int, int, str, Any]]
+    """(position, kind, field, cap of a distinct count or step of a fold)"""
 
 
 class _Step(NamedTuple):
@@ -86,31 +97,33 @@ class FeaturePlan:
 
     def _series_steps(self, selection: Selection) -> list[_SeriesStep]:
         return [
-            _SeriesStep(i, s.width, s.tiles, s.empty(), [(at + 1, *column) for at, column in enumerate(s.columns)])
+            _SeriesStep(
+                i, s.width, s.tiles, s.empty(), [(at + 1, *column.compiled) for at, column in enumerate(s.columns)]
+            )
             for i, s in enumerate(self._layout.series)
             if s.selection == selection
         ]
 
     def _compile_reads(self, features: tuple[Feature, ...]) -> None:
-        """Totals and other aggregates per (series, window), registers and ratios, each with its place in the
+        """Totals and aggregates per (series, window), registers and derived features, each with its place in the
         vector; and the vector of a customer of whom nothing is known."""
-        self._blank = [0.0 if isinstance(f, Count | Sum | DistinctCount) else nan for f in features]
+        self._blank = [feature.unseen for feature in features]
+        at = {name: place for place, name in enumerate(self.names)}
         windows: dict[tuple[int, int, int], tuple[list[tuple[int, int, float]], list[tuple[int, ReadTiles]]]] = {}
         self._registers: list[tuple[int, int, ReadRegister]] = []
-        self._ratios: list[tuple[int, int, int]] = []
+        self._derived: list[tuple[int, ReadVector]] = []
         for place, (feature, (index, positions)) in enumerate(zip(features, self._layout.places, strict=True)):
-            if isinstance(feature, Ratio):
-                names = self.names
-                self._ratios.append((place, names.index(feature.numerator), names.index(feature.denominator)))
-            elif isinstance(feature, Last | Attribute | TimeSince):
-                self._registers.append((place, index, register_reader(feature)))
-            else:
+            if isinstance(feature, Derived):
+                self._derived.append((place, feature.reader(at)))
+            elif isinstance(feature, Latest):
+                self._registers.append((place, index, feature.reader()))
+            elif isinstance(feature, Windowed):
                 tiles, width = window(feature.over)
                 totals, others = windows.setdefault((index, width, tiles), ([], []))
-                if isinstance(feature, Count | Sum):
-                    totals.append((place, positions[0], 1.0 if isinstance(feature, Count) else float(feature.scale)))
-                else:
-                    others.append((place, tiles_reader(feature, positions)))
+                if isinstance(feature, Total):
+                    totals.append((place, positions[0], feature.factor))
+                elif isinstance(feature, Aggregate):
+                    others.append((place, feature.reader(positions)))
         self._windows: list[WindowReads] = [(*key, *reads) for key, reads in windows.items()]
 
     # -- events
@@ -143,9 +156,8 @@ class FeaturePlan:
             register = registers[index]
             if register is not None:
                 out[place] = read(register, clock)
-        for place, numerator, denominator in self._ratios:
-            if out[denominator]:
-                out[place] = finite(out[numerator] / out[denominator])
+        for place, derive in self._derived:
+            out[place] = derive(out)
         return out
 
     # -- the stored form
@@ -226,9 +238,9 @@ def _open_tile(tiles: Tiles, slot: int, empty: list[Any]) -> list[Any]:
     return tile
 
 
-def _add(tile: list[Any], columns: list[tuple[int, int, str, int]], record: Event) -> None:
+def _add(tile: list[Any], columns: list[tuple[int, int, str, Any]], record: Event) -> None:
     """Put an event into its tile."""
-    for position, kind, field, cap in columns:
+    for position, kind, field, extra in columns:
         if kind == COUNT:
             tile[position] += 1
             continue
@@ -243,7 +255,9 @@ def _add(tile: list[Any], columns: list[tuple[int, int, str, int]], record: Even
         elif kind == DISTINCT:
             if tile[position] is None:
                 tile[position] = []
-            distinct.add(tile[position], value, cap)
+            distinct.add(tile[position], value, extra)
+        elif kind == FOLD:
+            tile[position] = extra(tile[position], value)
         else:
             best = tile[position]
             if best is None or (value < best if kind == MIN else value > best):
@@ -265,7 +279,7 @@ def _read_windows(out: list[float], windows: list[WindowReads], series: list[Til
                 total += tile[position]
             out[place] = finite(total * scale)
         for place, read in others:
-            out[place] = read(tiles)
+            out[place] = read(tiles, clock)
 
 
 _KERNEL = kernel("tiles")

@@ -8,19 +8,19 @@ from libc.math cimport isfinite
 from math import nan
 
 from streams.features.distinct import add as add_distinct
-from streams.features.layout import COUNT, DISTINCT, MAX, MIN, SUM, VALUES
+from streams.features.columns import COUNT, DISTINCT, FOLD, MAX, MIN, SUM, VALUES
 
 cdef enum:
-    COUNT_, VALUES_, SUM_, MIN_, MAX_, DISTINCT_
+    COUNT_, VALUES_, SUM_, MIN_, MAX_, DISTINCT_, FOLD_
 
-assert (COUNT_, VALUES_, SUM_, MIN_, MAX_, DISTINCT_) == (COUNT, VALUES, SUM, MIN, MAX, DISTINCT)
+assert (COUNT_, VALUES_, SUM_, MIN_, MAX_, DISTINCT_, FOLD_) == (COUNT, VALUES, SUM, MIN, MAX, DISTINCT, FOLD)
 cdef object LEAST = -(1 << 63), BEYOND = 1 << 63
 
 
-def read_windows(list out not None, list windows not None, list series not None, long long clock):
+def read_windows(list out not None, list windows not None, list series not None, clock):
     """See FeaturePlan._read_windows."""
     cdef Py_ssize_t start, at, place, position, index
-    cdef long long width, kept, first
+    cdef long long width, kept, first, now = clock
     cdef list tiles, totals, others
     cdef tuple window, total_of
     cdef double value, scale
@@ -29,7 +29,7 @@ def read_windows(list out not None, list windows not None, list series not None,
         tiles = series[index]
         if not tiles:
             continue
-        first = clock // width - kept
+        first = now // width - kept
         start = 0
         while start < len(tiles) and <long long>(<list>tiles[start])[0] <= first:
             start += 1
@@ -42,7 +42,7 @@ def read_windows(list out not None, list windows not None, list series not None,
             value *= scale
             out[place] = value if isfinite(value) else nan
         for place, read in others:
-            out[place] = read(tiles[start:])
+            out[place] = read(tiles[start:], clock)
 
 
 def prune(list series not None, list pruned not None, long long clock):
@@ -138,6 +138,8 @@ cdef int _add(list tile, list columns, record) except -1:
             if tile[position] is None:
                 tile[position] = []
             add_distinct(tile[position], value, column[3])
+        elif kind == FOLD_:
+            tile[position] = column[3](tile[position], value)
         else:
             best = tile[position]
             if best is None or (value < best if kind == MIN_ else value > best):

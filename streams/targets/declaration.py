@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from dataclasses import field as default
 from typing import Literal
 
-from streams.features.declarations import Where
+from streams.features.filters import Where
 from streams.models.arms import Arm
 
 

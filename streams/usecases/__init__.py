@@ -1,17 +1,9 @@
 """All that declaring a use case needs, and the loader.
 
-Every registered model is exported (streams.models.registry)."""
+Every registered feature and model is exported (streams.features.registry, streams.models.registry)."""
 
-from streams.features.declarations import Attribute as Attribute
-from streams.features.declarations import Count as Count
-from streams.features.declarations import DistinctCount as DistinctCount
-from streams.features.declarations import Last as Last
-from streams.features.declarations import Max as Max
-from streams.features.declarations import Mean as Mean
-from streams.features.declarations import Min as Min
-from streams.features.declarations import Ratio as Ratio
-from streams.features.declarations import Sum as Sum
-from streams.features.declarations import TimeSince as TimeSince
+from streams.features.registry import *  # noqa: F403
+from streams.features.registry import FEATURES
 from streams.models.arms import Arm as Arm
 from streams.models.registry import *  # noqa: F403
 from streams.models.registry import MODELS
@@ -27,8 +19,7 @@ from streams.usecases.loader import read_use_case as read_use_case
 from streams.usecases.problems import Problem as Problem
 from streams.usecases.problems import check as check
 
-_FEATURES = ("Attribute", "Count", "DistinctCount", "Last", "Max", "Mean", "Min", "Ratio", "Sum", "TimeSince")
 _OUTCOMES = ("AbsenceOf", "AmountOver", "EventWithin", "ExplicitOutcome")
 _OTHERS = ("Arm", "Ask", "Problem", "Target", "UseCase", "check", "load_use_case", "read_use_case")
 # Set at run time: a type checker reads the imports above instead, and would take a literal list for all there is.
-vars()["__all__"] = [*_OTHERS, *_FEATURES, *_OUTCOMES, *MODELS]
+vars()["__all__"] = [*_OTHERS, *FEATURES, *_OUTCOMES, *MODELS]

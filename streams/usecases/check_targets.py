@@ -5,6 +5,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
 from streams.errors import DeclarationError
+from streams.features.fields import (
+    NUMBERS,
+    Events,
+    Problem,
+    event_problems,
+    field_problems,
+    number_problem,
+    one_of,
+    where_problems,
+)
 from streams.features.window import duration_ms
 from streams.models.arms import Arm, Role
 from streams.models.factory import model_problem
@@ -17,16 +27,6 @@ from streams.targets.declaration import (
     Outcome,
     Settle,
     Target,
-)
-from streams.usecases.check_features import NUMBERS
-from streams.usecases.fields import (
-    Events,
-    Problem,
-    event_problems,
-    field_problems,
-    number_problem,
-    one_of,
-    where_problems,
 )
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from schemas.catalog import Schema
-from streams.features.declarations import Feature
+from streams.features.feature import Feature
 from streams.targets.declaration import Target
 
 

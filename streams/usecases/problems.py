@@ -9,11 +9,11 @@ from fastavro.schema import SchemaParseException, UnknownType
 
 from schemas.catalog import full_name
 from schemas.forms import unsafe
-from streams.features.declarations import Feature
+from streams.features.feature import Feature
+from streams.features.fields import Problem, event_fields, number_problem, one_of
 from streams.usecases.check_features import feature_problems
 from streams.usecases.check_targets import duration_problem, target_problems
 from streams.usecases.declaration import UseCase
-from streams.usecases.fields import Problem, event_fields, number_problem, one_of
 
 __all__ = ["Problem", "check"]
 

@@ -10,14 +10,14 @@ A window of 3 tiles at a clock in tile 5 (tiles are [k*width, (k+1)*width), UTC)
 
 import math
 import operator as op
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from math import nan
 from typing import Any, NamedTuple
 
-from streams.features.declarations import Attribute, Count, DistinctCount, Max, Mean, Min, Ratio, Sum, TimeSince
 from streams.features.distinct import hash64
+from streams.usecases import Attribute, Count, DistinctCount, Last, Max, Mean, Min, Ratio, Sum, TimeSince
 
 MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
 
@@ -61,39 +61,95 @@ def start_of_window(clock: int, over: str | None) -> float:
 
 def feature(declared: Any, log: Sequence[Event], clock: int, all_features: Sequence[Any]) -> float:
     """The exact value (as the nearest double) of one feature."""
-    if isinstance(declared, Ratio):
-        by_name = {f.name: f for f in all_features}
-        above = feature(by_name[declared.numerator], log, clock, all_features)
-        below = feature(by_name[declared.denominator], log, clock, all_features)
-        return nan if below == 0 else above / below
+    return ORACLES[type(declared)](declared, log, clock, all_features)
+
+
+Oracle = Callable[[Any, Sequence[Event], int, Sequence[Any]], float]
+ORACLES: dict[type, Oracle] = {}
+"""By kind of feature: every registered one has its own, and no oracle uses the code that it is to check."""
+
+
+def oracle(*kinds: type) -> Callable[[Oracle], Oracle]:
+    def register(function: Oracle) -> Oracle:
+        ORACLES.update(dict.fromkeys(kinds, function))
+        return function
+
+    return register
+
+
+def mine(declared: Any, log: Sequence[Event]) -> list[Event]:
+    """The events that a feature is of, whenever they were."""
     of = (declared.of,) if isinstance(declared.of, str) else declared.of
-    where = {} if isinstance(declared, Attribute) else declared.where
-    mine = [e for e in log if e.kind in of and fits(e.record, where)]
-    if isinstance(declared, TimeSince):
-        return (clock - max(e.at for e in mine)) / MS[declared.unit] if mine else nan
-    if isinstance(declared, Attribute):
-        values = [e for e in mine if e.record[declared.field] is not None]
-        if not values:
-            return nan
-        value = latest(values).record[declared.field]
-        return float(value if declared.equals is None else value == declared.equals)
-    start = start_of_window(clock, declared.over)
-    mine = [e for e in mine if start <= e.at]
-    if isinstance(declared, Count):
-        return float(len(mine))
-    mine = [e for e in mine if e.record[declared.field] is not None]
-    values = [e.record[declared.field] for e in mine]
-    if isinstance(declared, DistinctCount):
-        return distinct(declared, mine, values)
-    if isinstance(declared, Sum):
-        return float(sum(map(Fraction, values)) * Fraction(declared.scale)) if values else 0.0
-    if not values:
+    return [e for e in log if e.kind in of and fits(e.record, getattr(declared, "where", {}))]
+
+
+def within(declared: Any, log: Sequence[Event], clock: int) -> list[Event]:
+    """Those of them in its window."""
+    return [e for e in mine(declared, log) if start_of_window(clock, declared.over) <= e.at]
+
+
+def known(declared: Any, events: Sequence[Event]) -> list[Event]:
+    """Those of them whose field is not null."""
+    return [e for e in events if e.record[declared.field] is not None]
+
+
+@oracle(Count)
+def count_of(declared: Any, log: Sequence[Event], clock: int, _: Sequence[Any]) -> float:
+    return float(len(within(declared, log, clock)))
+
+
+@oracle(Sum)
+def sum_of(declared: Any, log: Sequence[Event], clock: int, _: Sequence[Any]) -> float:
+    values = [e.record[declared.field] for e in known(declared, within(declared, log, clock))]
+    return float(sum(map(Fraction, values)) * Fraction(declared.scale)) if values else 0.0
+
+
+@oracle(Mean)
+def mean_of(declared: Any, log: Sequence[Event], clock: int, _: Sequence[Any]) -> float:
+    values = [e.record[declared.field] for e in known(declared, within(declared, log, clock))]
+    return float(sum(map(Fraction, values)) / len(values) * Fraction(declared.scale)) if values else nan
+
+
+@oracle(Min, Max)
+def extreme_of(declared: Any, log: Sequence[Event], clock: int, _: Sequence[Any]) -> float:
+    values = [e.record[declared.field] for e in known(declared, within(declared, log, clock))]
+    best = min if isinstance(declared, Min) else max
+    return float(best(values) * declared.scale) if values else nan
+
+
+@oracle(Last)
+def last_of(declared: Any, log: Sequence[Event], clock: int, _: Sequence[Any]) -> float:
+    events = known(declared, within(declared, log, clock))
+    return float(latest(events).record[declared.field] * declared.scale) if events else nan
+
+
+@oracle(DistinctCount)
+def distinct_of(declared: Any, log: Sequence[Event], clock: int, _: Sequence[Any]) -> float:
+    events = known(declared, within(declared, log, clock))
+    return distinct(declared, events, [e.record[declared.field] for e in events])
+
+
+@oracle(TimeSince)
+def time_since(declared: Any, log: Sequence[Event], clock: int, _: Sequence[Any]) -> float:
+    events = mine(declared, log)
+    return (clock - max(e.at for e in events)) / MS[declared.unit] if events else nan
+
+
+@oracle(Attribute)
+def attribute_of(declared: Any, log: Sequence[Event], clock: int, _: Sequence[Any]) -> float:
+    events = known(declared, mine(declared, log))
+    if not events:
         return nan
-    scale = declared.scale
-    if isinstance(declared, Mean):
-        return float(sum(map(Fraction, values)) / len(values) * Fraction(scale))
-    chosen = {Min: min, Max: max}.get(type(declared), lambda _: latest(mine).record[declared.field])(values)
-    return float(chosen * scale)
+    value = latest(events).record[declared.field]
+    return float(value if declared.equals is None else value == declared.equals)
+
+
+@oracle(Ratio)
+def ratio_of(declared: Any, log: Sequence[Event], clock: int, all_features: Sequence[Any]) -> float:
+    by_name = {f.name: f for f in all_features}
+    above = feature(by_name[declared.numerator], log, clock, all_features)
+    below = feature(by_name[declared.denominator], log, clock, all_features)
+    return nan if below == 0 else above / below
 
 
 def latest(events: Sequence[Event]) -> Event:

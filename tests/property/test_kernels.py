@@ -114,7 +114,8 @@ def test_tiles_are_filled_and_read_alike(
     plan = FeaturePlan(UseCase("u", features=declared, targets=()))
     pure, compiled = plan.new_state(), plan.new_state()
     with pytest.MonkeyPatch.context() as patch:
-        for name, moment, record in events:
+        for name, moment, fields in events:
+            record = {**fields, "occurred_at": moment}
             vectors = []
             for state, prune, apply, read in (
                 (pure, features._prune, features._apply, features._read_windows),

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.deployment import definitions_of, deployment_id
-from streams.features.declarations import Ratio, names
+from streams.features.feature import Derived, names
 from streams.targets.declaration import Ask, ExplicitOutcome, Outcome
 from streams.usecases import UseCase, check, read_use_case
 
@@ -70,8 +70,8 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
 
 def _feature(feature: Any) -> tuple[str, str, str, str]:
     kind = type(feature).__name__
-    if isinstance(feature, Ratio):
-        return feature.name, kind, f"{feature.numerator} / {feature.denominator}", ""
+    if isinstance(feature, Derived):
+        return feature.name, kind, " / ".join(feature.parts().values()), ""
     of = " + ".join(names(feature.of))
     if hasattr(feature, "field"):
         of += f".{feature.field}"

@@ -4,7 +4,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator, Mapping
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from types import ModuleType
 from typing import Any
 
@@ -12,12 +12,16 @@ import pytest
 
 from agents.sizing.constants import MODEL_KINDS
 from streams import usecases
+from streams.features import feature
+from streams.features import kinds as feature_kinds
+from streams.features import registry as features
 from streams.models import kinds as model_kinds
 from streams.models import registry as models
 from streams.models.declaration import Model
 
 REGISTRIES: list[tuple[ModuleType, type, ModuleType, Mapping[str, Any]]] = [
     (models, models.Declaration, model_kinds, models.MODELS),
+    (features, features.Feature, feature_kinds, features.FEATURES),
 ]
 """Module of the registry, what it holds, the folder of their files, and the registered ones by name."""
 
@@ -45,11 +49,12 @@ def test_what_is_registered_is_complete(
     registry: ModuleType, base: type, folder: ModuleType, registered: Mapping[str, Any]
 ) -> None:
     assert registered
-    stated = [name for parent in base.__mro__ for name in vars(parent).get("__annotations__", {})]
     for name, each in registered.items():
-        missing = sorted(each.__abstractmethods__) + [part for part in stated if not hasattr(each, part)]
-        assert not missing, f"{name} lacks {', '.join(missing)}"
         assert is_dataclass(each) and each.__dataclass_params__.frozen, f"{name} is no frozen dataclass"
+        stated = {part for parent in each.__mro__ for part in vars(parent).get("__annotations__", {})}
+        settings = {field.name for field in fields(each)}
+        missing = each.__abstractmethods__ | {part for part in stated - settings if not hasattr(each, part)}
+        assert not missing, f"{name} lacks {', '.join(sorted(missing))}"
         assert each.__doc__ and not each.__doc__.startswith(f"{name}("), f"{name} has no docstring"
 
 
@@ -80,3 +85,10 @@ def test_a_models_snapshots_can_be_loaded(name: str) -> None:
         module, _, cls = path.rpartition(".")
         found = getattr(importlib.import_module(module), cls)
         assert issubclass(found, Model), f"{path} is no Model"
+
+
+@pytest.mark.parametrize("name", features.FEATURES)
+def test_a_feature_belongs_to_one_family(name: str) -> None:
+    families = (feature.Total, feature.Aggregate, feature.Latest, feature.Derived)
+    found = [family.__name__ for family in families if issubclass(features.FEATURES[name], family)]
+    assert len(found) == 1, f"{name} is of {found or 'no family'}; make it a Total, Aggregate, Latest or Derived"

@@ -96,7 +96,7 @@ def test_shipped_use_cases_are_right(name):
             Ratio("n", "spend", "purchase"),
             "feature 'n', denominator: no feature 'purchase' is declared; did you mean 'purchases'?",
         ),
-        (Ratio("n", "purchases_trend", "spend"), "feature 'n', numerator: 'purchases_trend' is a ratio itself"),
+        (Ratio("n", "purchases_trend", "spend"), "feature 'n', numerator: 'purchases_trend' is a Ratio itself"),
         (TimeSince("n", of="Purchase", unit="days"), "feature 'n', unit: 'days' is no unit; use one of s, m, h, d, w."),
         (
             DistinctCount("n", of="Purchase", field="source", cap=0),
@@ -111,7 +111,7 @@ def test_shipped_use_cases_are_right(name):
             "feature 'n', equals: Purchase.items is a number field",
         ),
         (Sum("n", of="Purchase", field="items", scale=0), "feature 'n', scale: 0 makes every value 0"),
-        ("purchases", "use case, features[12]: 'purchases' is no feature; use one of Count, Sum,"),
+        ("purchases", "use case, features[12]: 'purchases' is no feature; use one of Attribute, Count,"),
     ],
 )
 def test_a_wrong_feature(feature, problem):

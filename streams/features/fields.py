@@ -1,4 +1,6 @@
-"""Event fields by what can be computed from them, and the problems of references to them."""
+"""Event fields by what can be computed from them, and the problems of references to them.
+
+The checks of features and outcomes are made of these."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,8 +10,11 @@ from typing import Any, Literal, NamedTuple
 from schemas.catalog import Schema
 from streams.errors import DeclarationError
 from streams.features.filters import condition
+from streams.features.window import UNITS
 
 Kind = Literal["number", "boolean", "text", "time", "other"]
+NUMBERS: tuple[Kind, ...] = ("number",)
+VALUES: tuple[Kind, ...] = ("number", "boolean", "text", "time")
 _PRIMITIVE: dict[str, Kind] = {
     "int": "number",
     "long": "number",
@@ -164,3 +169,20 @@ def number_problem(value: Any, low: float, high: float, whole: bool = False) -> 
     good = isinstance(value, int if whole else int | float) and not isinstance(value, bool) and low <= value <= high
     kind = "a whole number" if whole else "a number"
     return None if good else f"{value!r} is not {kind} from {low:g} to {high:g}; write one."
+
+
+def amount_problems(
+    events: Events, place: str, of: Sequence[str], field: Any, scale: Any, kind: str
+) -> Iterator[Problem]:
+    """What is wrong with the number that a `kind` is computed of, and with its scale."""
+    yield from field_problems(events, place, of, field, NUMBERS, f"and {kind} needs a number")
+    wrong = number_problem(scale, -1e9, 1e9)
+    if wrong or scale == 0:
+        yield Problem(place, "scale", wrong or "0 makes every value 0; write another factor.")
+
+
+def unit_problems(place: str, unit: Any) -> Iterator[Problem]:
+    """A unit of time that is none."""
+    units = [known for known in UNITS if known != "ms"]
+    if unit not in units:
+        yield Problem(place, "unit", f"{unit!r} is no unit; use one of {', '.join(units)}.")

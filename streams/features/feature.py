@@ -1,0 +1,146 @@
+"""What a feature is. Each of the four families is computed by streams.features.plan in a loop of its own.
+
+A kind of feature has one file in streams/features/kinds and one line in streams/features/registry. `of` names one event
+or several; `where` keeps the events whose fields fit (streams/features/filters); `over` is a window such as "24h",
+"30d" or "13w" (streams/features/window), None means since the first event. A null field is not a value: such an event
+counts, but adds nothing to what is computed of the field. Unknown (nothing seen) is NaN."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import nan
+from typing import Any, ClassVar
+
+from streams.errors import DeclarationError
+from streams.features.columns import Column
+from streams.features.fields import Events, Problem, event_problems, one_of, where_problems
+from streams.features.filters import Where
+from streams.features.window import window
+
+Tiles = list[list[Any]]
+"""[slot, column, ...] in ascending slots."""
+ReadTiles = Callable[[Tiles, int], float]
+"""Value from the tiles of the feature's window, at least one, and the clock in ms."""
+ReadRegister = Callable[[list[Any], int], float]
+"""Value from a register that is set ([time of the latest event, its value]), as of a clock in ms."""
+ReadVector = Callable[[list[float]], float]
+"""Value from those of the features that are not derived, in their places of the vector."""
+
+
+def names(of: str | tuple[str, ...]) -> tuple[str, ...]:
+    """One name or several as a tuple."""
+    return (of,) if isinstance(of, str) else tuple(of)
+
+
+def finite(value: float) -> float:
+    """The value as a double; unknown (NaN) when it is too large for one."""
+    return value if value - value == 0.0 else nan
+
+
+class Feature(ABC):
+    """A number known of each customer. Each kind is a frozen dataclass; its name is part of definitions and never
+    changes."""
+
+    name: str
+    unseen: ClassVar[float] = nan
+    """Its value while nothing is known."""
+
+    @abstractmethod
+    def problems(self, place: str, events: Events, features: Sequence["Feature"]) -> Iterator[Problem]:
+        """What is wrong with its settings in a use case with these events and features; `place` names it."""
+
+
+class OfEvents(Feature):
+    """Computed of events."""
+
+    of: str | tuple[str, ...]
+
+    @property
+    def filter(self) -> Where:
+        """Its setting `where`, if it has one."""
+        where: Where = getattr(self, "where", {})
+        return where
+
+    def problems(self, place: str, events: Events, features: Sequence[Feature]) -> Iterator[Problem]:
+        """See Feature."""
+        try:
+            of = names(self.of)
+        except TypeError:
+            of = ()
+        if not of:
+            yield Problem(place, "of", "it names no event; write of='Event' or of=('One', 'Another').")
+        yield from event_problems(events, place, "of", of)
+        known = tuple(event for event in of if isinstance(event, str) and event in events)
+        yield from where_problems(events, place, known, self.filter)
+        try:
+            window(getattr(self, "over", None))
+        except DeclarationError as error:
+            yield Problem(place, "over", f"{error}.")
+        yield from self.own_problems(place, known, events)
+
+    def own_problems(self, place: str, of: Sequence[str], events: Events) -> Iterator[Problem]:
+        """What is wrong with the settings that only this kind has; `of`: its events, those that exist."""
+        return iter(())
+
+
+class Windowed(OfEvents):
+    """Computed of the tiles of a window."""
+
+    over: str | None
+
+    @abstractmethod
+    def columns(self) -> tuple[Column, ...]:
+        """What its tiles keep."""
+
+
+class Total(Windowed):
+    """The total of its one column, which is a count or a sum, times a factor."""
+
+    unseen = 0.0
+
+    @property
+    @abstractmethod
+    def factor(self) -> float:
+        """What the total is multiplied by."""
+
+
+class Aggregate(Windowed):
+    """Any other value of tiles."""
+
+    @abstractmethod
+    def reader(self, positions: Sequence[int]) -> ReadTiles:
+        """How it is read; `positions` are those of its columns in a tile. Made once, called for every vector."""
+
+
+class Latest(OfEvents):
+    """Computed of the latest event alone: by event time, and of two at one moment the later in the log."""
+
+    @property
+    @abstractmethod
+    def kept(self) -> str | None:
+        """The field whose latest value that is not null is kept; None keeps the event's time alone."""
+
+    @abstractmethod
+    def reader(self) -> ReadRegister:
+        """How it is read. Made once, called for every vector."""
+
+
+class Derived(Feature):
+    """Computed of other features, which are not derived themselves."""
+
+    @abstractmethod
+    def parts(self) -> dict[str, str]:
+        """The features by the setting that names each."""
+
+    @abstractmethod
+    def reader(self, places: Mapping[str, int]) -> ReadVector:
+        """How it is read; `places`: of each feature in the vector. Made once, called for every vector."""
+
+    def problems(self, place: str, events: Events, features: Sequence[Feature]) -> Iterator[Problem]:
+        """See Feature."""
+        known = [f.name for f in features if isinstance(f, Feature) and not isinstance(f, Derived)]
+        derived = {f.name: type(f).__name__ for f in features if isinstance(f, Derived) and isinstance(f.name, str)}
+        for setting, name in self.parts().items():
+            if isinstance(name, str) and name in derived:
+                yield Problem(place, setting, f"{name!r} is a {derived[name]} itself; name a feature of events.")
+            elif name not in known:
+                yield Problem(place, setting, f"no feature {name!r} is declared; {one_of(name, known)}")
