@@ -19,7 +19,7 @@ function isAbove(row, other) {
 // (topic, partition) that it reads, stored in the same transaction as what it makes of the records:
 //
 //   const marks = Marks.fromJson((await kept(transaction, topic, partition)) ?? "[]");
-//   if (marks.isNew(prediction)) {
+//   if (marks.advance(prediction)) {
 //     await bill(transaction, prediction);
 //     await keep(transaction, topic, partition, marks.toJson());
 //   }
@@ -28,7 +28,7 @@ class Marks {
 
   // Whether this record's coordinate (its field `source`) is above the mark of its source; moves the mark.
   // Throws for a record that has no coordinate: a tick, a switch, an event.
-  isNew(record) {
+  advance(record) {
     const row = rowOf(record.source ?? {});
     if (!isRow(row)) {
       throw new TypeError("The record has no coordinate in `source`; ask only for records that Tidecast put out.");

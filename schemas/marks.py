@@ -69,7 +69,7 @@ class Marks:
             with database.transaction():
                 kept = database.value("SELECT marks FROM marks WHERE place = ? FOR UPDATE", place)
                 marks = Marks.from_json(kept or "[]")
-                if marks.is_new(prediction):
+                if marks.advance(prediction):
                     bill(database, prediction)
                     database.run("REPLACE INTO marks VALUES (?, ?)", place, marks.to_json())
             consumer.commit(message)
@@ -81,7 +81,7 @@ class Marks:
     def __init__(self) -> None:
         self._marks: HighWater[tuple[str, int]] = HighWater()
 
-    def is_new(self, record: Mapping[str, Any]) -> bool:
+    def advance(self, record: Mapping[str, Any]) -> bool:
         """Whether this record's coordinate (its field `source`) is above the mark of its source; moves the mark.
 
         Raises ValueError for a record that has no coordinate: a tick, a switch, an event.

@@ -42,7 +42,7 @@ class Fingerprints:
         source = coordinate_of(record)
         if source is None:
             return
-        if not self._marks.setdefault((topic, partition), Marks()).is_new(record):
+        if not self._marks.setdefault((topic, partition), Marks()).advance(record):
             self.repeated += 1
             return
         place = (topic, partition, source["topic"], source["partition"])

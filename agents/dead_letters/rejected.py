@@ -111,7 +111,7 @@ class RejectedReader(Generic[RecordT]):
                 if count % ADVANCE_EVERY == 0:
                     advance(ADVANCE_EVERY)
                 name, record = self._codec.decode(raw.value)
-                if name != NAMES[self._topic] or not marks.is_new(record):
+                if name != NAMES[self._topic] or not marks.advance(record):
                     continue
                 rejected = Rejected(Coordinate(**record["source"]).id, raw.timestamp, record)
                 if selection.matches(rejected, raw.key):

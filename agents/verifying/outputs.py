@@ -36,7 +36,7 @@ class Seen:
     ordinals: "array[int]" = field(default_factory=lambda: array("q"))
     digests: bytearray = field(default_factory=bytearray)
 
-    def is_new(self, offset: int, ordinal: int) -> bool:
+    def advance(self, offset: int, ordinal: int) -> bool:
         """Return whether this place lies above the mark."""
         return not self.offsets or (offset, ordinal) > (self.offsets[-1], self.ordinals[-1])
 
@@ -82,7 +82,7 @@ class Outputs:
 
     def _read(self, way: Way, offset: int, ordinal: int, digest: bytes) -> None:
         seen = self._seen.setdefault(way, Seen())
-        if seen.is_new(offset, ordinal):
+        if seen.advance(offset, ordinal):
             seen.add(offset, ordinal, digest)
             return
         self._repeated += 1

@@ -50,7 +50,7 @@ def take(database: sqlite3.Connection, registry: str, at: str, messages: Iterabl
         marks = Marks.from_json(kept[0] if kept else "[]")
         for message in messages:
             name, record = decode(registry, message.value())
-            if name == "tidecast.Prediction" and marks.is_new(record):
+            if name == "tidecast.Prediction" and marks.advance(record):
                 row = [record[field] for field in ("prediction_id", "target", "customer_id", "value")]
                 database.execute("INSERT INTO answers VALUES (?, ?, ?, ?)", row)
         database.execute("REPLACE INTO marks VALUES (?, ?)", [at, marks.to_json()])

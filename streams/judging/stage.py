@@ -154,7 +154,7 @@ class Judging(Stage):
         return []
 
     def _progress(self, judged: Judged, record: ProgressRecord) -> None:
-        if judged.is_new(record["source"]):
+        if judged.advance(record["source"]):
             partition, name = record["source"]["partition"], judged.target.name
             judged.opened[partition] = record["opened"].get(name, 0)
             judged.settled[partition] = record["settled"].get(name, 0)
@@ -166,7 +166,7 @@ class Judging(Stage):
             return []
         if judged.deployment_id != self._gate.ours:
             raise self._gate.mismatch(judged.deployment_id, TopicPartition(LABELLED_EXAMPLES, partition), offset)
-        if not judged.is_new(example["source"]):
+        if not judged.advance(example["source"]):
             return []
         if example["settled_by"] == CORRECTION:
             return []  # the question is judged already, with the delay that was true

@@ -72,7 +72,7 @@ class Judged:
     def __post_init__(self) -> None:
         self.arms = [JudgedArm(arm, self.target) for arm in self.target.arms]
 
-    def is_new(self, source: CoordinateRecord) -> bool:
+    def advance(self, source: CoordinateRecord) -> bool:
         """Whether a record with this coordinate was not read before; moves the mark of its source partition."""
         return self.marks.advance(source["partition"], source)
 

@@ -36,7 +36,7 @@ class PartialProfiles:
         self.late = 0
         self.skipped = 0
 
-    def is_new(self, source: CoordinateRecord) -> bool:
+    def advance(self, source: CoordinateRecord) -> bool:
         """Whether a record from this coordinate was not seen before; remembers it."""
         mark = mark_above(self._mark, source)
         if mark is None:

@@ -141,7 +141,7 @@ class Monitoring(Stage):
     def _prediction(
         self, profiles: PartialProfiles, place: TopicPartition, offset: int, record: PredictionRecord
     ) -> None:
-        if not profiles.is_new(record["source"]):
+        if not profiles.advance(record["source"]):
             return
         if record["deployment_id"] != self._gate.ours:
             raise self._gate.mismatch(record["deployment_id"], place, offset)
@@ -155,7 +155,7 @@ class Monitoring(Stage):
         coordinates: Iterator[CoordinateRecord],
     ) -> Iterator[Output]:
         """The profiles of the windows that a source partition's progress closes."""
-        if not profiles.is_new(record["source"]):
+        if not profiles.advance(record["source"]):
             return
         for closed in profiles.progressed(record["watermark"]):
             span = (closed.number * self._width, (closed.number + 1) * self._width)

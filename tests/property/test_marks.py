@@ -30,7 +30,7 @@ def test_each_output_is_new_once_and_in_order(runs: list[tuple[int, int, int, bo
     for source, back, length, restart in [*runs, *((source, 0, 100, False) for source in range(3))]:
         begin = min(back, sent[source])
         written = expected[source][begin : begin + length]
-        seen[source] += [record for record in written if marks.is_new(record)]
+        seen[source] += [record for record in written if marks.advance(record)]
         sent[source] = max(sent[source], begin + len(written))
         if restart:
             marks = Marks.from_json(marks.to_json())

@@ -105,7 +105,7 @@ class MarkedReader:
 
     def take(self, partition: int, offset: int, record: dict[str, Any]) -> None:
         """Read the next record of a partition."""
-        if not self._marks.setdefault(partition, Marks()).is_new(record):
+        if not self._marks.setdefault(partition, Marks()).advance(record):
             self.dropped += 1
             return
         self.taken.append((record["target"], offset))

@@ -115,7 +115,7 @@ def are_new(rows):
     marks, told = {}, {}
     for topic, partition, _, _, record in rows:
         mine = marks.setdefault((topic, partition), Marks())
-        new = mine.is_new(record) if isinstance(record.get("source"), dict) else True
+        new = mine.advance(record) if isinstance(record.get("source"), dict) else True
         told.setdefault((topic, partition), []).append(new)
     return told
 
@@ -136,6 +136,6 @@ def test_node_reads_every_topic(consumer, settings):
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     got = [[line["topic"], line["partition"], line["key"], line["name"], with_bytes(line["record"])] for line in lines]
     assert in_order(got) == in_order([list(row) for row in expected])
-    told = in_order([[line["topic"], line["partition"], line["isNew"]] for line in lines])
+    told = in_order([[line["topic"], line["partition"], line["advance"]] for line in lines])
     assert {place: [new for (new,) in rows] for place, rows in told.items()} == are_new(expected)
     assert {row[3] for row in got} == {*load_schemas(), "node_test.Call"}

@@ -17,11 +17,11 @@ const { Marks } = require(process.argv[1]);
 const or_error = (work) => { try { return work(); } catch (error) { return "error"; } };
 const answers = JSON.parse(require("fs").readFileSync(process.argv[2])).map(({ start, steps }) => or_error(() => {
   const marks = Marks.fromJson(start);
-  return [steps.map(([record]) => or_error(() => marks.isNew(record))), marks.toJson()];
+  return [steps.map(([record]) => or_error(() => marks.advance(record))), marks.toJson()];
 }));
 const big = new Marks();
 const record = (offset) => ({ source: { topic: "t", epoch: 1n, partition: 0, offset, ordinal: 0 } });
-const longs = [big.isNew(record(5n)), big.isNew(record(5)), big.isNew(record(6n)), big.toJson()];
+const longs = [big.advance(record(5n)), big.advance(record(5)), big.advance(record(6n)), big.toJson()];
 console.log(JSON.stringify({ answers, longs }));
 """
 
@@ -39,7 +39,7 @@ def javascript() -> dict[str, Any]:
 
 def ask(marks: Marks, record: dict[str, Any]) -> bool | str:
     try:
-        return marks.is_new(record)
+        return marks.advance(record)
     except ValueError:
         return "error"
 

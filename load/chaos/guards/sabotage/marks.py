@@ -33,9 +33,9 @@ def _merge_again(take: Any) -> Any:
     return profile
 
 
-def _always_new(is_new: Any) -> Any:
+def _always_new(advance: Any) -> Any:
     def new(*arguments: Any) -> bool:
-        is_new(*arguments)
+        advance(*arguments)
         return True
 
     return new
@@ -56,13 +56,13 @@ GUARDS = {
     "judging-marks": Guard(
         "An example or progress record that comes twice is judged once.",
         "scoring.acked kill, with examples in the slice",
-        (Patch("streams.judging.state", "Judged.is_new", _always_new),),
+        (Patch("streams.judging.state", "Judged.advance", _always_new),),
     ),
     "monitoring-marks": Guard(
         "A prediction, progress record or partial profile that comes twice counts once.",
         "scoring.acked kill; monitoring.acked kill",
         (
-            Patch("streams.monitoring.partial", "PartialProfiles.is_new", _always_new),
+            Patch("streams.monitoring.partial", "PartialProfiles.advance", _always_new),
             Patch("streams.monitoring.merger", "Merger.take", _merge_again),
         ),
     ),

@@ -15,11 +15,11 @@ const plain = (_, value) =>
 
 // One Marks per partition that is read; events and control records have no coordinate and are no repetition.
 const marks = new Map();
-function isNew(topic, partition, record) {
+function advance(topic, partition, record) {
   if (typeof record.source !== "object") return true;
   const place = `${topic}/${partition}`;
   if (!marks.has(place)) marks.set(place, new Marks());
-  return marks.get(place).isNew(record);
+  return marks.get(place).advance(record);
 }
 
 async function nameOf(value) {
@@ -37,7 +37,7 @@ async function main() {
         const record = await registry.decode(message.value);
         const key = message.key === null ? null : message.key.toString();
         const name = await nameOf(message.value);
-        const line = { topic, partition, key, name, record, isNew: isNew(topic, partition, record) };
+        const line = { topic, partition, key, name, record, advance: advance(topic, partition, record) };
         process.stdout.write(`${JSON.stringify(line, plain)}\n`);
         if (++read === Number(wanted)) done();
       } catch (error) {
