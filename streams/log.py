@@ -122,7 +122,7 @@ class Stage(Protocol):
     seeks and goes on, so nothing of a failed slice may linger. Any other exception stops the worker."""
 
     topics: Sequence[str]
-    linger_seconds: float = 0.0
+    batch_interval: float = 0.0
     """How far apart small batches should be at least, so that more records gather in each."""
     batches: int = 1
     """How many of the usual batches it takes as one: those whose work is by customer do a customer's once."""

@@ -59,7 +59,7 @@ class Worker:
         app = build_app(self.settings, group, self._instance())
         app.batches = stage.batches
         app.batch_records = stage.batches * self.settings.batch_records
-        app.linger_seconds = stage.linger_seconds
+        app.batch_interval = stage.batch_interval
         runner.attach(app)
         self._healths.append(health)
         self._runners.append(runner)

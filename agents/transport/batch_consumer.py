@@ -164,7 +164,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             return
         at_work = self._latest is not None and not self._latest.done
         fetched = await self._fetch(min(timeout, BESIDE_S) if at_work else timeout)
-        if fetched and self.app.linger_seconds:
+        if fetched and self.app.batch_interval:
             await self._gather(fetched, number)
         for batch in sliced(fetched, self._growing):
             while not await self._has_room(timeout):
@@ -212,7 +212,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         """Gather more records for a stage with a batch interval, until the interval is over or the batch is large.
 
         It waits at the end of the log; otherwise there would be a fetch for every few records."""
-        until = self._last_batch + self.app.linger_seconds
+        until = self._last_batch + self.app.batch_interval
         came, more, count, size = fetched, self._has_more(fetched), _count(fetched), _size(fetched)
         while self._flows(number) and count < self.app.batch_records // 2 and size < GATHERED_BYTES:
             pause = until - self.loop.time()
@@ -368,7 +368,7 @@ class BatchApp(faust.App):  # type: ignore[misc]
     address: str
     batches: int
     batch_records: int
-    linger_seconds: float
+    batch_interval: float
 
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self)

@@ -75,7 +75,7 @@ class History(Stage):
         LATE_EVENTS,
         DEAD_LETTERS,
     )
-    linger_seconds = 1.0  # many tiny inserts cost ClickHouse too many merges
+    batch_interval = 1.0  # many tiny inserts cost ClickHouse too many merges
     stateless = True  # an emptied ClickHouse is filled again from the records that the log keeps
 
     def __init__(

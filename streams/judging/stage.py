@@ -67,7 +67,7 @@ class Judging(Stage):
     raise DeploymentMismatch, after what was read before them is committed."""
 
     topics: Sequence[str] = (LABELLED_EXAMPLES,)
-    linger_seconds: float = 0.1  # as learning
+    batch_interval: float = 0.1  # as learning
 
     def __init__(
         self, use_case: UseCase, deployment: Deployment, store: StageStore, codec: Codec, signing_key: bytes

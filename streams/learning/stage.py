@@ -63,7 +63,7 @@ class Learning(Stage):
     whose predecessor is missing raises LogGap; definitions other than ours raise DeploymentMismatch."""
 
     topics: Sequence[str] = (LABELLED_EXAMPLES,)
-    linger_seconds: float = 0.1  # a batch for every few examples would cost far more than to learn them
+    batch_interval: float = 0.1  # a batch for every few examples would cost far more than to learn them
 
     def __init__(
         self,

@@ -57,7 +57,7 @@ class Monitoring(Stage):
     DeploymentMismatch. After a change of definitions the profiles and the reference start anew."""
 
     topics: Sequence[str] = (PREDICTIONS, FEATURE_PROFILES)
-    linger_seconds: float = 0.1  # a batch for every few predictions took two thirds of a core at 1,000 events/s
+    batch_interval: float = 0.1  # a batch for every few predictions took two thirds of a core at 1,000 events/s
 
     def __init__(self, use_case: UseCase, deployment: Deployment, store: StageStore, codec: Codec) -> None:
         self._use_case = use_case

@@ -162,7 +162,7 @@ async def _paced_and_read(own: Settings, emitter: KafkaEmitter, outputs: Sequenc
 async def _read(own: Settings, stage: Reading, enough: Callable[[], bool]) -> None:
     """Run a worker's stage until `stop` is set."""
     app = build_app(own, "tidecast-sizing", "tidecast-sizing")
-    app.batches, app.batch_records, app.linger_seconds = 1, own.batch_records, 0.0
+    app.batches, app.batch_records, app.batch_interval = 1, own.batch_records, 0.0
     runner = Runner("sizing", stage, KafkaEmitter(own.confluent(), own.topic), StageHealth("sizing"))
     runner.attach(app)
     await app.start()

@@ -121,7 +121,7 @@ async def gathered(comes: list[int], left: int = 0, value: bytes = b"") -> tuple
     end, now, offset, waits = sum(comes) + left, 100.0, 0, 0
     consumer = Fetching()
     consumer.app = SimpleNamespace(
-        batch_records=8000, linger_seconds=1.0, place=lambda tp: TopicPartition(*tp), end_offset=lambda place: reached
+        batch_records=8000, batch_interval=1.0, place=lambda tp: TopicPartition(*tp), end_offset=lambda place: reached
     )
     reached = end if left else 0
     consumer.loop = SimpleNamespace(time=lambda: now)
