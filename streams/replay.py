@@ -20,9 +20,9 @@ def replay(
     while sources:
         fetched = {tp: list(islice(records, batch)) for tp, records in sources.items()}
         sources = {tp: records for tp, records in sources.items() if fetched[tp]}
-        for piece in stage.process({tp: records for tp, records in fetched.items() if records}):
-            outputs = list(piece.outputs)
-            piece.commit()
+        for slice_ in stage.process({tp: records for tp, records in fetched.items() if records}):
+            outputs = list(slice_.outputs)
+            slice_.commit()
             yield outputs
 
 

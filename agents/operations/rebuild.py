@@ -148,10 +148,10 @@ class Rebuilder:
             ) from None
 
     def _work(self, lost: Lost, batch: Sequence[LogRecord]) -> None:
-        for piece in lost.stage.process({lost.place: batch}):
-            if piece.positions.get(lost.place, 0) > lost.silent:
-                self._emitter.emit(piece.outputs)
-            piece.commit()
+        for slice_ in lost.stage.process({lost.place: batch}):
+            if slice_.positions.get(lost.place, 0) > lost.silent:
+                self._emitter.emit(slice_.outputs)
+            slice_.commit()
 
     def _check(self, lost: Lost) -> None:
         low, high = self._reader.bounds(lost.place)

@@ -162,25 +162,25 @@ class Runner:
         slices = iter(self.stage.process(batch.records))
         while True:
             began = time.perf_counter()
-            piece = next(slices, None)
-            if piece is None:
+            slice_ = next(slices, None)
+            if slice_ is None:
                 break
-            self._finish(piece, began, batch)
-            positions |= piece.positions
+            self._finish(slice_, began, batch)
+            positions |= slice_.positions
             if not consumer.flow_active or batch.assignment != consumer.assignment_number:
                 break
         self._count(batch, positions)
         return positions
 
-    def _finish(self, piece: Slice, began: float, batch: Fetched) -> None:
+    def _finish(self, slice_: Slice, began: float, batch: Fetched) -> None:
         computed = time.perf_counter()
         hit(COMPUTED)
-        self._emitter.emit(piece.outputs)
+        self._emitter.emit(slice_.outputs)
         produced = time.perf_counter()
         hit(ACKED)
         with suppress(RuntimeError):  # the loop is closed: the worker ends, and this slice is committed all the same
             self._loop.call_soon_threadsafe(self._consumer.make_room, batch)
-        piece.commit()
+        slice_.commit()
         committed = time.perf_counter()
         hit(COMMITTED)
         steps = (("compute", computed - began), ("produce", produced - computed), ("commit", committed - produced))
@@ -188,12 +188,12 @@ class Runner:
             STEP_SECONDS.labels(self.name, step).observe(seconds)
         SLICES.labels(self.name).inc()
         counts: dict[str, int] = {}
-        for output in piece.outputs:
+        for output in slice_.outputs:
             counts[output.topic] = counts.get(output.topic, 0) + 1
         for topic, count in counts.items():
             OUTPUTS.labels(self.name, topic).inc(count)
-        if piece.set_aside is not None:
-            self._set_aside(piece.set_aside)
+        if slice_.set_aside is not None:
+            self._set_aside(slice_.set_aside)
 
     def _set_aside(self, aside: SetAside) -> None:
         """Count what a committed slice set aside; TooManyDeadLetters when a limit is passed."""

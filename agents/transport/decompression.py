@@ -18,7 +18,7 @@ from streams.errors import TidecastError
 from streams.scoring.intake import MAX_RECORD_BYTES, TOO_LARGE_MARK
 
 LARGEST_BATCH = 64 << 20
-PIECE = 1 << 20
+CHUNK = 1 << 20
 """Most decompressed bytes of a batch that are kept as they are."""
 USUAL = 8 << 20
 """Up to so many bytes zstd decompresses in one go, which is faster than in chunks."""
@@ -29,7 +29,7 @@ MOST_BY_SNAPPY = 64
 XERIAL = b"\x82SNAPPY\x00"
 XERIAL_HEAD = 16
 
-Pieces = Callable[[bytes], Iterator[bytes]]
+Chunks = Callable[[bytes], Iterator[bytes]]
 
 
 def install() -> None:
@@ -42,22 +42,22 @@ def install() -> None:
     except ImportError:  # a platform without aiokafka's compiled part
         pass
     for module in modules:
-        for name, pieces in CODECS.items():
-            setattr(module, f"{name}_decode", _decoder(pieces))
+        for name, chunks in CODECS.items():
+            setattr(module, f"{name}_decode", _decoder(chunks))
 
 
-def _decoder(pieces: Pieces) -> Callable[[bytes], bytes]:
-    return lambda data: unpacked(pieces(bytes(data)))
+def _decoder(chunks: Chunks) -> Callable[[bytes], bytes]:
+    return lambda data: unpacked(chunks(bytes(data)))
 
 
-def unpacked(pieces: Iterator[bytes]) -> bytes:
+def unpacked(chunks: Iterator[bytes]) -> bytes:
     """Return a batch's records, unchanged if they are not too large."""
     found, size = [], 0
-    for piece in pieces:
-        found.append(piece)
-        size += len(piece)
+    for chunk in chunks:
+        found.append(chunk)
+        size += len(chunk)
         if size > LARGEST_BATCH:
-            return _thinned(found, pieces)
+            return _thinned(found, chunks)
     return b"".join(found)
 
 
@@ -65,23 +65,23 @@ def _gzip(data: bytes) -> Iterator[bytes]:
     while data:
         frame = zlib.decompressobj(31)
         while not frame.eof:
-            piece = frame.decompress(data, PIECE)
+            chunk = frame.decompress(data, CHUNK)
             data = frame.unconsumed_tail
-            if not piece and not data and not frame.eof:
+            if not chunk and not data and not frame.eof:
                 raise EOFError
-            yield piece
+            yield chunk
         data = frame.unused_data
 
 
 def _lz4(data: bytes) -> Iterator[bytes]:
     while data:
         frame = lz4.frame.LZ4FrameDecompressor()
-        yield frame.decompress(data, PIECE)
+        yield frame.decompress(data, CHUNK)
         while not frame.eof:
-            piece = frame.decompress(b"", PIECE)
-            if not piece and not frame.eof:
+            chunk = frame.decompress(b"", CHUNK)
+            if not chunk and not frame.eof:
                 raise EOFError
-            yield piece
+            yield chunk
         data = frame.unused_data or b""
 
 
@@ -119,32 +119,32 @@ def _one_snappy(data: bytes) -> bytes:
     return bytes(cramjam.snappy.decompress_raw(data))
 
 
-CODECS: dict[str, Pieces] = {"gzip": _gzip, "lz4": _lz4, "zstd": _zstd, "snappy": _snappy}
+CODECS: dict[str, Chunks] = {"gzip": _gzip, "lz4": _lz4, "zstd": _zstd, "snappy": _snappy}
 """aiokafka's codec name → a function that decompresses a batch in chunks."""
 
 
 class _Source:
     """Reads bytes that arrive in chunks."""
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._pieces = chunks
         self._held = bytearray()
 
     def more(self) -> bool:
         """Return whether there is another byte."""
         while not self._held:
-            piece = next(self._pieces, None)
-            if piece is None:
+            chunk = next(self._pieces, None)
+            if chunk is None:
                 return False
-            self._held += piece
+            self._held += chunk
         return True
 
     def take(self, size: int) -> bytes:
         """Return the next `count` bytes."""
         while len(self._held) < size:
-            if (piece := next(self._pieces, None)) is None:
+            if (chunk := next(self._pieces, None)) is None:
                 raise EOFError
-            self._held += piece
+            self._held += chunk
         taken = bytes(self._held[:size])
         del self._held[:size]
         return taken
@@ -171,12 +171,12 @@ def _thinned(held: list[bytes], rest: Iterator[bytes]) -> bytes:
     """Return Kafka's records (format v2: length, attributes, time, offset, key, value, headers) without oversized
     keys and values."""
 
-    def pieces() -> Iterator[bytes]:
+    def chunks() -> Iterator[bytes]:
         while held:
             yield held.pop(0)
         yield from rest
 
-    source, out = _Source(pieces()), bytearray()
+    source, out = _Source(chunks()), bytearray()
     while source.more():
         length, raw = source.number()
         out += raw + source.take(length) if length <= MAX_RECORD_BYTES else _small(source, length)

@@ -34,9 +34,9 @@ class JudgingCheck:
         if place.topic != LABELLED_EXAMPLES:
             self._outputs.read(place, records)
             return
-        for piece in self._stage.process({place: records}):
-            self._outputs.expect(place, piece.outputs)
-            piece.commit()
+        for slice_ in self._stage.process({place: records}):
+            self._outputs.expect(place, slice_.outputs)
+            slice_.commit()
 
     def end(self, place: TopicPartition) -> None:
         """See Check."""

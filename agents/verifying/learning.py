@@ -57,11 +57,11 @@ class LearningCheck:
                     self._served(place, raw.value)
             return
         for arm in self._arms[place]:
-            for piece in arm.stage.process({place: records}):
-                for output in piece.outputs:
+            for slice_ in arm.stage.process({place: records}):
+                for output in slice_.outputs:
                     switch: SwitchRecord = self._live.codec.decode(output.value)[1]
                     arm.sent[output.partition, _digest(output.value)] = switch["version"]
-                piece.commit()
+                slice_.commit()
 
     def end(self, place: TopicPartition) -> None:
         """See Check."""

@@ -35,9 +35,9 @@ class MonitoringCheck:
         if place.topic in WRITTEN:
             self._outputs.read(place, records)
         if place.topic in READ:
-            for piece in self._stage.process({place: records}):
-                self._outputs.expect(place, piece.outputs)
-                piece.commit()
+            for slice_ in self._stage.process({place: records}):
+                self._outputs.expect(place, slice_.outputs)
+                slice_.commit()
 
     def end(self, place: TopicPartition) -> None:
         """See Check."""

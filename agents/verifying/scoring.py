@@ -77,9 +77,9 @@ class ScoringCheck:
         if part.broken:
             return
         try:
-            for piece in part.stage.process({place: read}):
-                self._outputs.expect(place, piece.outputs)
-                piece.commit()
+            for slice_ in part.stage.process({place: read}):
+                self._outputs.expect(place, slice_.outputs)
+                slice_.commit()
         except NoSnapshot as error:
             part.broken = True
             self.state.differs(f"partition {place.partition} cannot be replayed any further: {error}")

@@ -92,7 +92,7 @@ class TransactionalEmitter:
         plain = [output for output in outputs if output.source is None]
         self._plain.emit(plain)
         pieces = unsent((output for output in outputs if output.source is not None), self._marks)
-        self._all([self._pool.submit(self._send, place, *piece) for place, piece in pieces.items()])
+        self._all([self._pool.submit(self._send, place, *chunk) for place, chunk in pieces.items()])
 
     @staticmethod
     def _all(started: Sequence[Future[T]]) -> list[T]:

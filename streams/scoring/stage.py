@@ -150,7 +150,7 @@ class Scoring(Stage):
             if not rest:
                 return
             try:
-                piece = self._slice(rest)
+                slice_ = self._slice(rest)
             except _Failed as failed:
                 if not isinstance(failed.__cause__, TidecastError):
                     where = f"{CUSTOMER_EVENTS}[{failed.place[0]}] at {failed.place[1]}"
@@ -160,14 +160,14 @@ class Scoring(Stage):
                 before = self._before(rest, failed)
                 if before is None:
                     raise failed.__cause__ from None
-                piece = before
-            yield piece
+                slice_ = before
+            yield slice_
 
-    def commit(self, piece: ScoringSlice) -> None:
+    def commit(self, slice_: ScoringSlice) -> None:
         """Write a slice; only then is it remembered."""
-        self._store.commit(piece.commits)
-        self._cache.committed(piece.works, piece.commits)
-        for commit in piece.commits:
+        self._store.commit(slice_.commits)
+        self._cache.committed(slice_.works, slice_.commits)
+        for commit in slice_.commits:
             self._committed[commit.partition] = (commit.position, commit.header)
 
     def _before(self, rest: Mapping[int, list[LogRecord]], failed: _Failed) -> ScoringSlice | None:

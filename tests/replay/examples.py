@@ -181,15 +181,15 @@ def stormy(make: Callable[[], Stage], log: ExampleLog, seed: int, crash: float =
         while at < len(log.records):
             batch = log.records[at : at + rng.choice([1, 2, 7, 50, 300])]
             crashed = False
-            for piece in stage.process({log.partition: batch}):
+            for slice_ in stage.process({log.partition: batch}):
                 crashed = rng.random() < crash
                 point = rng.randrange(3)
                 if crashed and point == 0:
                     break
-                yield from piece.outputs
+                yield from slice_.outputs
                 if crashed and point == 1:
                     break
-                piece.commit()
+                slice_.commit()
                 if crashed:
                     break
             if crashed:

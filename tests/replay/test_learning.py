@@ -74,7 +74,7 @@ def test_the_last_switch_is_sent_again_after_a_restart_without_new_examples() ->
     for _ in range(5):
         log.example()
     store, outputs = calm(log)
-    again = [output for piece in replay(learner(log, store), {log.partition: log.records}) for output in piece]
+    again = [output for slice_ in replay(learner(log, store), {log.partition: log.records}) for output in slice_]
     assert again == outputs and len(again) == PARTITIONS
     # A shell only calls for records: there must be one to read.
     assert learner(log, store).assign([log.partition])[log.partition] == len(log.records) - 1
@@ -185,7 +185,7 @@ def test_a_candidate_that_grows_too_large_never_serves() -> None:
     assert max(sizes) > limit
     store = MemoryModelStore()
     stage = learner(log, store, arm=2, limit=limit)
-    outputs = [output for piece in replay(stage, {log.partition: log.records}) for output in piece]
+    outputs = [output for slice_ in replay(stage, {log.partition: log.records}) for output in slice_]
     assert "smaller model" in stage.failure
     served = switches(log, outputs)[0]
     assert 0 < len(served) < 9

@@ -49,13 +49,13 @@ def stormy(log: Log, seed: int, store: MemoryScoringStore) -> list[Output]:
             at = dict(stage.assign(places))
         chosen = r.sample(places, r.randrange(1, len(places) + 1))
         batch = {tp: log.logs[tp][at[tp] : at[tp] + r.randrange(1, 40)] for tp in chosen}
-        for piece in stage.process(batch):
-            outputs += piece.outputs
+        for slice_ in stage.process(batch):
+            outputs += slice_.outputs
             if r.random() < 0.1:
                 stage = None
                 break
-            piece.commit()
-            at |= piece.positions
+            slice_.commit()
+            at |= slice_.positions
             if r.random() < 0.1:
                 stage = None
                 break
@@ -188,7 +188,7 @@ def test_a_poison_record_is_set_aside_and_the_stream_goes_on(monkeypatch):
     names = {r["event_id"] for _, r in log.published if "event_id" in r}
     assert "e10" in names, "choose another seed"
     monkeypatch.setattr(stage._features, "update", fails)
-    outputs = [o for piece in replay(stage, log.logs) for o in piece]
+    outputs = [o for slice_ in replay(stage, log.logs) for o in slice_]
     reasons = [letter["reason"] for letter in decoded(log, outputs, "DeadLetter")]
     assert "failed" in reasons
     assert decoded(log, outputs, "Prediction")
@@ -206,7 +206,7 @@ def test_a_failing_timer_is_skipped_for_its_customer_alone(monkeypatch):
 
     victim = max(r["occurred_at"] for _, r in log.published if "event_id" in r)
     monkeypatch.setattr(stage._features, "vector", fails)
-    outputs = [o for piece in replay(stage, log.logs) for o in piece]
+    outputs = [o for slice_ in replay(stage, log.logs) for o in slice_]
     assert decoded(log, outputs, "Prediction")
     assert decoded(log, outputs, "Progress")
 
@@ -219,11 +219,11 @@ def test_two_owners_of_a_partition_conflict():
     one.assign(places)
     two.assign(places)
     batch = {tp: records[:20] for tp, records in log.logs.items()}
-    for piece in one.process(batch):
-        piece.commit()
+    for slice_ in one.process(batch):
+        slice_.commit()
     with pytest.raises(PositionConflict):
-        for piece in two.process({tp: records[:10] for tp, records in log.logs.items()}):
-            piece.commit()
+        for slice_ in two.process({tp: records[:10] for tp, records in log.logs.items()}):
+            slice_.commit()
 
 
 def test_events_before_a_deployment_and_foreign_deployments_stop_the_worker():
@@ -315,15 +315,15 @@ def test_an_owner_left_behind_puts_nothing_out_that_mixes_two_places(cache):
         places = list(log.logs)
         behind.assign(places)
         outputs = []
-        for piece in behind.process({tp: records[:3] for tp, records in log.logs.items()}):
-            piece.commit()
-            outputs += piece.outputs
+        for slice_ in behind.process({tp: records[:3] for tp, records in log.logs.items()}):
+            slice_.commit()
+            outputs += slice_.outputs
         owner.assign(places)
-        for piece in owner.process({tp: records[:ahead] for tp, records in log.logs.items()}):
-            piece.commit()
-            outputs += piece.outputs
+        for slice_ in owner.process({tp: records[:ahead] for tp, records in log.logs.items()}):
+            slice_.commit()
+            outputs += slice_.outputs
         with pytest.raises(PositionConflict):
-            for piece in behind.process({tp: records[:ahead] for tp, records in log.logs.items()}):
-                outputs += piece.outputs
-                piece.commit()
+            for slice_ in behind.process({tp: records[:ahead] for tp, records in log.logs.items()}):
+                outputs += slice_.outputs
+                slice_.commit()
         assert {(output.topic, output.partition, output.value) for output in outputs} <= truth

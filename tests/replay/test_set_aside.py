@@ -22,10 +22,10 @@ def slices(log: Log, seed: int) -> tuple[list[SetAside], list[dict], MemoryScori
         ends = {p: at[p] + r.randrange(40) for p in at}
         batch = {TopicPartition(CUSTOMER_EVENTS, p): log.records[p][at[p] : ends[p]] for p in at}
         at = ends
-        for piece in stage.process(batch):
-            outputs += piece.outputs
-            said.append(piece.set_aside)
-            piece.commit()
+        for slice_ in stage.process(batch):
+            outputs += slice_.outputs
+            said.append(slice_.set_aside)
+            slice_.commit()
     return said, outputs, store
 
 
@@ -34,15 +34,15 @@ def test_every_dead_letter_and_late_event_is_said_once(seed):
     log = random_log(seed)
     said, outputs, store = slices(log, seed)
     letters = decoded(log, outputs, "DeadLetter")
-    told = [(d.partition, d.offset, d.reason.value, d.detail) for piece in said for d in piece.dead]
+    told = [(d.partition, d.offset, d.reason.value, d.detail) for slice_ in said for d in slice_.dead]
     assert (
         told == [(x["source"]["partition"], x["source"]["offset"], x["reason"], x["detail"]) for x in letters]
         and len(told) > 3
     )
-    assert sum(piece.late for piece in said) == len(decoded(log, outputs, "LateEvent")) > 0
+    assert sum(slice_.late for slice_ in said) == len(decoded(log, outputs, "LateEvent")) > 0
     for partition, (_, packed) in store.positions(range(PARTITIONS)).items():
         counters = PartitionHeader.unpack(packed).counters
-        fine = sum(piece.fine.get(partition, 0) for piece in said)
+        fine = sum(slice_.fine.get(partition, 0) for slice_ in said)
         assert fine == counters["accepted"] + counters["duplicate"] + counters["late"]
 
 
@@ -60,6 +60,6 @@ def test_how_many_fine_ones_lie_before_each():
     store = MemoryScoringStore()
     stage = scoring(log, store)
     stage.assign(list(log.logs))
-    piece = next(stage.process({TopicPartition(CUSTOMER_EVENTS, partition): log.records[partition]}))
-    assert [dead.behind for dead in piece.set_aside.dead] == [1, 1, 2]
-    assert piece.set_aside.fine == {partition: 2}
+    slice_ = next(stage.process({TopicPartition(CUSTOMER_EVENTS, partition): log.records[partition]}))
+    assert [dead.behind for dead in slice_.set_aside.dead] == [1, 1, 2]
+    assert slice_.set_aside.fine == {partition: 2}

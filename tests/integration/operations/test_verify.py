@@ -54,9 +54,9 @@ class System:
     def _work(self, stage: Stage, reader: LogReader, place: TopicPartition, start: int, emitter: Any) -> None:
         records = reader.read(place, start)
         while batch := list(islice(records, 1000)):
-            for piece in stage.process({place: batch}):
-                emitter.emit(piece.outputs)
-                piece.commit()
+            for slice_ in stage.process({place: batch}):
+                emitter.emit(slice_.outputs)
+                slice_.commit()
 
     def send_again(self, place: TopicPartition, changed: bool = False) -> None:
         """The first records of a partition once more, as after a crash."""

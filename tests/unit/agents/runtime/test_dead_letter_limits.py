@@ -23,9 +23,9 @@ def aside(*pattern: str, partition: int = 0) -> SetAside:
 
 def passed(limits: DeadLetterLimits, *slices: SetAside) -> int | None:
     """The number of the slice at which a limit is passed."""
-    for number, piece in enumerate(slices):
+    for number, slice_ in enumerate(slices):
         try:
-            limits.add(piece)
+            limits.add(slice_)
         except TooManyDeadLetters:
             return number
     return None
@@ -90,10 +90,10 @@ def test_counts_begin_anew() -> None:
 
 
 def test_the_error_says_what_was_seen_and_what_to_do() -> None:
-    piece = aside("..xx")
-    piece.dead.append(DeadRecord(0, 4, DeadReason.WRONG_KEY, "other.", 2))
+    slice_ = aside("..xx")
+    slice_.dead.append(DeadRecord(0, 4, DeadReason.WRONG_KEY, "other.", 2))
     with pytest.raises(TooManyDeadLetters) as caught:
-        DeadLetterLimits(3, 0).add(piece)
+        DeadLetterLimits(3, 0).add(slice_)
     text = str(caught.value)
     assert "3 records in a row in customer-events[0]" in text
     assert "2 of them undecodable, e.g. offset 3 of partition 0" in text

@@ -55,8 +55,8 @@ def batch(codec: str, records: list[tuple[bytes | None, bytes | None]]) -> bytes
 def read(data: bytes) -> list[tuple[int, bytes | None, bytes | None]]:
     found = []
     records = MemoryRecords(data)
-    while (piece := records.next_batch()) is not None:
-        found += [(r.offset, r.timestamp, r.key, r.value) for r in piece]
+    while (chunk := records.next_batch()) is not None:
+        found += [(r.offset, r.timestamp, r.key, r.value) for r in chunk]
     return [(offset, key, value) for offset, time, key, value in found if time == 1_700_000_000_000 + offset]
 
 
@@ -79,7 +79,7 @@ def test_a_batch_of_a_usual_size_comes_as_it_was(codec: str) -> None:
 @pytest.mark.parametrize("codec", NUMBERS)
 def test_of_a_large_batch_only_what_is_too_large_is_left_out(codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unpacking, "LARGEST_BATCH", 4 * MAX_RECORD_BYTES)
-    monkeypatch.setattr(unpacking, "PIECE", 10_000)
+    monkeypatch.setattr(unpacking, "CHUNK", 10_000)
     monkeypatch.setattr(unpacking, "USUAL", 10_000)
     expected = [(n, *record) for n, record in enumerate(RECORDS)]
     expected[2] = (2, b"b", TOO_LARGE_MARK)

@@ -103,9 +103,9 @@ def test_late_predictions_and_foreign_bytes_are_counted_and_change_nothing() -> 
         world.append(place, None, value)
     world.progress(START + 3 * DAY)
     stage, positions = world.stage(MemoryStageStore())
-    for piece in stage.process({tp: log[positions[tp] :] for tp, log in world.logs.items()}):
-        world.emit(piece.outputs)
-        piece.commit()
+    for slice_ in stage.process({tp: log[positions[tp] :] for tp, log in world.logs.items()}):
+        world.emit(slice_.outputs)
+        slice_.commit()
     assert stage.late == 1 and stage.skipped == 6
     world.run()
     assert [histogram_of(profile, "count").total for profile in world.merged()] == [5, 5]
@@ -223,9 +223,9 @@ def replayed(world: World) -> tuple[World, MemoryStageStore]:
     again, store = World(world.partitions, world.case), MemoryStageStore()
     again.logs = {tp: list(log) for tp, log in world.logs.items() if tp != PROFILES} | {PROFILES: []}
     stage, _ = world.stage(store)
-    for piece in stage.process(world.logs):
-        again.emit(piece.outputs)
-        piece.commit()
+    for slice_ in stage.process(world.logs):
+        again.emit(slice_.outputs)
+        slice_.commit()
     return again, store
 
 
@@ -293,10 +293,10 @@ def test_warm_up_windows_are_neither_reference_nor_compared_also_after_a_restart
 def drain(world: World, store: MemoryStageStore) -> None:
     stage, positions = world.stage(store)
     while any(positions[tp] < len(log) for tp, log in world.logs.items()):
-        for piece in stage.process({tp: log[positions[tp] :] for tp, log in world.logs.items()}):
-            world.emit(piece.outputs)
-            piece.commit()
-            positions.update(piece.positions)
+        for slice_ in stage.process({tp: log[positions[tp] :] for tp, log in world.logs.items()}):
+            world.emit(slice_.outputs)
+            slice_.commit()
+            positions.update(slice_.positions)
 
 
 def test_it_reads_predictions_and_the_one_partition_of_profiles() -> None:

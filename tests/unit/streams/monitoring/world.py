@@ -123,13 +123,13 @@ class World:
         stage, positions = self.stage(store)
         while behind := {tp: self.logs[tp][positions[tp] :] for tp in self.logs if positions[tp] < len(self.logs[tp])}:
             batch = {tp: some[: chance.randint(1, most)] for tp, some in behind.items()} if chance else behind
-            for piece in stage.process(batch):
+            for slice_ in stage.process(batch):
                 dies = chance is not None and chance.random() < crash
-                sent = chance.randint(0, len(piece.outputs)) if chance and dies else len(piece.outputs)
-                self.emit(piece.outputs[:sent])
-                if not dies or (chance and sent == len(piece.outputs) and chance.random() < 0.5):
-                    piece.commit()
-                    positions.update(piece.positions)
+                sent = chance.randint(0, len(slice_.outputs)) if chance and dies else len(slice_.outputs)
+                self.emit(slice_.outputs[:sent])
+                if not dies or (chance and sent == len(slice_.outputs) and chance.random() < 0.5):
+                    slice_.commit()
+                    positions.update(slice_.positions)
                 if dies:
                     stage, positions = self.stage(store)
                     break
