@@ -74,8 +74,8 @@ class DeadRecord(NamedTuple):
 
 
 @dataclass(slots=True)
-class SetAside:
-    """What one slice set aside, for whoever counts.
+class Rejects:
+    """What one slice set rejects, for whoever counts.
 
     dead: in log order per partition. failed_timers: customers whose timers raised an error. late: late events.
     fine: events and outcomes that are no dead letters, per partition."""
@@ -91,7 +91,7 @@ class Slice(Protocol):
 
     `commit` writes state and positions together by compare-and-set. It raises PositionConflict when
     another owner was there, Unavailable when the store is away. `positions` are the next offsets to
-    tell Kafka after the commit. `set_aside`: None from a stage that sets nothing aside."""
+    tell Kafka after the commit. `rejects`: None from a stage that sets nothing rejects."""
 
     @property
     def outputs(self) -> Sequence[Output]:
@@ -104,7 +104,7 @@ class Slice(Protocol):
         ...
 
     @property
-    def set_aside(self) -> SetAside | None:
+    def rejects(self) -> Rejects | None:
         """For whoever counts, once it is committed."""
         ...
 

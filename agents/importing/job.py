@@ -47,7 +47,7 @@ class Report:
         return self.events + self.outcomes
 
 
-class Rejects:
+class RejectedRows:
     """Collects rows that do not fit. Counts them, keeps the first ones, and writes all to a file if one is given."""
 
     KEPT = 20
@@ -71,7 +71,7 @@ def collect(
     mapper: RowMapper,
     codec: Codec,
     sorter: Sorter,
-    rejects: Rejects,
+    rejects: RejectedRows,
     report: Report,
     advance: Advance,
     latest: int | None = None,

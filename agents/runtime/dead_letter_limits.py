@@ -4,7 +4,7 @@ from collections import Counter, deque
 
 from schemas.topics import CUSTOMER_EVENTS
 from streams.errors import TidecastError
-from streams.log import DeadRecord, SetAside
+from streams.log import DeadRecord, Rejects
 
 WINDOW = 20_000
 """Latest records of a worker over which the share is computed."""
@@ -35,13 +35,13 @@ class DeadLetterLimits:
         self._reasons: Counter[str] = Counter()
         self._examples: dict[tuple[int | None, str], DeadRecord] = {}
 
-    def add(self, aside: SetAside) -> None:
+    def add(self, rejects: Rejects) -> None:
         """Count a committed slice; TooManyDeadLetters when it exceeds a limit."""
-        for letter in aside.dead:
+        for letter in rejects.dead:
             for partition in (None, letter.partition):
                 self._examples[partition, letter.reason.value] = letter
-        longest = self._count_runs(aside)
-        self._count_share(aside)
+        longest = self._count_runs(rejects)
+        self._count_share(rejects)
         if longest is not None:
             dead = self._runs[longest].total()
             what = f"{dead:,} records in a row in {CUSTOMER_EVENTS}[{longest}] are dead letters"
@@ -51,11 +51,11 @@ class DeadLetterLimits:
             what = f"{dead:,} of the last {self._records:,} records are dead letters"
             raise self._error(what, None, self._reasons, "TIDECAST_DEAD_LETTER_SHARE", self._most_share)
 
-    def _count_runs(self, aside: SetAside) -> int | None:
+    def _count_runs(self, rejects: Rejects) -> int | None:
         """Return the partition whose run exceeded the limit in this slice, even if the run has ended since."""
         over = None
-        behind = dict.fromkeys(aside.fine, 0)
-        for dead in aside.dead:
+        behind = dict.fromkeys(rejects.fine, 0)
+        for dead in rejects.dead:
             run = self._runs.setdefault(dead.partition, Counter())
             if dead.behind != behind[dead.partition] and over != dead.partition:
                 run.clear()
@@ -63,14 +63,14 @@ class DeadLetterLimits:
             run[dead.reason.value] += 1
             if self._most_run and run.total() >= self._most_run:
                 over = dead.partition
-        for partition, fine in aside.fine.items():
+        for partition, fine in rejects.fine.items():
             if fine > behind[partition] and partition != over:
                 self._runs.pop(partition, None)
         return over
 
-    def _count_share(self, aside: SetAside) -> None:
-        reasons = Counter(dead.reason.value for dead in aside.dead)
-        records = sum(aside.fine.values()) + len(aside.dead)
+    def _count_share(self, rejects: Rejects) -> None:
+        reasons = Counter(dead.reason.value for dead in rejects.dead)
+        records = sum(rejects.fine.values()) + len(rejects.dead)
         if not records:
             return
         self._window.append((records, reasons))

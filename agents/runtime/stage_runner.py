@@ -27,7 +27,7 @@ from agents.transport.batch_consumer import BatchApp, BatchConsumer, Fetched
 from agents.transport.start_offsets import starts_of
 from sinks.failpoints import ACKED, COMMITTED, COMPUTED, hit
 from streams.errors import DeadReason, PositionConflict, TidecastError, Unavailable
-from streams.log import Emitter, SetAside, Slice, Stage, TopicPartition
+from streams.log import Emitter, Rejects, Slice, Stage, TopicPartition
 
 log = logging.getLogger(__name__)
 FIRST_WAIT = 0.2
@@ -192,17 +192,17 @@ class Runner:
             counts[output.topic] = counts.get(output.topic, 0) + 1
         for topic, count in counts.items():
             OUTPUTS.labels(self.name, topic).inc(count)
-        if slice_.set_aside is not None:
-            self._set_aside(slice_.set_aside)
+        if slice_.rejects is not None:
+            self._count_rejects(slice_.rejects)
 
-    def _set_aside(self, aside: SetAside) -> None:
-        """Count what a committed slice set aside; TooManyDeadLetters when a limit is passed."""
-        counts = Counter(dead.reason for dead in aside.dead)
-        counts[DeadReason.FAILED] += aside.failed_timers
+    def _count_rejects(self, rejects: Rejects) -> None:
+        """Count what a committed slice set rejects; TooManyDeadLetters when a limit is passed."""
+        counts = Counter(dead.reason for dead in rejects.dead)
+        counts[DeadReason.FAILED] += rejects.failed_timers
         for reason in DeadReason:  # from 0 on, so that the first ones are seen to grow
             DEAD_LETTERS.labels(self.name, reason.value).inc(counts[reason])
-        LATE_EVENTS.labels(self.name).inc(aside.late)
-        self._limits.add(aside)
+        LATE_EVENTS.labels(self.name).inc(rejects.late)
+        self._limits.add(rejects)
 
     def _count(self, batch: Fetched, positions: Mapping[TopicPartition, int]) -> None:
         for place, records in batch.records.items():

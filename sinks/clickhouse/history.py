@@ -40,7 +40,7 @@ class HistorySlice:
     recorded: dict[TopicPartition, int] = field(default_factory=dict)
     records: int = 0
     outputs: Sequence[Output] = ()
-    set_aside: ClassVar[None] = None
+    rejects: ClassVar[None] = None
 
     def add(self, partition: TopicPartition, place: Place, rows: Sequence[tuple[str, Row]]) -> None:
         """Add the rows of a record, which is the last one of its partition so far."""

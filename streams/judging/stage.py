@@ -53,7 +53,7 @@ class JudgingSlice:
     position: Position
     blob: bytes
 
-    set_aside: ClassVar[None] = None
+    rejects: ClassVar[None] = None
 
     def commit(self) -> None:
         """Write state and position together."""

@@ -50,7 +50,7 @@ class LearningSlice:
     outputs: Sequence[Output]
     positions: Mapping[TopicPartition, int]
 
-    set_aside: ClassVar[None] = None
+    rejects: ClassVar[None] = None
 
     def commit(self) -> None:
         """Nothing is left to write."""

@@ -42,7 +42,7 @@ class MonitoringSlice:
     positions: Mapping[TopicPartition, int]
     changed: Sequence["_Source"]
 
-    set_aside: ClassVar[None] = None
+    rejects: ClassVar[None] = None
 
     def commit(self) -> None:
         """streams.log.Slice.commit."""

@@ -10,7 +10,7 @@ from streams.features.plan import FeaturePlan
 from streams.log import LogRecord
 from streams.scoring.intake import Intake, Taken, check_outcome, digest
 from streams.scoring.predicting import Questions
-from streams.scoring.rejects import Aside
+from streams.scoring.rejects import RejectWriter
 from streams.scoring.working_set.cache import CustomerCache
 from streams.scoring.working_set.customer import CustomerWork
 from streams.scoring.working_set.partition import PartitionWork
@@ -28,7 +28,7 @@ class CustomerRecords:
         features: FeaturePlan,
         targets: Sequence[TargetPlan],
         questions: Questions,
-        aside: Aside,
+        rejects: RejectWriter,
         lateness: int,
     ) -> None:
         """`lateness`: the allowed lateness, ms."""
@@ -38,7 +38,7 @@ class CustomerRecords:
         self._targets = targets
         self._kinds: dict[str, str] = {plan.name: plan.kind for plan in targets}
         self._questions = questions
-        self._aside = aside
+        self._rejects = rejects
         self._lateness = lateness
 
     def event(self, work: PartitionWork, raw: LogRecord, taken: Taken) -> bool:
@@ -52,7 +52,7 @@ class CustomerRecords:
             return True
         watermark = work.header.watermark(self._lateness)
         if watermark is not None and moment < watermark:
-            self._aside.late(work, raw, taken, watermark)
+            self._rejects.late(work, raw, taken, watermark)
             work.count("late")
             return True
         self._resolve(work, customer, taken.event, record)

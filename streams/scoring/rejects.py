@@ -1,11 +1,11 @@
-"""What cannot or must not change state is set aside, whole: dead letters and late events."""
+"""What cannot or must not change state is set rejects, whole: dead letters and late events."""
 
 from schemas.catalog import Event
 from schemas.records import DEAD_LETTER, LATE_EVENT, DeadLetterRecord, LateEventRecord
 from schemas.topics import DEAD_LETTERS, LATE_EVENTS
 from streams.avro.codec import Codec
 from streams.errors import DeadReason
-from streams.log import DeadRecord, LogRecord, SetAside
+from streams.log import DeadRecord, LogRecord, Rejects
 from streams.scoring.intake import Taken, is_too_large
 from streams.scoring.working_set.partition import PartitionWork
 
@@ -13,18 +13,18 @@ MAX_DETAIL = 500
 """Characters of a reason: it may quote what was sent."""
 
 
-class Aside:
-    """Writes DeadLetter and LateEvent records into a partition's work, and says what a slice set aside."""
+class RejectWriter:
+    """Writes DeadLetter and LateEvent records into a partition's work, and says what a slice set rejects."""
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
-        self._slice = SetAside()
+        self._slice = Rejects()
         self._before: dict[int, int] = {}
 
-    def begin(self) -> SetAside:
-        """A slice begins: what it will have set aside. `close` each of its partitions."""
+    def begin(self) -> Rejects:
+        """A slice begins: what it will have set rejects. `close` each of its partitions."""
         self._before = {}
-        self._slice = SetAside()
+        self._slice = Rejects()
         return self._slice
 
     def open(self, work: PartitionWork) -> None:

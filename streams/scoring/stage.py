@@ -24,14 +24,14 @@ from streams.errors import DeadReason, TidecastError, Undecodable
 from streams.features.plan import FeaturePlan
 from streams.features.window import duration_ms
 from streams.identity import Position
-from streams.log import Batch, LogRecord, Output, SetAside, Stage, TopicPartition
+from streams.log import Batch, LogRecord, Output, Rejects, Stage, TopicPartition
 from streams.models.store import ModelStore
 from streams.scoring.control_records import ControlRecords
 from streams.scoring.customer_records import CustomerRecords
 from streams.scoring.intake import MAX_CUSTOMER_BYTES, Intake, Taken
 from streams.scoring.model_cache import ServedModels
 from streams.scoring.predicting import Questions
-from streams.scoring.rejects import Aside
+from streams.scoring.rejects import RejectWriter
 from streams.scoring.timers import Timers
 from streams.scoring.working_set.cache import CustomerCache
 from streams.scoring.working_set.partition import PartitionWork
@@ -63,7 +63,7 @@ class ScoringSlice:
     positions: Mapping[TopicPartition, int]
     works: list[PartitionWork]
     commits: list[PartitionCommit]
-    set_aside: SetAside
+    rejects: Rejects
     scoring: "Scoring"
 
     def commit(self) -> None:
@@ -96,7 +96,7 @@ class Scoring(Stage):
         self._features = FeaturePlan(use_case)
         self._models = ServedModels(models, signing_key)
         self._cache = CustomerCache(store, self._features, self._lateness, cache_customers)
-        self._aside = Aside(codec)
+        self._rejects = RejectWriter(codec)
         self._committed: dict[int, tuple[Position | None, bytes]] = {}
         self._poison: set[tuple[int, int, str | None]] = set()
         max_ahead = duration_ms(use_case.max_ahead)
@@ -111,11 +111,11 @@ class Scoring(Stage):
         correctable = {plan.name: plan.correctable for plan in targets if plan.correctable is not None}
         questions = Questions(codec, self._models, deployment.deployment_id, places, correctable)
         self._timers = Timers(
-            store, self._cache, self._features, targets, questions, self._aside, self._poison, self._lateness
+            store, self._cache, self._features, targets, questions, self._rejects, self._poison, self._lateness
         )
         controls = ControlRecords(self._gate, targets, self._models, questions, self._timers, self._lateness)
         customers = CustomerRecords(
-            self._cache, self._intake, self._features, targets, questions, self._aside, self._lateness
+            self._cache, self._intake, self._features, targets, questions, self._rejects, self._lateness
         )
         self._handlers: dict[str, Handler] = {
             TICK: controls.tick,
@@ -188,12 +188,12 @@ class Scoring(Stage):
         opened = [(self._open(partition), records) for partition, records in rest.items()]
         self._cache.fetch([(work, {c for r in records if (c := _key(r))}) for work, records in opened])
         works = []
-        set_aside = self._aside.begin()
+        rejects = self._rejects.begin()
         for work, records in opened:
             works.append(work)
-            self._aside.open(work)
+            self._rejects.open(work)
             finished = self._partition(work, records)
-            self._aside.close(work)
+            self._rejects.close(work)
             if not finished:
                 break
         commits = [work.changes(self._features, self._lateness) for work in works]
@@ -202,7 +202,7 @@ class Scoring(Stage):
             {TopicPartition(CUSTOMER_EVENTS, work.partition): work.offset for work in works},
             works,
             commits,
-            set_aside,
+            rejects,
             self,
         )
 
@@ -237,7 +237,7 @@ class Scoring(Stage):
                 raise self._gate.mismatch(work.header.deployment_id, work.place, raw.offset)
             return self._handlers[taken.name](work, raw, taken)
         except Undecodable as refused:
-            self._aside.dead(work, raw, refused.reason, refused.detail)
+            self._rejects.dead(work, raw, refused.reason, refused.detail)
             work.count("dead")
             return True
 

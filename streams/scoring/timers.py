@@ -4,7 +4,7 @@ from collections.abc import Container, Sequence
 
 from streams.features.plan import FeaturePlan
 from streams.scoring.predicting import Questions
-from streams.scoring.rejects import Aside
+from streams.scoring.rejects import RejectWriter
 from streams.scoring.working_set.agenda import FAR, Timer
 from streams.scoring.working_set.cache import CustomerCache
 from streams.scoring.working_set.customer import CustomerWork
@@ -32,7 +32,7 @@ class Timers:
         features: FeaturePlan,
         targets: Sequence[TargetPlan],
         questions: Questions,
-        aside: Aside,
+        rejects: RejectWriter,
         poison: Container[tuple[int, int, str | None]],
         lateness: int,
     ) -> None:
@@ -44,7 +44,7 @@ class Timers:
         self._names = frozenset(plan.name for plan in targets)
         self._indexes = frozenset(plan.index for plan in targets)
         self._questions = questions
-        self._aside = aside
+        self._rejects = rejects
         self._poison = poison
         self._lateness = lateness
         self.in_hand: str | None = None
@@ -159,4 +159,4 @@ class Timers:
         observations.waiting[:] = [o for o in observations.waiting if o.end is None or o.end >= late]
         observations.early[:] = [e for e in observations.early if e.occurred_at >= late]
         customer.observations_changed = True
-        self._aside.failed_timer(work, customer.customer_id, work.header.last_tick or 0)
+        self._rejects.failed_timer(work, customer.customer_id, work.header.last_tick or 0)

@@ -14,7 +14,7 @@ from agents.cli.progress import bar
 from agents.formatting import moment
 from agents.importing.convert import Misfit, time_converter
 from agents.importing.deployed import deployed_events
-from agents.importing.job import Clock, Rejects, Report, collect, deliver
+from agents.importing.job import Clock, RejectedRows, Report, collect, deliver
 from agents.importing.mapper import RowMapper
 from agents.importing.mapping import MappingError, RowMapping, nearest, read_mapping
 from agents.importing.ordering import Sorter
@@ -129,7 +129,7 @@ def command(
     report = Report()
     with ExitStack() as stack:
         sorter = stack.enter_context(Sorter())
-        refused = Rejects(report, stack.enter_context(_rejects(rejects)) if rejects else None)
+        refused = RejectedRows(report, stack.enter_context(_rejects(rejects)) if rejects else None)
         publisher = None if dry_run else stack.enter_context(EventPublisher(_needed(settings), known))
         codec = publisher.codec if publisher else Codec(MemoryRegistry(), {**load_schemas(), **known.schemas})
         with bar("reading", None) as advance:

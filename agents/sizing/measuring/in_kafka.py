@@ -41,7 +41,7 @@ class _Read:
 
     positions: Mapping[TopicPartition, int]
     outputs: Sequence[Output] = ()
-    set_aside: ClassVar[None] = None
+    rejects: ClassVar[None] = None
 
     def commit(self) -> None:
         """Keep nothing."""

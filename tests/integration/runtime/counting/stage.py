@@ -59,7 +59,7 @@ class Piece:
     def positions(self) -> Mapping[TopicPartition, int]:
         return {self.place: self.records[-1].offset + 1}
 
-    set_aside: ClassVar[None] = None
+    rejects: ClassVar[None] = None
 
     def commit(self) -> None:
         position = Position(self.records[-1].offset + 1)

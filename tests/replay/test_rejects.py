@@ -1,17 +1,17 @@
-"""What slices say they set aside is what they put out, however the log is cut into batches."""
+"""What slices say they set rejects is what they put out, however the log is cut into batches."""
 
 import random
 
 import pytest
 
 from schemas.topics import CUSTOMER_EVENTS
-from streams.log import SetAside, TopicPartition
+from streams.log import Rejects, TopicPartition
 from streams.state.memory import MemoryScoringStore
 from streams.timeline import PartitionHeader
 from tests.replay.world import PARTITIONS, Log, decoded, random_log, scoring
 
 
-def slices(log: Log, seed: int) -> tuple[list[SetAside], list[dict], MemoryScoringStore]:
+def slices(log: Log, seed: int) -> tuple[list[Rejects], list[dict], MemoryScoringStore]:
     r = random.Random(seed)
     store = MemoryScoringStore()
     stage = scoring(log, store)
@@ -24,7 +24,7 @@ def slices(log: Log, seed: int) -> tuple[list[SetAside], list[dict], MemoryScori
         at = ends
         for slice_ in stage.process(batch):
             outputs += slice_.outputs
-            said.append(slice_.set_aside)
+            said.append(slice_.rejects)
             slice_.commit()
     return said, outputs, store
 
@@ -61,5 +61,5 @@ def test_how_many_fine_ones_lie_before_each():
     stage = scoring(log, store)
     stage.assign(list(log.logs))
     slice_ = next(stage.process({TopicPartition(CUSTOMER_EVENTS, partition): log.records[partition]}))
-    assert [dead.behind for dead in slice_.set_aside.dead] == [1, 1, 2]
-    assert slice_.set_aside.fine == {partition: 2}
+    assert [dead.behind for dead in slice_.rejects.dead] == [1, 1, 2]
+    assert slice_.rejects.fine == {partition: 2}
