@@ -12,13 +12,13 @@ from confluent_kafka import ConsumerGroupTopicPartitions
 from agents.kafka.log_reader import TIMEOUT
 from agents.settings import Settings
 from sinks.kafka.client import admin
-from sinks.kafka.metadata import told_beside, written
+from sinks.kafka.metadata import metadata_of, metadata_text
 from streams.log import TopicPartition
 
 P = TypeVar("P", bound=Hashable)
 
 
-class Passed(Generic[P]):
+class ReadAhead(Generic[P]):
     """Tracks, by partition, the records that a stage was given and its position."""
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Passed(Generic[P]):
     def is_further(self, place: P, offset: int) -> bool:
         """Return whether a consumer at this offset, with no record in flight, has read further than before."""
         position = self._done.get(place)
-        return position is not None and position == self._given.get(place) and offset > self.behind(place, position)
+        return position is not None and position == self._given.get(place) and offset > self.read_ahead(place, position)
 
     def read(self, place: P, offset: int) -> bool:
         """Note that the consumer has reached this offset with no record in flight; see `is_further`."""
@@ -59,7 +59,7 @@ class Passed(Generic[P]):
         """Return the stage's position as it was reported."""
         return self._done[place]
 
-    def behind(self, place: P, position: int) -> int:
+    def read_ahead(self, place: P, position: int) -> int:
         """Return the read-ahead offset: no record lies between this position and it."""
         if self._done.get(place) != position or self._given.get(place) != position:
             return position
@@ -68,10 +68,10 @@ class Passed(Generic[P]):
 
 def metadata(position: int, passed: int) -> str:
     """Return the metadata to commit with a position."""
-    return written(str(passed)) if passed > position else ""
+    return metadata_of(str(passed)) if passed > position else ""
 
 
-class GroupsPassed:
+class GroupReadAhead:
     """Reads the read-ahead offsets of groups. Keeps its connection."""
 
     def __init__(self, settings: Settings) -> None:
@@ -88,5 +88,5 @@ class GroupsPassed:
         return {
             (TopicPartition(told.topic.removeprefix(prefix), told.partition), told.offset): int(beside)
             for told in found
-            if (beside := told_beside(told)).isdecimal()
+            if (beside := metadata_text(told)).isdecimal()
         }

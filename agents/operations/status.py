@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from agents.kafka.read_ahead import GroupsPassed
+from agents.kafka.read_ahead import GroupReadAhead
 from agents.kafka.tail_reader import Follower
 from agents.wiring import Wiring
 from schemas.records import DRIFT_ALERT, DriftAlertRecord
@@ -72,7 +72,7 @@ class Observer:
         self._wiring = wiring
         self._follower = follower
         self._lateness = duration_ms(wiring.use_case.allowed_lateness)
-        self._groups = GroupsPassed(wiring.settings)
+        self._groups = GroupReadAhead(wiring.settings)
 
     def look(self, history: bool = True) -> Standing:
         """Return the present status; with `history` also the positions of the history."""

@@ -16,7 +16,7 @@ from faust.tables.manager import TableManager
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-from agents.kafka.read_ahead import Passed
+from agents.kafka.read_ahead import ReadAhead
 from agents.transport.consumer_thread import Member
 from agents.transport.start_offsets import Kept
 from streams.errors import TidecastError
@@ -72,7 +72,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._most = FIRST_RECORDS
         self._last_batch = 0.0
         self._latest: Fetched | None = None
-        self.passed: Passed[TP] = Passed()
+        self.passed: ReadAhead[TP] = ReadAhead()
 
     def _new_consumer_thread(self) -> Member:
         return Member(self, loop=self.loop, beacon=self.beacon)

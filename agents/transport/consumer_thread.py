@@ -15,7 +15,7 @@ from aiokafka.protocol.types import Array, Int16, Int32, Schema, String
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from agents.kafka.read_ahead import Passed, metadata
+from agents.kafka.read_ahead import ReadAhead, metadata
 from agents.transport.errors import aiokafka_errors
 from agents.transport.single_loop import OneLoop
 from sinks.failpoints import REPORTED, hit
@@ -184,8 +184,8 @@ class Member(OneLoop, driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer = self._ensure_consumer()
         ours = consumer.assignment()
         offsets = {aiokafka.TopicPartition(*tp): offset for tp, offset in tps.items()}
-        passed: Passed[TP] = self.consumer.passed
-        mine = {tp: (at, metadata(at, passed.behind(TP(*tp), at))) for tp, at in offsets.items() if tp in ours}
+        read_ahead: ReadAhead[TP] = self.consumer.passed
+        mine = {tp: (at, metadata(at, read_ahead.read_ahead(TP(*tp), at))) for tp, at in offsets.items() if tp in ours}
         if mine:  # without a limit it would retry until Kafka is back, and a stop would wait for it
             await asyncio.wait_for(consumer.commit(mine), COMMIT_PATIENCE_S)
             hit(REPORTED, self.app.conf.id.removeprefix(f"{self.app.prefix}tidecast-"))

@@ -8,12 +8,12 @@ from confluent_kafka import TopicPartition
 END = ";"
 
 
-def written(text: str) -> str:
+def metadata_of(text: str) -> str:
     """Return the metadata to commit for a text, which must not contain END."""
     return text + END
 
 
-def told_beside(place: TopicPartition) -> str:
+def metadata_text(place: TopicPartition) -> str:
     """Return the text in the metadata of a partition's offset; "" when there is none of ours."""
     try:
         found = place.metadata or ""

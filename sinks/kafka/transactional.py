@@ -19,7 +19,7 @@ from schemas.marks import Mark, mark_above
 from sinks.failpoints import PRODUCED, hit
 from sinks.kafka.client import Reports, consumer, producer
 from sinks.kafka.errors import ENDS
-from sinks.kafka.metadata import told_beside, written
+from sinks.kafka.metadata import metadata_of, metadata_text
 from sinks.kafka.producer import AGAIN, KafkaEmitter
 from streams.errors import PositionConflict, TidecastError, Unavailable
 from streams.log import Output, TopicPartition
@@ -105,7 +105,7 @@ class TransactionalEmitter:
     def _send(self, place: TopicPartition, mark: Mark, outputs: Sequence[Output]) -> None:
         epoch, offset, ordinal = mark
         told = KafkaPartition(
-            self._topic(place.topic), place.partition, offset + 1, metadata=written(f"{epoch}.{ordinal}")
+            self._topic(place.topic), place.partition, offset + 1, metadata=metadata_of(f"{epoch}.{ordinal}")
         )
         try:
             self._channels[place].send(outputs, told, self._kept.raw, self._stage)
@@ -137,7 +137,7 @@ class TransactionalEmitter:
         if told.offset < 0:
             return None
         try:
-            epoch, ordinal = map(int, told_beside(told).split("."))
+            epoch, ordinal = map(int, metadata_text(told).split("."))
         except ValueError:
             raise TidecastError(
                 f"the offset of {self._group}-outputs in {told.topic}[{told.partition}] was set by hand, and is "

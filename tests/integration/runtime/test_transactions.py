@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
-from agents.kafka.read_ahead import GroupsPassed
+from agents.kafka.read_ahead import GroupReadAhead
 from agents.settings import load_settings
 from streams.log import TopicPartition
 from tests.integration.conftest import Stack
@@ -118,7 +118,7 @@ def test_markers_and_aborted_records_are_neither_counted_nor_lag(
     system.sent[2].append(b"first")
     until(system.done)
     until(lambda: lag(system) == 0)
-    passed = GroupsPassed(load_settings(topic_prefix=system.prefix))
+    passed = GroupReadAhead(load_settings(topic_prefix=system.prefix))
     place = (TopicPartition(SOURCE, 2), 1)
     until(lambda: passed.of(GROUP) == {place: 4})  # first, its marker, never, its marker
     assert system.counted() == system.expected()

@@ -12,7 +12,7 @@ from confluent_kafka.admin import NewTopic
 
 from agents.kafka.consumer_groups import members, reported
 from agents.kafka.log_reader import LogReader
-from agents.kafka.read_ahead import GroupsPassed
+from agents.kafka.read_ahead import GroupReadAhead
 from agents.kafka.sender import Sender
 from agents.kafka.topics import Logs
 from agents.settings import Settings
@@ -111,7 +111,7 @@ def uses(settings: Settings) -> dict[str, Callable[[], object]]:
         "bounds": lambda: LogReader(settings).bounds(place),
         "group": lambda: reported(settings, "tidecast-scoring", [place]),
         "members": lambda: members(settings, ["tidecast-scoring"]),
-        "passed": lambda: GroupsPassed(settings).of("tidecast-scoring"),
+        "passed": lambda: GroupReadAhead(settings).of("tidecast-scoring"),
         "send": send,
         "emit": lambda: KafkaEmitter(config, settings.topic).emit([output]),
         "transact": transact,

@@ -1,10 +1,10 @@
 """Offsets that hold no record: what of the log's end is passed over, and when it must not be."""
 
-from agents.kafka.read_ahead import Passed, metadata
+from agents.kafka.read_ahead import ReadAhead, metadata
 
 
-def followed() -> Passed[str]:
-    passed: Passed[str] = Passed()
+def followed() -> ReadAhead[str]:
+    passed: ReadAhead[str] = ReadAhead()
     passed.given("p", 10)
     passed.done("p", 10)
     return passed
@@ -13,7 +13,7 @@ def followed() -> Passed[str]:
 def test_what_is_read_behind_all_that_is_done_is_passed_over() -> None:
     passed = followed()
     assert passed.read("p", 13)
-    assert passed.behind("p", 10) == 13
+    assert passed.read_ahead("p", 10) == 13
     assert metadata(10, 13) == "13;"
     assert not passed.read("p", 13)  # nothing new to tell
     assert passed.read("p", 15)
@@ -24,12 +24,12 @@ def test_nothing_is_passed_over_while_records_are_at_work() -> None:
     passed.read("p", 13)
     passed.given("p", 14)  # a record, at 13
     assert not passed.read("p", 14)
-    assert passed.behind("p", 10) == 10
+    assert passed.read_ahead("p", 10) == 10
     passed.done("p", 14)
-    assert passed.behind("p", 14) == 14
+    assert passed.read_ahead("p", 14) == 14
     assert metadata(14, 14) == ""
     assert passed.read("p", 15)
-    assert passed.behind("p", 14) == 15
+    assert passed.read_ahead("p", 14) == 15
 
 
 def test_a_stage_that_stores_less_than_it_was_given_passes_over_nothing() -> None:
@@ -37,12 +37,12 @@ def test_a_stage_that_stores_less_than_it_was_given_passes_over_nothing() -> Non
     passed.given("p", 20)
     passed.done("p", 16)  # a learner's snapshot
     assert not passed.read("p", 21)
-    assert passed.behind("p", 16) == 16
+    assert passed.read_ahead("p", 16) == 16
 
 
 def test_after_a_new_assignment_nothing_is_known() -> None:
     passed = followed()
     passed.read("p", 13)
     passed.clear()
-    assert passed.behind("p", 10) == 10
+    assert passed.read_ahead("p", 10) == 10
     assert not passed.read("p", 13)
