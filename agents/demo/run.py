@@ -18,7 +18,7 @@ from agents.demo.parts import USE_CASE, Parts
 from agents.demo.story import Plan, Story
 from agents.demo.summary import Closing, missing, told
 from agents.demo.view import Pulse, alert_line, plain_line, screen
-from agents.kafka.tail_reader import Follower
+from agents.kafka.tail_reader import TailReader
 from agents.operations.status import Observer, Standing
 from agents.wiring import Wiring, connect_system
 from schemas.topics import DRIFT_ALERTS, LABELLED_EXAMPLES, MODEL_METRICS, PREDICTIONS
@@ -117,14 +117,14 @@ class Demo:
     def _watch(self, wiring: Wiring) -> Standing:
         settings = wiring.settings
         topics = (PREDICTIONS, LABELLED_EXAMPLES, MODEL_METRICS, DRIFT_ALERTS)
-        with Follower(settings, wiring.codec) as follower, Follower(settings, wiring.codec) as side:
+        with TailReader(settings, wiring.codec) as follower, TailReader(settings, wiring.codec) as side:
             observer = Observer(wiring, side)
             follower.start(topics, lambda low, high: low)
             with self._shown() as show:
                 standing = self._until_end(follower, observer, show)
             return standing
 
-    def _until_end(self, follower: Follower, observer: Observer, show: Any) -> Standing:
+    def _until_end(self, follower: TailReader, observer: Observer, show: Any) -> Standing:
         looked, simulated_until = 0.0, None
         while True:
             for found in follower.next(0.2, 2000):

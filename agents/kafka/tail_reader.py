@@ -17,7 +17,7 @@ TIMEOUT = 10.0
 """Seconds without an answer after which the broker counts as away."""
 
 
-class Found(NamedTuple):
+class TailRecord(NamedTuple):
     """A record with its place. `name` is None where the bytes cannot be decoded; `why` is the reason."""
 
     topic: str
@@ -30,7 +30,7 @@ class Found(NamedTuple):
     why: str = ""
 
 
-class Follower:
+class TailReader:
     """Reads several topics from chosen offsets. A context manager. Raises Unavailable when Kafka is away.
 
     Call `start` once, then `next` repeatedly."""
@@ -51,7 +51,7 @@ class Follower:
             },
         )
 
-    def __enter__(self) -> "Follower":
+    def __enter__(self) -> "TailReader":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -88,7 +88,7 @@ class Follower:
         """Whether the end of every partition has been reached since the start."""
         return not self._open
 
-    def next(self, seconds: float, most: int = 500) -> Iterator[Found]:
+    def next(self, seconds: float, most: int = 500) -> Iterator[TailRecord]:
         """Return the decoded records that arrive within that time, up to a number."""
         for message in self._kafka.ask("read the topics", self._kafka.raw.consume, most, seconds):
             error = message.error()
@@ -99,13 +99,13 @@ class Follower:
             else:
                 raise self._kafka.error("read the topics", error)
 
-    def _decoded(self, message: Message) -> Found:
+    def _decoded(self, message: Message) -> TailRecord:
         topic = self._names[message.topic()]
         place = (topic, message.partition(), message.offset(), message.timestamp()[1], message.key())
         try:
-            return Found(*place, *self._codec.decode(message.value()))
+            return TailRecord(*place, *self._codec.decode(message.value()))
         except Undecodable as error:
-            return Found(*place, None, {}, str(error))
+            return TailRecord(*place, None, {}, str(error))
 
 
 def logical(settings: Settings, topic: str) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from agents.kafka.read_ahead import GroupReadAhead
-from agents.kafka.tail_reader import Follower
+from agents.kafka.tail_reader import TailReader
 from agents.wiring import Wiring
 from schemas.records import DRIFT_ALERT, DriftAlertRecord
 from schemas.topics import CUSTOMER_EVENTS, DRIFT_ALERTS, FEATURE_PROFILES, LABELLED_EXAMPLES, PREDICTIONS
@@ -68,7 +68,7 @@ class Standing:
 class Observer:
     """Reads the status of a system repeatedly over the same connections."""
 
-    def __init__(self, wiring: Wiring, follower: Follower) -> None:
+    def __init__(self, wiring: Wiring, follower: TailReader) -> None:
         self._wiring = wiring
         self._follower = follower
         self._lateness = duration_ms(wiring.use_case.allowed_lateness)
@@ -114,7 +114,7 @@ class Observer:
             read = passed.get(place.stage, {}).get(at, place.next_offset)
             standing.places[number] = replace(place, lag=max(0, place.lag - (read - place.next_offset)))
 
-    def alerts(self, follower: Follower) -> list[DriftAlertRecord]:
+    def alerts(self, follower: TailReader) -> list[DriftAlertRecord]:
         """Return the open alerts, oldest first, read by a consumer of its own."""
         found: dict[str, DriftAlertRecord] = {}
         follower.start([DRIFT_ALERTS], lambda low, high: low)

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from agents.verifying.finding import SHOWN, Finding
-from agents.verifying.tables import Found, Range, Table
+from agents.verifying.tables import PhysicalRow, Range, Table
 from sinks.clickhouse.rows import Row
 
 MISSING = 50_000
@@ -40,7 +40,9 @@ class Compared:
         if len(self.missing) >= MISSING:
             self.look_for_missing()
 
-    def _strangers(self, topic: str, strangers: list[Found], expected: dict[Found, Row]) -> set[tuple[int, int, int]]:
+    def _strangers(
+        self, topic: str, strangers: list[PhysicalRow], expected: dict[PhysicalRow, Row]
+    ) -> set[tuple[int, int, int]]:
         """Report physical rows that the log does not have; return (partition, offset, key) of rows that differ."""
         at: dict[tuple[int, int], list[Row]] = {}
         for found in strangers:
@@ -60,7 +62,7 @@ class Compared:
                 changed.add((found.partition, found.offset, self.table.key_of(like)))
         return changed
 
-    def _told(self, topic: str, found: Found, rows: list[Row]) -> Row | None:
+    def _told(self, topic: str, found: PhysicalRow, rows: list[Row]) -> Row | None:
         """Report how a physical row differs from the most similar row of the log."""
         table = self.table
         packed, shown = table.contents(topic, found)

@@ -25,7 +25,7 @@ class Range(NamedTuple):
     end: int
 
 
-class Found(NamedTuple):
+class PhysicalRow(NamedTuple):
     """A physical row: the place of its record, and the MD5 of its columns in RowBinary."""
 
     partition: int
@@ -82,11 +82,11 @@ class Table:
         """Whether the table holds rows of several topics."""
         return "topic" in self.columns
 
-    def found(self, row: Row) -> Found:
+    def found(self, row: Row) -> PhysicalRow:
         """Return the digest that the table must have for a row."""
         partition, offset = self.places
         packed = b"".join([pack(value) for pack, value in zip(self.packers, row, strict=True)])
-        return Found(row[partition], row[offset], md5(packed, usedforsecurity=False).digest())
+        return PhysicalRow(row[partition], row[offset], md5(packed, usedforsecurity=False).digest())
 
     def key_of(self, row: Row) -> int:
         """Return 64 bits that stand for a row's key."""
@@ -97,10 +97,10 @@ class Table:
         """Return a row's name for people: its view and key."""
         return f"{self.view} {' '.join(str(row[index]) for _, _, index in self.key)}"
 
-    def stored(self, topic: str, ranges: Iterable[Range]) -> set[Found]:
+    def stored(self, topic: str, ranges: Iterable[Range]) -> set[PhysicalRow]:
         """Return the distinct physical rows of these ranges."""
         query = f"SELECT DISTINCT log_partition, log_offset, {self._digest} FROM {self.name} WHERE "
-        return {Found(*row) for row in self._query(query + self._within(topic, ranges))}
+        return {PhysicalRow(*row) for row in self._query(query + self._within(topic, ranges))}
 
     def strangers(self, topic: str, partitions: int) -> int:
         """Return the number of rows of partitions that the topic does not have."""
@@ -121,7 +121,7 @@ class Table:
                 kept.setdefault(digest, []).append((place[0], place[1], place[2]))
         return kept
 
-    def contents(self, topic: str, found: Found) -> tuple[list[bytes], list[str]]:
+    def contents(self, topic: str, found: PhysicalRow) -> tuple[list[bytes], list[str]]:
         """Return a physical row, each column as bytes and as text."""
         packed = ", ".join(f"hex(formatRowNoNewline('RowBinary', {column}))" for column in self.columns)
         shown = ", ".join(f"toString({column})" for column in self.columns)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from agents.formatting import as_json, moment, span
-from agents.kafka.tail_reader import Follower
+from agents.kafka.tail_reader import TailReader
 from agents.operations.status import EVENTS, Observer, Standing
 from agents.settings import load_settings
 from agents.wiring import connect_system
@@ -31,7 +31,7 @@ def command(use_case: str | None, each: bool, plain: bool) -> None:
     """
     settings = load_settings()
     wiring = connect_system(settings, use_case)
-    with Follower(settings, wiring.codec) as follower:
+    with TailReader(settings, wiring.codec) as follower:
         observer = Observer(wiring, follower)
         standing = observer.look()
         standing.open_alerts = observer.alerts(follower)

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from agents.formatting import as_json, line
 from agents.kafka.schema_registry import HttpRegistry
-from agents.kafka.tail_reader import Follower, Found, logical
+from agents.kafka.tail_reader import TailReader, TailRecord, logical
 from agents.settings import load_settings
 from schemas import records
 from schemas.catalog import load_schemas
@@ -81,7 +81,7 @@ def command(
     console = Console(soft_wrap=True, highlight=False)
     shown = 0
     try:
-        with HttpRegistry(settings) as registry, Follower(settings, Codec(registry, load_schemas())) as follower:
+        with HttpRegistry(settings) as registry, TailReader(settings, Codec(registry, load_schemas())) as follower:
             follower.start([name], start)
             while not (no_follow and follower.finished):
                 for found in follower.next(0.2):
@@ -97,13 +97,13 @@ def command(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _wanted(found: Found, customer: str | None, kind: str | None) -> bool:
+def _wanted(found: TailRecord, customer: str | None, kind: str | None) -> bool:
     if customer is not None and found.key != customer.encode() and found.record.get("customer_id") != customer:
         return False
     return kind is None or (found.name or "").rsplit(".", 1)[-1].lower() == kind.rsplit(".", 1)[-1].lower()
 
 
-def _show(console: Console, found: Found, several: bool, plain: bool) -> None:
+def _show(console: Console, found: TailRecord, several: bool, plain: bool) -> None:
     if plain:
         place = {"topic": found.topic, "partition": found.partition, "offset": found.offset}
         told = {"error": found.why} if found.name is None else {"type": found.name, **found.record}

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agents.kafka.tail_reader import Follower
+from agents.kafka.tail_reader import TailReader
 from agents.operations.status import Observer
 from agents.settings import load_settings
 from agents.wiring import connect_system
@@ -71,7 +71,7 @@ class System:
             for name, value in self.env.items():
                 patch.setenv(name, value)
             wiring = connect_system(load_settings(), "retail")
-        return Observer(wiring, Follower(wiring.settings, wiring.codec))
+        return Observer(wiring, TailReader(wiring.settings, wiring.codec))
 
     def kill_one(self, r: random.Random) -> None:
         """kill -9 of one worker process; its supervisor starts it again."""
