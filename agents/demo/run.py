@@ -19,7 +19,7 @@ from agents.demo.story import Plan, Story
 from agents.demo.summary import Closing, missing, told
 from agents.demo.view import Pulse, alert_line, plain_line, screen
 from agents.kafka.tail_reader import TailReader
-from agents.operations.status import Observer, Standing
+from agents.operations.status import StatusReader, SystemStatus
 from agents.wiring import Wiring, connect_system
 from schemas.topics import DRIFT_ALERTS, LABELLED_EXAMPLES, MODEL_METRICS, PREDICTIONS
 from streams.errors import TidecastError
@@ -87,8 +87,8 @@ class Demo:
                 *("--day-seconds", f"{self._day_seconds:.3f}", "--max-lag", str(MAX_LAG)),
             )
         )
-        standing = self._watch(wiring)
-        return Closing(self._story, standing, self._parts.simulated_events(), self._first_prediction)
+        status = self._watch(wiring)
+        return Closing(self._story, status, self._parts.simulated_events(), self._first_prediction)
 
     def end(self, keep: bool) -> None:
         """End all processes that were started."""
@@ -114,17 +114,17 @@ class Demo:
                 )
             time.sleep(0.1)
 
-    def _watch(self, wiring: Wiring) -> Standing:
+    def _watch(self, wiring: Wiring) -> SystemStatus:
         settings = wiring.settings
         topics = (PREDICTIONS, LABELLED_EXAMPLES, MODEL_METRICS, DRIFT_ALERTS)
         with TailReader(settings, wiring.codec) as follower, TailReader(settings, wiring.codec) as side:
-            observer = Observer(wiring, side)
+            observer = StatusReader(wiring, side)
             follower.start(topics, lambda low, high: low)
             with self._shown() as show:
-                standing = self._until_end(follower, observer, show)
-            return standing
+                status = self._until_end(follower, observer, show)
+            return status
 
-    def _until_end(self, follower: TailReader, observer: Observer, show: Any) -> Standing:
+    def _until_end(self, follower: TailReader, observer: StatusReader, show: Any) -> SystemStatus:
         looked, simulated_until = 0.0, None
         while True:
             for found in follower.next(0.2, 2000):
@@ -135,31 +135,31 @@ class Demo:
             if time.monotonic() - looked < LOOK_EVERY:
                 continue
             looked = time.monotonic()
-            standing = observer.scoring()
-            self._measure(standing)
+            status = observer.scoring()
+            self._measure(status)
             self._story.note("churn", "logistic", self._pulse.today)
             show()
             if self._parts.ended("simulation"):
                 simulated_until = simulated_until or time.monotonic()
-                if self._quiet(standing) or time.monotonic() - simulated_until > DRAIN_S:
+                if self._quiet(status) or time.monotonic() - simulated_until > DRAIN_S:
                     return observer.look()
 
-    def _quiet(self, standing: Standing) -> bool:
+    def _quiet(self, status: SystemStatus) -> bool:
         """Return whether scoring has no lag and no new events arrive."""
-        return standing.lag("scoring") == 0 and self._pulse.predictions == 0 and self._pulse.examples == 0
+        return status.lag("scoring") == 0 and self._pulse.predictions == 0 and self._pulse.examples == 0
 
-    def _measure(self, standing: Standing) -> None:
+    def _measure(self, status: SystemStatus) -> None:
         """Return the rates since the last look, and the day that scoring has reached."""
         now, counts = time.monotonic(), self._story.counts
-        totals = (standing.published, counts["predictions"], counts["examples"])
+        totals = (status.published, counts["predictions"], counts["examples"])
         if self._counted:
             seconds = max(now - self._counted[0][0], 0.001)
             rates = [(new - old) / seconds for new, old in zip(totals, self._counted[0][1:], strict=True)]
             self._pulse.events, self._pulse.predictions, self._pulse.examples = rates
         self._counted.append((now, *totals))
-        self._pulse.published = standing.published
-        self._pulse.lag = standing.lag("scoring")
-        ticks = [tick for tick in standing.ticks.values() if tick is not None]
+        self._pulse.published = status.published
+        self._pulse.lag = status.lag("scoring")
+        ticks = [tick for tick in status.ticks.values() if tick is not None]
         if ticks:
             self._pulse.today = self._story.plan.day_of(min(ticks))
 

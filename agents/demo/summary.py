@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from agents.demo.story import Story
 from agents.demo.view import alert_line
 from agents.formatting import number
-from agents.operations.status import EVENTS, Standing
+from agents.operations.status import EVENTS, SystemStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,19 +13,19 @@ class Closing:
     """How the demo ended. simulated: events published; first_prediction: seconds after the stack was up."""
 
     story: Story
-    standing: Standing
+    status: SystemStatus
     simulated: int
     first_prediction: float | None
 
 
 def told(closing: Closing) -> str:
     """The closing summary."""
-    story, counters = closing.story, closing.standing.counters
+    story, counters = closing.story, closing.status.counters
     parts = " + ".join(f"{counters.get(name, 0):,} {name}" for name in EVENTS)
     before, after = story.opened(False), story.opened(True)
     lines = [
         "What was seen",
-        f"  events       {closing.simulated:,} simulated; published {closing.standing.published:,} = {parts}",
+        f"  events       {closing.simulated:,} simulated; published {closing.status.published:,} = {parts}",
         f"  predictions  {counters.get('predictions', 0):,}, the first one "
         f"{number(closing.first_prediction or float('nan'))} s after the servers were up; "
         f"{counters.get('examples', 0):,} labelled examples learnt from",
@@ -59,7 +59,7 @@ def _spend(story: Story) -> str:
 
 def missing(closing: Closing) -> list[str]:
     """Return what was promised and not seen."""
-    story, standing = closing.story, closing.standing
+    story, status = closing.story, closing.status
     lacking = []
     if not story.counts["predictions"]:
         lacking.append("no prediction was seen")
@@ -67,6 +67,6 @@ def missing(closing: Closing) -> list[str]:
         lacking.append("no alert opened after the campaign began")
     if not story.recovered:
         lacking.append("the model did not recover")
-    if closing.simulated != standing.published:
-        lacking.append(f"{closing.simulated:,} events were simulated and {standing.published:,} accounted for")
+    if closing.simulated != status.published:
+        lacking.append(f"{closing.simulated:,} events were simulated and {status.published:,} accounted for")
     return lacking

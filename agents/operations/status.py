@@ -41,7 +41,7 @@ class ServedArm:
 
 
 @dataclass(slots=True)
-class Standing:
+class SystemStatus:
     """Everything that `tidecast status` shows. counters: of scoring, summed over partitions. Times in ms."""
 
     use_case: str
@@ -65,7 +65,7 @@ class Standing:
         return sum(place.lag for place in self.places if place.stage == stage)
 
 
-class Observer:
+class StatusReader:
     """Reads the status of a system repeatedly over the same connections."""
 
     def __init__(self, wiring: Wiring, follower: TailReader) -> None:
@@ -74,45 +74,45 @@ class Observer:
         self._lateness = duration_ms(wiring.use_case.allowed_lateness)
         self._groups = GroupReadAhead(wiring.settings)
 
-    def look(self, history: bool = True) -> Standing:
+    def look(self, history: bool = True) -> SystemStatus:
         """Return the present status; with `history` also the positions of the history."""
         deployment = self._wiring.deployment
-        standing = Standing(deployment.use_case, deployment.deployment_id, deployment.epoch)
-        self._scoring(standing)
-        self._learning(standing)
+        status = SystemStatus(deployment.use_case, deployment.deployment_id, deployment.epoch)
+        self._scoring(status)
+        self._learning(status)
         examples = [TopicPartition(LABELLED_EXAMPLES, p) for p in sorted(deployment.target_partitions.values())]
-        self._stage(standing, "judging", examples)
+        self._stage(status, "judging", examples)
         watched = [TopicPartition(PREDICTIONS, p) for p in self._follower.bounds(PREDICTIONS)]
-        self._stage(standing, "monitoring", [*watched, TopicPartition(FEATURE_PROFILES, 0)])
+        self._stage(status, "monitoring", [*watched, TopicPartition(FEATURE_PROFILES, 0)])
         if history:
-            self._history(standing)
-        self._measure(standing)
-        self._pass_over(standing)
-        return standing
+            self._history(status)
+        self._measure(status)
+        self._pass_over(status)
+        return status
 
-    def scoring(self) -> Standing:
+    def scoring(self) -> SystemStatus:
         """Return the status of scoring alone, which is quicker."""
         deployment = self._wiring.deployment
-        standing = Standing(deployment.use_case, deployment.deployment_id, deployment.epoch)
-        self._scoring(standing)
-        self._measure(standing)
-        return standing
+        status = SystemStatus(deployment.use_case, deployment.deployment_id, deployment.epoch)
+        self._scoring(status)
+        self._measure(status)
+        return status
 
-    def _measure(self, standing: Standing) -> None:
+    def _measure(self, status: SystemStatus) -> None:
         """Return lags. The ends of the logs are read after all positions, so that no record is overlooked."""
-        bounds = {topic: self._follower.bounds(topic) for topic in {place.topic for place in standing.places}}
-        for number, place in enumerate(standing.places):
+        bounds = {topic: self._follower.bounds(topic) for topic in {place.topic for place in status.places}}
+        for number, place in enumerate(status.places):
             _, end = bounds[place.topic].get(place.partition, (0, 0))
-            standing.places[number] = replace(place, lag=end - place.next_offset)
+            status.places[number] = replace(place, lag=end - place.next_offset)
 
-    def _pass_over(self, standing: Standing) -> None:
+    def _pass_over(self, status: SystemStatus) -> None:
         """Remove offsets after a position that hold no record from the lag. (Learners report at snapshots only.)"""
-        behind = {place.stage for place in standing.places if place.lag and place.stage in STAGES}
+        behind = {place.stage for place in status.places if place.lag and place.stage in STAGES}
         passed = {stage: self._groups.of(f"tidecast-{stage}") for stage in behind}
-        for number, place in enumerate(standing.places):
+        for number, place in enumerate(status.places):
             at = (TopicPartition(place.topic, place.partition), place.next_offset)
             read = passed.get(place.stage, {}).get(at, place.next_offset)
-            standing.places[number] = replace(place, lag=max(0, place.lag - (read - place.next_offset)))
+            status.places[number] = replace(place, lag=max(0, place.lag - (read - place.next_offset)))
 
     def alerts(self, follower: TailReader) -> list[DriftAlertRecord]:
         """Return the open alerts, oldest first, read by a consumer of its own."""
@@ -129,7 +129,7 @@ class Observer:
                     found.pop(alert["alert_id"], None)
         return list(found.values())
 
-    def _scoring(self, standing: Standing) -> None:
+    def _scoring(self, status: SystemStatus) -> None:
         partitions = list(self._follower.bounds(CUSTOMER_EVENTS))
         stored = self._wiring.scoring_store.positions(partitions)
         arms: dict[tuple[str, str], tuple[int, int | None]] = {}
@@ -137,10 +137,10 @@ class Observer:
             position, packed = stored.get(partition, (None, PartitionHeader().pack()))
             header = PartitionHeader.unpack(packed)
             reached = position.offset if position else 0
-            standing.places.append(Place("scoring", CUSTOMER_EVENTS, partition, reached))
-            standing.ticks[partition] = header.last_tick
+            status.places.append(Place("scoring", CUSTOMER_EVENTS, partition, reached))
+            status.ticks[partition] = header.last_tick
             for name, count in header.counters.items():
-                standing.counters[name] = standing.counters.get(name, 0) + count
+                status.counters[name] = status.counters.get(name, 0) + count
             for arm, serving in header.serving.items():
                 age = None
                 if serving.switched_at >= 0 and header.last_tick is not None:
@@ -148,20 +148,20 @@ class Observer:
                 count, oldest = arms.get((arm, serving.version), (0, None))
                 ages = [a for a in (age, oldest) if a is not None]
                 arms[arm, serving.version] = (count + 1, max(ages, default=None))
-        known = [tick for tick in standing.ticks.values() if tick is not None]
-        if known and len(known) == len(standing.ticks):
-            standing.watermark = min(known) - self._lateness
+        known = [tick for tick in status.ticks.values() if tick is not None]
+        if known and len(known) == len(status.ticks):
+            status.watermark = min(known) - self._lateness
         for (arm, version), (count, age) in sorted(arms.items()):
             target, _, name = arm.partition("/")
-            standing.serving.append(ServedArm(target, name, version, age, count))
+            status.serving.append(ServedArm(target, name, version, age, count))
 
-    def _learning(self, standing: Standing) -> None:
+    def _learning(self, status: SystemStatus) -> None:
         for target in self._wiring.use_case.targets:
             partition = self._wiring.deployment.target_partitions[target.name]
             for arm in target.arms:
                 reached = self._learnt(target.name, arm.name)
                 stage = f"learning {target.name}/{arm.name}"
-                standing.places.append(Place(stage, LABELLED_EXAMPLES, partition, reached))
+                status.places.append(Place(stage, LABELLED_EXAMPLES, partition, reached))
 
     def _learnt(self, target: str, arm: str) -> int:
         """Return the next offset after the newest snapshot of an arm; 0 before the first."""
@@ -169,13 +169,13 @@ class Observer:
         offsets = [int(path.rsplit("/", 1)[-1].removesuffix(".snapshot")) for path in paths]
         return max(offsets, default=-1) + 1
 
-    def _stage(self, standing: Standing, stage: str, places: list[TopicPartition]) -> None:
+    def _stage(self, status: SystemStatus, stage: str, places: list[TopicPartition]) -> None:
         for topic, partition in places:
             stored = self._wiring.stage_store.read(stage, topic, partition)
             reached = stored[0].offset if stored else 0
-            standing.places.append(Place(stage, topic, partition, reached))
+            status.places.append(Place(stage, topic, partition, reached))
 
-    def _history(self, standing: Standing) -> None:
+    def _history(self, status: SystemStatus) -> None:
         from sinks.clickhouse.client import READING, clear_errors, connect
         from sinks.clickhouse.history import History
 
@@ -184,11 +184,11 @@ class Observer:
         try:
             client = connect(settings.clickhouse_database, READING, **settings.clickhouse())
             with clear_errors():
-                rows = client.query(query, parameters={"epoch": standing.epoch}).result_rows
+                rows = client.query(query, parameters={"epoch": status.epoch}).result_rows
         except TidecastError as error:
-            standing.notes.append(f"history: {error}")
+            status.notes.append(f"history: {error}")
             return
         reached = {(topic, partition): offset for topic, partition, offset in rows}
         for topic in History.topics:  # also topics of which nothing is written yet: all their records are lag
             for partition in self._follower.bounds(topic):
-                standing.places.append(Place("history", topic, partition, reached.get((topic, partition), 0)))
+                status.places.append(Place("history", topic, partition, reached.get((topic, partition), 0)))

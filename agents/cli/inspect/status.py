@@ -10,7 +10,7 @@ from rich.table import Table
 
 from agents.formatting import as_json, moment, span
 from agents.kafka.tail_reader import TailReader
-from agents.operations.status import EVENTS, Observer, Standing
+from agents.operations.status import EVENTS, StatusReader, SystemStatus
 from agents.settings import load_settings
 from agents.wiring import connect_system
 
@@ -32,69 +32,69 @@ def command(use_case: str | None, each: bool, plain: bool) -> None:
     settings = load_settings()
     wiring = connect_system(settings, use_case)
     with TailReader(settings, wiring.codec) as follower:
-        observer = Observer(wiring, follower)
-        standing = observer.look()
-        standing.open_alerts = observer.alerts(follower)
+        observer = StatusReader(wiring, follower)
+        status = observer.look()
+        status.open_alerts = observer.alerts(follower)
     if plain:
-        click.echo(as_json(as_told(standing)))
+        click.echo(as_json(as_told(status)))
     else:
-        _show(standing, each)
+        _show(status, each)
 
 
-def as_told(standing: Standing) -> dict[str, Any]:
+def as_told(status: SystemStatus) -> dict[str, Any]:
     """The JSON form: times as text."""
-    told = asdict(standing)
-    told["watermark"] = moment(standing.watermark)
-    told["ticks"] = {str(partition): moment(tick) for partition, tick in standing.ticks.items()}
-    told["published"] = standing.published
+    told = asdict(status)
+    told["watermark"] = moment(status.watermark)
+    told["ticks"] = {str(partition): moment(tick) for partition, tick in status.ticks.items()}
+    told["published"] = status.published
     return told
 
 
-def _show(standing: Standing, each: bool) -> None:
+def _show(status: SystemStatus, each: bool) -> None:
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     console.print(
-        f"[bold]{standing.use_case}[/], deployment {standing.deployment_id}, log epoch {standing.epoch}\n"
-        f"last tick {moment(_last_tick(standing))}, watermark {moment(standing.watermark)} (event time)"
+        f"[bold]{status.use_case}[/], deployment {status.deployment_id}, log epoch {status.epoch}\n"
+        f"last tick {moment(_last_tick(status))}, watermark {moment(status.watermark)} (event time)"
     )
-    console.print(_accounting(standing))
+    console.print(_accounting(status))
     console.print()
-    console.print(_positions(standing, each))
+    console.print(_positions(status, each))
     console.print()
-    console.print(_serving(standing) if standing.serving else "No model has been switched to yet.")
+    console.print(_serving(status) if status.serving else "No model has been switched to yet.")
     console.print()
-    console.print(f"Open alerts: {len(standing.open_alerts)}" + (":" if standing.open_alerts else "."))
-    for alert in standing.open_alerts:
+    console.print(f"Open alerts: {len(status.open_alerts)}" + (":" if status.open_alerts else "."))
+    for alert in status.open_alerts:
         console.print(f"  {alert['severity']} {alert['kind']}: {alert['message']}", markup=False)
-    for note in standing.notes:
+    for note in status.notes:
         click.echo(f"Note: {note}", err=True)
 
 
-def _last_tick(standing: Standing) -> int | None:
+def _last_tick(status: SystemStatus) -> int | None:
     """Of the partition that is furthest behind; None before every partition has had one."""
-    ticks = [tick for tick in standing.ticks.values() if tick is not None]
-    return min(ticks) if ticks and len(ticks) == len(standing.ticks) else None
+    ticks = [tick for tick in status.ticks.values() if tick is not None]
+    return min(ticks) if ticks and len(ticks) == len(status.ticks) else None
 
 
-def _accounting(standing: Standing) -> str:
-    counters = standing.counters
+def _accounting(status: SystemStatus) -> str:
+    counters = status.counters
     parts = " + ".join(f"{counters.get(name, 0):,} {name}" for name in EVENTS)
     return (
-        f"published {standing.published:,} = {parts}\n"
+        f"published {status.published:,} = {parts}\n"
         f"{counters.get('predictions', 0):,} predictions, {counters.get('examples', 0):,} labelled examples, "
         f"{counters.get('controls', 0):,} control records, {counters.get('unmatched', 0):,} outcomes without a question"
     )
 
 
-def _positions(standing: Standing, each: bool) -> Table:
+def _positions(status: SystemStatus, each: bool) -> Table:
     table = Table("stage", "topic", box=None)
     for name in ("partition", "position", "lag") if each else ("partitions", "position", "lag"):
         table.add_column(name, justify="right")
     if each:
-        for place in standing.places:
+        for place in status.places:
             table.add_row(place.stage, place.topic, str(place.partition), f"{place.next_offset:,}", f"{place.lag:,}")
         return table
     sums: dict[tuple[str, str], list[int]] = {}
-    for place in standing.places:
+    for place in status.places:
         row = sums.setdefault((place.stage, place.topic), [0, 0, 0])
         for number, value in enumerate((1, place.next_offset, place.lag)):
             row[number] += value
@@ -103,9 +103,9 @@ def _positions(standing: Standing, each: bool) -> Table:
     return table
 
 
-def _serving(standing: Standing) -> Table:
+def _serving(status: SystemStatus) -> Table:
     table = Table("target", "arm", "serving version", "switched (event time)", "partitions", box=None)
-    for arm in standing.serving:
+    for arm in status.serving:
         age = "-" if arm.age is None else f"{span(arm.age / 1000)} ago" if arm.age else "since the last tick"
         table.add_row(arm.target, arm.arm, arm.version, age, str(arm.partitions))
     return table

@@ -19,11 +19,11 @@ PATIENCE_S = 60.0
 @pytest.fixture(scope="module")
 def file(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A CSV of purchases with its mapping beside it, in a system of its own."""
-    folder = tmp_path_factory.mktemp("standing")
+    folder = tmp_path_factory.mktemp("status")
     days = [f"c{n % 6},2024-{1 + n // 20:02}-{1 + n % 20:02},{100 + n}" for n in range(ROWS)]
     (folder / "rows.csv").write_text("\n".join(["who,day,amount_cents", *days]))
     (folder / "map.toml").write_text(MAPPING)
-    stack.env["TIDECAST_TOPIC_PREFIX"] = "standing-test-"
+    stack.env["TIDECAST_TOPIC_PREFIX"] = "status-test-"
     yield folder / "rows.csv"
     del stack.env["TIDECAST_TOPIC_PREFIX"]
 

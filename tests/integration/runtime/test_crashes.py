@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from agents.kafka.tail_reader import TailReader
-from agents.operations.status import Observer
+from agents.operations.status import StatusReader
 from agents.settings import load_settings
 from agents.wiring import connect_system
 from tests.integration.conftest import Stack, tidecast_command
@@ -65,13 +65,13 @@ class System:
         return json.loads(self.run("status", "--json"))
 
     @cached_property
-    def observer(self) -> Observer:
+    def observer(self) -> StatusReader:
         """Looks again and again: a command each time would take the workers' time."""
         with pytest.MonkeyPatch.context() as patch:
             for name, value in self.env.items():
                 patch.setenv(name, value)
             wiring = connect_system(load_settings(), "retail")
-        return Observer(wiring, TailReader(wiring.settings, wiring.codec))
+        return StatusReader(wiring, TailReader(wiring.settings, wiring.codec))
 
     def kill_one(self, r: random.Random) -> None:
         """kill -9 of one worker process; its supervisor starts it again."""

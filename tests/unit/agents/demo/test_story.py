@@ -11,7 +11,7 @@ from rich.console import Console
 from agents.demo.story import DAY_MS, Plan, Story, auc
 from agents.demo.summary import Closing, missing, told
 from agents.demo.view import Pulse, plain_line, screen
-from agents.operations.status import Standing
+from agents.operations.status import SystemStatus
 from streams.usecases import load_use_case
 
 TELECOM = load_use_case("telecom")
@@ -75,8 +75,8 @@ def test_alerts_open_once_and_are_told_by_the_day() -> None:
 
 
 def closing_of(story: Story, simulated: int = 10, accepted: int = 10) -> Closing:
-    standing = Standing("telecom", "d", 1, counters={"accepted": accepted, "late": 0})
-    return Closing(story, standing, simulated, 3.0)
+    status = SystemStatus("telecom", "d", 1, counters={"accepted": accepted, "late": 0})
+    return Closing(story, status, simulated, 3.0)
 
 
 def test_the_summary_names_what_was_promised_and_not_seen() -> None:
