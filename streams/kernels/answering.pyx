@@ -17,7 +17,7 @@ cdef extern from "Python.h":
 
 from schemas.records import LABELLED_EXAMPLE, PREDICTION
 from schemas.topics import PREDICTIONS
-from streams.scoring.panel import REASONS, answer
+from streams.scoring.serving_set import REASONS, answer
 
 include "linear.pxi"
 include "record_writer.pxi"
@@ -39,7 +39,7 @@ cdef class Asker:
         work,
         str customer_id not None,
         plan,
-        list panel not None,
+        list serving_set not None,
         list features not None,
         long long asked_at,
         str asked_by not None,
@@ -58,7 +58,7 @@ cdef class Asker:
         cdef list answers = [], reasons = []
         horizon = plan.horizon
         work.ordinal = ordinal + 1
-        _answers(panel, vector, answers, reasons)
+        _answers(serving_set, vector, answers, reasons)
         value = self.writer.prediction(
             prediction_id,
             name,
@@ -108,12 +108,12 @@ cdef bint _observes(str name, str prediction_id, below) except -1:
     return number < <unsigned long long>below
 
 
-cdef int _answers(list panel, list vector, list answers, list reasons) except -1:
+cdef int _answers(list serving_set, list vector, list answers, list reasons) except -1:
     """Every seat's answer, and the reasons of the one that has any."""
     cdef tuple seat, choice
     cdef FrozenLinear model
     cdef double value
-    for declared in panel:
+    for declared in serving_set:
         seat = <tuple>declared  # a named one, of a class of its own
         choice = (<tuple>seat[2])[0]
         if type(choice[1]) is FrozenLinear:

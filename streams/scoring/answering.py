@@ -3,8 +3,8 @@
 from schemas.topics import PREDICTIONS
 from streams.avro.codec import Codec
 from streams.kernels import kernel
-from streams.scoring.panel import Seat, answer
 from streams.scoring.record_writer import RecordWriter
+from streams.scoring.serving_set import ArmServing, answer
 from streams.scoring.working_set.partition import PartitionWork
 from streams.targets.observations import Answers, pack_vector
 from streams.targets.plan import TargetPlan
@@ -24,7 +24,7 @@ class PureAsker:
         work: PartitionWork,
         customer_id: str,
         plan: TargetPlan,
-        panel: list[Seat],
+        serving_set: list[ArmServing],
         features: list[float],
         asked_at: int,
         asked_by: str,
@@ -38,8 +38,8 @@ class PureAsker:
         packed = pack_vector(vector)
         answers: Answers = []
         reasons: list[tuple[str, float]] = []
-        for seat in panel:
-            found, told = answer(seat, vector)
+        for arm_serving in serving_set:
+            found, told = answer(arm_serving, vector)
             answers.append(found)
             reasons.extend(told)
         chosen = plan.observes(prediction_id)

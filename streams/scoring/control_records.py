@@ -66,7 +66,7 @@ class ControlRecords:
             )
             self._models.prepare(new)
             header.serving[arm] = new
-            work.panels.clear()
+            work.serving_sets.clear()
         work.count("controls")
         return True
 

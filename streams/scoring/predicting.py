@@ -7,7 +7,6 @@ from schemas.topics import LABELLED_EXAMPLES, PREDICTIONS
 from streams.avro.codec import Codec
 from streams.scoring.answering import Asker
 from streams.scoring.model_cache import ServedModels
-from streams.scoring.panel import panel as seats
 from streams.scoring.record_writer import RecordWriter
 from streams.scoring.working_set.customer import CustomerWork
 from streams.scoring.working_set.partition import PartitionWork
@@ -47,12 +46,12 @@ class Questions:
         asked_by: str,
     ) -> None:
         """One prediction with every arm's answer; open the observation where the target's share says so."""
-        panel = work.panels.get(plan.index)
-        if panel is None:
-            panel = work.panels[plan.index] = seats(plan, work.header.serving, self._models)
+        serving_set = work.serving_sets.get(plan.index)
+        if serving_set is None:
+            serving_set = work.serving_sets[plan.index] = serving_set(plan, work.header.serving, self._models)
         room = customer.observations.has_room(plan.name)
         prediction_id, packed, answers, chosen = self._asker.ask(
-            work, customer.customer_id, plan, panel, features, asked_at, asked_by, room
+            work, customer.customer_id, plan, serving_set, features, asked_at, asked_by, room
         )
         work.count("predictions")
         if chosen and room:

@@ -7,7 +7,7 @@ from schemas.records import LABELLED_EXAMPLE, PREDICTION, CoordinateRecord
 from streams.avro.codec import Codec
 from streams.avro.compiled_writer import LENGTH, double, flag, long, text
 from streams.kernels import kernel
-from streams.scoring.panel import Reasons
+from streams.scoring.serving_set import Reasons
 from streams.targets.observations import Answers, Observation
 
 MOST_KNOWN = 10_000

@@ -8,7 +8,7 @@ Where to find what:
 - the order in which a slice is committed: `Scoring.commit`
 - which record goes where: `Scoring._handlers`; checks before that, and dead letters: intake
 - duplicates, late events, outcomes: customer_records; deployments, switches, ticks: control_records
-- timers of a tick: timers; questions and labels: predicting; model versions that answer: model_cache, panel
+- timers of a tick: timers; questions and labels: predicting; model versions that answer: model_cache, serving_set
 - outputs and their coordinates: `working_set.partition.PartitionWork.emit`"""
 
 import logging

@@ -17,7 +17,7 @@ from streams.identity import Position
 from streams.kernels import kernel
 from streams.models.linear import LinearModel, LogisticModel
 from streams.scoring.answering import PureAsker
-from streams.scoring.panel import Seat
+from streams.scoring.serving_set import ArmServing
 from streams.scoring.working_set.partition import PartitionWork
 from streams.targets.plan import TargetPlan
 from streams.timeline import PartitionHeader
@@ -97,8 +97,10 @@ def test_a_question_is_put_alike(
     ):
         epoch, partition, offset, ordinal = place
         work = PartitionWork("customer-events", epoch, partition, Position(offset, ordinal), PartitionHeader())
-        panel = [Seat(arm, explained, tuple((v, freeze(m)) for v, m in choices)) for arm, explained, choices in seats]
-        asked = asker.ask(work, customer, plan, panel, vector, 1_700_000_000_000, "Call", room)
+        serving_set = [
+            ArmServing(arm, explained, tuple((v, freeze(m)) for v, m in choices)) for arm, explained, choices in seats
+        ]
+        asked = asker.ask(work, customer, plan, serving_set, vector, 1_700_000_000_000, "Call", room)
         told.append((asked, work.outputs, work.ordinal))
     assert told[0] == told[1]
 

@@ -27,7 +27,7 @@ class PartitionWork:
     __slots__ = (
         *("topic", "epoch", "partition"),
         *("expected", "offset", "ordinal"),
-        *("header", "packed", "customers", "agenda", "panels", "outputs"),
+        *("header", "packed", "customers", "agenda", "serving_sets", "outputs"),
     )
 
     def __init__(
@@ -50,8 +50,8 @@ class PartitionWork:
         self.customers: dict[str, CustomerWork] = {}
         """Customers that this slice has opened."""
         self.agenda = Agenda(self.customers)
-        self.panels: dict[int, list[Any]] = {}
-        """By target index, who answers it (streams.scoring.panel), as of the record in hand."""
+        self.serving_sets: dict[int, list[Any]] = {}
+        """By target index, who answers it (streams.scoring.serving_set), as of the record in hand."""
         self.outputs: list[Output] = []
         """In order per partition. Only `emit` adds to them."""
 

@@ -1,4 +1,4 @@
-"""Who answers a target's questions: one seat per arm, with the version its partition has switched to and those that
+"""Who answers a target's questions: one arm_serving per arm, with the version its partition has switched to and those that
 stand in for it."""
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ Reasons = Sequence[tuple[str, float]]
 """Contributions: (feature, signed value), strongest first."""
 
 
-class Seat(NamedTuple):
+class ArmServing(NamedTuple):
     """`explained`: whether the first choice also tells its reasons. `choices`: (version, model), the served one first,
     then its predecessor, then the untrained."""
 
@@ -26,9 +26,9 @@ class Seat(NamedTuple):
     choices: tuple[tuple[str, Model], ...]
 
 
-def panel(plan: TargetPlan, serving: Mapping[str, Serving], models: ServedModels) -> list[Seat]:
-    """A target's seats, in the order of its arms; the versions served have been made ready before."""
-    seats = []
+def serving_set(plan: TargetPlan, serving: Mapping[str, Serving], models: ServedModels) -> list[ArmServing]:
+    """A target's arms, in the order of its arms; the versions served have been made ready before."""
+    arms = []
     for index, arm in enumerate(plan.arms):
         choices = []
         served = serving.get(plan.serving_keys[index])
@@ -37,18 +37,18 @@ def panel(plan: TargetPlan, serving: Mapping[str, Serving], models: ServedModels
             if served.previous is not None:
                 choices.append((served.previous[0], models.loaded(served.previous[1])))
         choices.append(models.untrained(plan, index))
-        seats.append(Seat(arm.name, served is not None and index == plan.champion, tuple(choices)))
-    return seats
+        arms.append(ArmServing(arm.name, served is not None and index == plan.champion, tuple(choices)))
+    return arms
 
 
-def answer(seat: Seat, vector: list[float]) -> tuple[Answer, Reasons]:
+def answer(arm_serving: ArmServing, vector: list[float]) -> tuple[Answer, Reasons]:
     """What the first choice says that says something finite; another than the first is a fallback, and has no reasons
     to tell. Where none does, 0."""
-    for at, (version, model) in enumerate(seat.choices):
-        value, reasons = _told(model, vector, seat.explained and at == 0)
+    for at, (version, model) in enumerate(arm_serving.choices):
+        value, reasons = _told(model, vector, arm_serving.explained and at == 0)
         if value is not None:
-            return (seat.arm, version, value, at > 0), reasons
-    return (seat.arm, seat.choices[-1][0], 0.0, True), ()
+            return (arm_serving.arm, version, value, at > 0), reasons
+    return (arm_serving.arm, arm_serving.choices[-1][0], 0.0, True), ()
 
 
 def _told(model: Model, vector: list[float], explained: bool) -> tuple[float | None, Reasons]:
