@@ -64,13 +64,13 @@ class Output(NamedTuple):
 
 
 class DeadRecord(NamedTuple):
-    """A record that became a dead letter; `behind`: fine ones before it in the same slice and partition."""
+    """A record that became a dead letter; `fine_before`: fine ones before it in the same slice and partition."""
 
     partition: int
     offset: int
     reason: DeadReason
     detail: str
-    behind: int
+    fine_before: int
 
 
 @dataclass(slots=True)

@@ -97,7 +97,7 @@ def to_json(rejected: Rejected[Any], today: dict[str, Any]) -> dict[str, Any]:
     value = rejected.value
     plain = {name: held for name, held in rejected.record.items() if name != "value"}
     bodies = None if value is None else {"hex": value.hex(), "base64": base64.b64encode(value).decode()}
-    return {"id": rejected.id, "set_aside_at": moment(rejected.at), **plain, "value": bodies, "today": today}
+    return {"id": rejected.id, "rejected_at": moment(rejected.at), **plain, "value": bodies, "today": today}
 
 
 def show_value(value: bytes | None, today: dict[str, Any]) -> None:

@@ -54,17 +54,17 @@ class DeadLetterLimits:
     def _count_runs(self, rejects: Rejects) -> int | None:
         """Return the partition whose run exceeded the limit in this slice, even if the run has ended since."""
         over = None
-        behind = dict.fromkeys(rejects.fine, 0)
+        fine_before = dict.fromkeys(rejects.fine, 0)
         for dead in rejects.dead:
             run = self._runs.setdefault(dead.partition, Counter())
-            if dead.behind != behind[dead.partition] and over != dead.partition:
+            if dead.fine_before != fine_before[dead.partition] and over != dead.partition:
                 run.clear()
-            behind[dead.partition] = dead.behind
+            fine_before[dead.partition] = dead.fine_before
             run[dead.reason.value] += 1
             if self._most_run and run.total() >= self._most_run:
                 over = dead.partition
         for partition, fine in rejects.fine.items():
-            if fine > behind[partition] and partition != over:
+            if fine > fine_before[partition] and partition != over:
                 self._runs.pop(partition, None)
         return over
 

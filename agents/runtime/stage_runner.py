@@ -196,7 +196,7 @@ class Runner:
             self._count_rejects(slice_.rejects)
 
     def _count_rejects(self, rejects: Rejects) -> None:
-        """Count what a committed slice set rejects; TooManyDeadLetters when a limit is passed."""
+        """Count the rejects of a committed slice; TooManyDeadLetters when a limit is exceeded."""
         counts = Counter(dead.reason for dead in rejects.dead)
         counts[DeadReason.FAILED] += rejects.failed_timers
         for reason in DeadReason:  # from 0 on, so that the first ones are seen to grow

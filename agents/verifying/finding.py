@@ -24,7 +24,7 @@ class Finding:
     differing: int = 0
     repetition: str = "sent again"
     """The name of the repeated things, for people."""
-    behind: bool = False
+    lagging: bool = False
     """Whether a worker has lag, so that differences mean nothing yet."""
 
     def differs(self, sentence: str) -> None:
@@ -35,7 +35,7 @@ class Finding:
 
     def lags(self, sentence: str) -> None:
         """Count a difference that only shows that a worker has lag."""
-        self.behind = True
+        self.lagging = True
         self.differs(sentence)
 
     def as_json(self) -> dict[str, object]:
@@ -44,6 +44,6 @@ class Finding:
             "compared": self.compared,
             "repeated": self.repeated,
             "differing": self.differing,
-            "behind": self.behind,
+            "lagging": self.lagging,
             "differences": self.differences,
         }

@@ -44,7 +44,7 @@ class Taken(NamedTuple):
 
 class Intake:
     """Decodes and checks the records of customer-events. `take` raises Undecodable for what must be set
-    rejects as a dead letter, and Unavailable while the schema registry is away."""
+    aside as a dead letter, and Unavailable while the schema registry is away."""
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from streams.avro.codec import Codec
 from streams.scoring.answering import Asker
 from streams.scoring.model_cache import ServedModels
 from streams.scoring.record_writer import RecordWriter
+from streams.scoring.serving_set import serving_set
 from streams.scoring.working_set.customer import CustomerWork
 from streams.scoring.working_set.partition import PartitionWork
 from streams.targets.observations import CORRECTION, Observation, Settled
@@ -46,12 +47,12 @@ class Questions:
         asked_by: str,
     ) -> None:
         """One prediction with every arm's answer; open the observation where the target's share says so."""
-        serving_set = work.serving_sets.get(plan.index)
-        if serving_set is None:
-            serving_set = work.serving_sets[plan.index] = serving_set(plan, work.header.serving, self._models)
+        arms = work.serving_sets.get(plan.index)
+        if arms is None:
+            arms = work.serving_sets[plan.index] = serving_set(plan, work.header.serving, self._models)
         room = customer.observations.has_room(plan.name)
         prediction_id, packed, answers, chosen = self._asker.ask(
-            work, customer.customer_id, plan, serving_set, features, asked_at, asked_by, room
+            work, customer.customer_id, plan, arms, features, asked_at, asked_by, room
         )
         work.count("predictions")
         if chosen and room:

@@ -38,8 +38,8 @@ class RejectWriter:
     def dead(self, work: PartitionWork, raw: LogRecord, reason: DeadReason, detail: str) -> None:
         """The record as it was, with the reason."""
         self._dead(work, raw.key, raw.value, raw.timestamp, reason, detail)
-        behind = _fine(work) - self._before[work.partition]
-        self._slice.dead.append(DeadRecord(work.partition, raw.offset, reason, detail, behind))
+        fine_before = _fine(work) - self._before[work.partition]
+        self._slice.dead.append(DeadRecord(work.partition, raw.offset, reason, detail, fine_before))
 
     def failed_timer(self, work: PartitionWork, customer_id: str, tick: int) -> None:
         """A customer whose timer raises an error: told, without the tick's bytes since the tick itself is fine."""

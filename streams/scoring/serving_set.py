@@ -1,5 +1,4 @@
-"""Who answers a target's questions: one arm_serving per arm, with the version its partition has switched to and those that
-stand in for it."""
+"""The serving set of a target in a partition: per arm, the version that it was switched to, and its fallbacks."""
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
@@ -12,14 +11,16 @@ from streams.targets.plan import TargetPlan
 from streams.timeline import Serving
 
 REASONS = 3
-"""Top contributions told with a prediction."""
+"""Number of top contributions in a prediction."""
 Reasons = Sequence[tuple[str, float]]
 """Contributions: (feature, signed value), strongest first."""
 
 
 class ArmServing(NamedTuple):
-    """`explained`: whether the first choice also tells its reasons. `choices`: (version, model), the served one first,
-    then its predecessor, then the untrained."""
+    """How an arm answers.
+
+    explained: whether the first choice also returns its reasons. choices: (version, model); the served version first,
+    then its predecessor, then the untrained model."""
 
     arm: str
     explained: bool
@@ -27,7 +28,7 @@ class ArmServing(NamedTuple):
 
 
 def serving_set(plan: TargetPlan, serving: Mapping[str, Serving], models: ServedModels) -> list[ArmServing]:
-    """A target's arms, in the order of its arms; the versions served have been made ready before."""
+    """Return the serving set of a target, in the order of its arms. The served versions must be loaded."""
     arms = []
     for index, arm in enumerate(plan.arms):
         choices = []
@@ -42,18 +43,20 @@ def serving_set(plan: TargetPlan, serving: Mapping[str, Serving], models: Served
 
 
 def answer(arm_serving: ArmServing, vector: list[float]) -> tuple[Answer, Reasons]:
-    """What the first choice says that says something finite; another than the first is a fallback, and has no reasons
-    to tell. Where none does, 0."""
+    """Return the answer of the first choice whose answer is finite; 0 if there is none.
+
+    Any choice but the first is a fallback, and has no reasons."""
     for at, (version, model) in enumerate(arm_serving.choices):
-        value, reasons = _told(model, vector, arm_serving.explained and at == 0)
+        value, reasons = _answer_of(model, vector, arm_serving.explained and at == 0)
         if value is not None:
             return (arm_serving.arm, version, value, at > 0), reasons
     return (arm_serving.arm, arm_serving.choices[-1][0], 0.0, True), ()
 
 
-def _told(model: Model, vector: list[float], explained: bool) -> tuple[float | None, Reasons]:
-    """The model's answer, with its reasons if asked for; None when it fails or is not finite, whatever the reason: a
-    bad version must not stop the stream, the caller falls back and says so."""
+def _answer_of(model: Model, vector: list[float], explained: bool) -> tuple[float | None, Reasons]:
+    """Return the model's answer, with its reasons if `explained`; None when it raises or is not finite.
+
+    A bad version must not stop the stream: the caller falls back and marks the answer."""
     try:
         found, contributions = model.explain(vector, REASONS) if explained else (model.predict(vector), [])
         value = float(found)

@@ -61,5 +61,5 @@ def test_how_many_fine_ones_lie_before_each():
     stage = scoring(log, store)
     stage.assign(list(log.logs))
     slice_ = next(stage.process({TopicPartition(CUSTOMER_EVENTS, partition): log.records[partition]}))
-    assert [dead.behind for dead in slice_.rejects.dead] == [1, 1, 2]
+    assert [dead.fine_before for dead in slice_.rejects.dead] == [1, 1, 2]
     assert slice_.rejects.fine == {partition: 2}

@@ -90,7 +90,7 @@ def list_them(kinds: tuple[str, ...], limit: int, plain: bool, **where: Any) -> 
         click.echo(f"  {reason:<16} {count:>10,}")
     for letter in found:
         brief = _brief(letter)
-        head = f"{letter.id:<28} {brief['set_aside_at']}  {brief['reason']:<16} {brief['size']:>8,} B  {brief['key']}"
+        head = f"{letter.id:<28} {brief['rejected_at']}  {brief['reason']:<16} {brief['size']:>8,} B  {brief['key']}"
         click.echo(f"{head}\n    {brief['detail']}")
 
 
@@ -215,7 +215,7 @@ def _letters(settings: Settings) -> Iterator[RejectedReader[DeadLetterRecord]]:
 def _brief(letter: RejectedLetter) -> dict[str, Any]:
     return {
         "id": letter.id,
-        "set_aside_at": moment(letter.at),
+        "rejected_at": moment(letter.at),
         "reason": letter.record["reason"],
         "detail": letter.record["detail"],
         "key": key_text(letter.record["key"]),

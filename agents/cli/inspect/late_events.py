@@ -71,7 +71,7 @@ def list_them(kinds: tuple[str, ...], limit: int, plain: bool, **where: Any) -> 
     for event in found:
         brief = _brief(event)
         click.echo(
-            f"{event.id:<28} {brief['set_aside_at']}  {brief['type']} of {brief['customer_id']} at "
+            f"{event.id:<28} {brief['rejected_at']}  {brief['type']} of {brief['customer_id']} at "
             f"{brief['occurred_at']}, {span(_lateness(event) / 1000)} behind the watermark"
         )
 
@@ -115,7 +115,7 @@ def _brief(event: RejectedEvent) -> dict[str, Any]:
     record = event.record
     return {
         "id": event.id,
-        "set_aside_at": moment(event.at),
+        "rejected_at": moment(event.at),
         "type": kind_of(event),
         "event_id": record["event_id"],
         "customer_id": record["customer_id"],

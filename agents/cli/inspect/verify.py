@@ -64,7 +64,7 @@ def command(stages: tuple[str, ...], use_case: str | None, as_json: bool) -> Non
     wrong = sum(bool(finding.differing) for finding in findings)
     if wrong:
         progress.print(f"{wrong} of {len(findings)} comparisons differ")
-        if any(finding.behind for finding in findings):
+        if any(finding.lagging for finding in findings):
             progress.print(
                 "The workers have lag, so this result says nothing yet. Start them, wait until `tidecast status` shows "
                 "no lag (learning keeps the examples since its last snapshot), and verify again."

@@ -196,7 +196,7 @@ def test_a_damaged_model_that_serves_is_named_and_the_rest_compared(system: Syst
 
 
 def test_a_stage_that_is_behind_is_told_from_one_that_differs(system: System) -> None:
-    assert not any(finding["behind"] for finding in system.found.values())
+    assert not any(finding["lagging"] for finding in system.found.values())
     store, partition = system.wiring.stage_store, system.wiring.deployment.target_partitions["churn"]
     keys = store._keys("judging", LABELLED_EXAMPLES, partition)  # type: ignore[attr-defined]
     kept = [system.redis.get(key) for key in keys]
