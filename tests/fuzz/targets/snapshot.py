@@ -7,6 +7,7 @@ from typing import Any
 
 import msgpack
 
+from schemas.marks import HighWater
 from streams.identity import Position
 from streams.models import snapshot as module
 from streams.models.factory import build_model
@@ -35,7 +36,7 @@ def made(declared: Any) -> bytes:
     for n in range(50):
         model.learn([float(n % 7), float(n % 3)], float(n % 2))
     version = Version("t", "a", 1, 49)
-    return dump_snapshot(Snapshot(version, model, {0: (7, 49, 0)}, Position(50), 50), KEY)
+    return dump_snapshot(Snapshot(version, model, HighWater({0: (7, 49, 0)}), Position(50), 50), KEY)
 
 
 GOOD = [made(Logistic()), made(HoeffdingTree())]
