@@ -5,16 +5,18 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 MINUTES ?= 1
+TIMES ?= 1
+SEEDS ?= 20
 # made last: an installation that was interrupted is done again
 READY := .venv/.ready
 # where there is a C compiler, tests of the kernels fail instead of skipping
 PYTEST := $(BIN)/tidecast compile 2>/dev/null; [ $$? -eq 3 ] || export TIDECAST_REQUIRE_KERNELS=1; $(BIN)/pytest
 
-.PHONY: help demo test lint types unit integration coverage fuzz stack clean
+.PHONY: help demo test test-full test-loaded lint types unit integration coverage fuzz stack clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 $(READY): requirements.lock pyproject.toml $(wildcard streams/kernels/*.p*)
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/it"; exit 1; }
@@ -28,6 +30,13 @@ demo: $(READY) ## A simulated telecom, live in the terminal (starts the local se
 	$(BIN)/tidecast demo
 
 test: lint types unit integration ## Everything: lint, types, import rules, all tests (starts its own servers)
+
+test-full: test ## And what is long and rare, for hours: SEEDS=20 of chaos, each guard off, outages, fuzz for MINUTES=1 a target, other Pythons
+	$(PYTEST) tests --ignore tests/integration --ignore tests/full -n 2 --hypothesis-profile new
+	export SEEDS=$(SEEDS) MINUTES=$(MINUTES); $(PYTEST) tests -m full
+
+test-loaded: $(READY) ## The tests beside a process per core that keeps it busy, TIMES=1
+	$(BIN)/python -m tests.loaded --times $(TIMES) unit integration
 
 lint: $(READY) ## Style, formatting and import rules
 	$(BIN)/ruff check .

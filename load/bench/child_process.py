@@ -60,6 +60,7 @@ class ChildProcess:
         self._ours.close()
         self._process.join(10)
         self._process.kill()
+        self._process.join()
 
 
 def _begin(work: Callable[..., None], connection: Connection, *args: Any) -> None:

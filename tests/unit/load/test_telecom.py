@@ -44,7 +44,7 @@ def test_before_the_campaign_complaints_announce_a_cancellation_and_afterwards_t
     def share_that_had_complained(campaign: int) -> float:
         complained: set[int] = set()
         found = Counter[bool]()
-        for events in days(150, 1000, campaign=campaign):
+        for events in days(150, 500, campaign=campaign):
             for event in events:
                 if event.name == "Complaint":
                     complained.add(event.customer)

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from agents.cli.run.compile import NO_COMPILER, command
+from agents.operations import compile_kernels
 from agents.operations.compile_kernels import NoCompiler, build
 from streams import kernels
 from streams.errors import TidecastError
@@ -33,6 +34,7 @@ def forget() -> None:
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A kernel of its own, in a folder of its own."""
     monkeypatch.setattr(kernels, "FOLDER", tmp_path)
+    monkeypatch.setattr(compile_kernels, "FLAGS", (*compile_kernels.FLAGS, "-O0"))  # three times as quick
     monkeypatch.delenv(kernels.PURE, raising=False)
     forget()
     file = tmp_path / "tiny.pyx"

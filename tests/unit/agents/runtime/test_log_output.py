@@ -72,7 +72,9 @@ def test_what_is_remembered_is_bounded() -> None:
 def test_a_worker_logs_so() -> None:
     code = """
 import logging
+from agents.runtime import log_output
 from agents.runtime.log_output import log_to_stderr
+log_output.QUIET_S = 1e9
 log_to_stderr("WARNING", "scoring")
 for number in range(1000):
     logging.getLogger("aiokafka.conn").error("no %d", number)

@@ -3,6 +3,8 @@
 import ssl
 from typing import Any
 
+import aiokafka.record._crecords.default_records as compiled_records
+import aiokafka.record.default_records as plain_records
 import pytest
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
@@ -51,6 +53,16 @@ def test_tls() -> None:
     found = auth(kafka_security_protocol="SSL")
     assert found["security_protocol"] == "SSL"
     assert found["ssl_context"].verify_mode == ssl.CERT_REQUIRED
+
+
+@pytest.mark.parametrize("records", [plain_records, compiled_records])
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+def test_compressed_batches_are_unpacked_within_bounds(
+    records: Any, codec: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, f"{codec}_decode", None)
+    build_app(Settings(**ADDRESSES), "tidecast-scoring", "host-0")
+    assert getattr(records, f"{codec}_decode").__module__ == "agents.transport.decompression"
 
 
 def test_the_app_is_set_for_a_quick_return() -> None:

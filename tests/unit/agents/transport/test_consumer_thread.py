@@ -15,6 +15,7 @@ from agents.transport.consumer_thread import (
     fetch_bytes,
     patient,
 )
+from tests.waiting import PATIENCE_S
 
 
 def test_only_a_node_that_does_not_answer_is_tried_less_and_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,6 +79,7 @@ def assigned(consumer: Starting) -> int:
 
 def test_a_leader_assigns_when_it_knows_the_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(membership, "FIRST_TRY_S", 0.0)
+    monkeypatch.setattr(membership, "KNOWN_IN_S", PATIENCE_S)
     assert assigned(Starting(0)) == 0
     assert assigned(Starting(3)) == 3
     monkeypatch.setattr(membership, "KNOWN_IN_S", 0.0)

@@ -1,3 +1,5 @@
+from bisect import bisect_right
+
 import numpy as np
 import pytest
 
@@ -44,7 +46,7 @@ def test_the_chance_of_silence_is_the_share_that_is_silent() -> None:
         for moment, who, chance in zip(moments.tolist(), customers.tolist(), each.tolist(), strict=True):
             if moment < end:
                 theirs = by_customer[who]
-                after = np.searchsorted(theirs, moment, side="right")
+                after = bisect_right(theirs, moment)
                 chances.append(chance)
                 silent.append(after == len(theirs) or theirs[after] > moment + DAY_MS)
     chances_, silent_ = np.array(chances), np.array(silent)
