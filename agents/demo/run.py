@@ -24,7 +24,6 @@ from agents.wiring import Wiring, connect_system
 from schemas.topics import DRIFT_ALERTS, LABELLED_EXAMPLES, MODEL_METRICS, PREDICTIONS
 from streams.errors import TidecastError
 from streams.features.window import duration_ms
-from streams.targets.declaration import ExplicitOutcome
 from streams.usecases import UseCase, load_use_case
 
 START_MS = 1_704_067_200_000
@@ -48,8 +47,8 @@ def plan_of(use_case: UseCase) -> Plan:
     """Return the plan of the simulation, with the horizons of the use case's targets in days."""
     horizons = {}
     for target in use_case.targets:
-        assert not isinstance(target.outcome, ExplicitOutcome)
-        horizons[target.name] = math.ceil(duration_ms(target.outcome.over) / 86_400_000)
+        assert target.outcome.horizon is not None
+        horizons[target.name] = math.ceil(duration_ms(target.outcome.horizon) / 86_400_000)
     binary = {target.name: target.kind == "binary" for target in use_case.targets}
     return Plan(START_MS, DAYS, CAMPAIGN_DAY, horizons, binary)
 

@@ -7,7 +7,7 @@ from agents.sizing.load import ArmLoad, TargetLoad
 from streams.errors import SettingError
 from streams.features.window import UNITS, duration_ms
 from streams.models.arms import Arm
-from streams.targets.declaration import ExplicitOutcome, Target
+from streams.targets.declaration import Target
 from streams.usecases import UseCase
 
 DEFAULT_HORIZON_DAYS = 30.0
@@ -34,8 +34,7 @@ def targets_of(use_case: UseCase, mix: Mapping[str, float]) -> tuple[TargetLoad,
 
 
 def _target(use_case: UseCase, target: Target, mix: Mapping[str, float]) -> TargetLoad:
-    ask, outcome = target.ask, target.outcome
-    over = outcome.within if isinstance(outcome, ExplicitOutcome) else outcome.over
+    ask, over = target.ask, target.outcome.horizon
     return TargetLoad(
         name=target.name,
         arms=tuple(_arm(arm) for arm in target.arms),
@@ -70,6 +69,6 @@ def assumptions(use_case: UseCase, given: Mapping[str, float]) -> list[str]:
             f"{', '.join(guessed)} asks questions, and is assumed to be {share:.1%} of the events"
             f"{' each' if guessed[1:] else ''}: set the share with --mix {guessed[0]}=SHARE."
         )
-    awaited = [t.name for t in use_case.targets if isinstance(t.outcome, ExplicitOutcome) and t.outcome.within is None]
+    awaited = [t.name for t in use_case.targets if t.outcome.horizon is None]
     notes += [f"Outcomes of {name} are assumed to come within {DEFAULT_HORIZON_DAYS:g} days." for name in awaited]
     return notes

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 from schemas.catalog import Schema
 from streams.errors import DeclarationError
 from streams.features.filters import condition
-from streams.features.window import UNITS
+from streams.features.window import UNITS, duration_ms
 
 Kind = Literal["number", "boolean", "text", "time", "other"]
 NUMBERS: tuple[Kind, ...] = ("number",)
@@ -186,3 +186,12 @@ def unit_problems(place: str, unit: Any) -> Iterator[Problem]:
     units = [known for known in UNITS if known != "ms"]
     if unit not in units:
         yield Problem(place, "unit", f"{unit!r} is no unit; use one of {', '.join(units)}.")
+
+
+def duration_problem(text: Any) -> str | None:
+    """Why this is no duration; None when it is."""
+    try:
+        duration_ms(text)
+    except DeclarationError as error:
+        return f"{error}."
+    return None

@@ -119,6 +119,6 @@ class CustomerRecords:
             if plan is None or not plan.take_event(record, moment, observation):
                 continue
             customer.observations_changed = True
-            label = plan.label_on_event()
+            label = plan.label_at_once
             if label is not None:
                 self._questions.settle(work, customer, observation, label, moment, "event")

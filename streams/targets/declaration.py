@@ -1,11 +1,10 @@
 """Targets as a use case declares them: what asks, how the outcome becomes known, which arms answer."""
 
 from dataclasses import dataclass
-from dataclasses import field as default
-from typing import Literal
 
-from streams.features.filters import Where
 from streams.models.arms import Arm
+from streams.models.declaration import Kind
+from streams.targets.outcome import Outcome
 
 
 @dataclass(frozen=True)
@@ -27,55 +26,6 @@ class Ask:
             object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
 
 
-Settle = Literal["at_once", "at_horizon"]
-"""When a label is told that is known before the horizon closes. At once is sooner; at the horizon both labels
-come equally late, else a model hears "it happened" weeks before "it did not" and believes that it always happens
-(delayed feedback: Chapelle, KDD 2014)."""
-
-
-@dataclass(frozen=True)
-class EventWithin:
-    """1 when such an event follows within the horizon (asked_at < occurred_at <= asked_at + over), else 0."""
-
-    event: str
-    over: str
-    where: Where = default(default_factory=dict)
-    settle: Settle = "at_once"
-
-
-@dataclass(frozen=True)
-class AbsenceOf:
-    """1 when no such event follows within the horizon, else 0."""
-
-    event: str
-    over: str
-    where: Where = default(default_factory=dict)
-    settle: Settle = "at_once"
-
-
-@dataclass(frozen=True)
-class AmountOver:
-    """Sum of a numeric field of such events within the horizon, times `scale`."""
-
-    event: str
-    field: str
-    over: str
-    where: Where = default(default_factory=dict)
-    scale: float = 1.0
-
-
-@dataclass(frozen=True)
-class ExplicitOutcome:
-    """Told by a tidecast.Outcome record. `within`: how long to wait for it, None for ever; `default`: the
-    label when it did not come in time, None drops the question."""
-
-    within: str | None = None
-    default: float | None = None
-
-
-Outcome = EventWithin | AbsenceOf | AmountOver | ExplicitOutcome
-
-
 @dataclass(frozen=True)
 class Target:
     """A question that models learn to answer.
@@ -90,7 +40,7 @@ class Target:
     ask: Ask
     outcome: Outcome
     arms: tuple[Arm, ...]
-    kind: Literal["binary", "regression"] = "binary"
+    kind: Kind = "binary"
     features: tuple[str, ...] | None = None
     observe: float = 1.0
     serve_every: int = 100

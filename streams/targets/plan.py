@@ -1,15 +1,15 @@
 """A target's declaration, compiled: who asks it, when, and what settles it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
 from schemas.catalog import Event
 from streams.features.customer_state import CustomerState
 from streams.features.filters import Matches, compile_where
-from streams.features.plan import INT64
 from streams.features.window import duration_ms
-from streams.targets.declaration import AbsenceOf, AmountOver, EventWithin, ExplicitOutcome, Target
+from streams.targets.declaration import Target
 from streams.targets.observations import Observation
+from streams.targets.outcome import EventOutcome
 
 NEVER = 1 << 62
 """A schedule's due time once it has ended for good."""
@@ -39,15 +39,17 @@ class TargetPlan:
         self.while_active = duration_ms(ask.while_active) if ask.while_active else None
         self.observed_below: int = round(target.observe * 2**64)
         self.correctable = duration_ms(target.learn_corrections) if target.learn_corrections else None
-        self.outcome = target.outcome
-        over = target.outcome.within if isinstance(target.outcome, ExplicitOutcome) else target.outcome.over
-        self.horizon = duration_ms(over) if over else None
+        outcome = target.outcome
+        self.horizon = duration_ms(outcome.horizon) if outcome.horizon else None
+        self.label_on_close = outcome.label_on_close
+        self.label_at_once: float | None = None
         self.event: str | None = None
         self.matches: Matches = lambda record: True
-        if not isinstance(target.outcome, ExplicitOutcome):
-            self.event = target.outcome.event
-            if target.outcome.where:
-                self.matches = compile_where(target.outcome.where)
+        self._take: Callable[[Observation, Event, int], None] | None = None
+        if isinstance(outcome, EventOutcome):
+            self.event, self._take, self.label_at_once = outcome.event, outcome.take, outcome.label_at_once
+            if outcome.where:
+                self.matches = compile_where(outcome.where)
 
     def vector(self, features: list[float]) -> list[float]:
         """This target's own features out of all of them."""
@@ -95,33 +97,8 @@ class TargetPlan:
 
     def take_event(self, record: Event, moment: int, observation: Observation) -> bool:
         """Note an event that the outcome is about in an observation, if it is of its time; whether it is."""
+        assert self._take is not None
         if not observation.spans(moment):
             return False
-        if isinstance(self.outcome, AmountOver):
-            total = observation.amount + (record[self.outcome.field] or 0)
-            observation.amount = total if -INT64 <= total < INT64 else float(total)
-        elif observation.happened_at is None or moment < observation.happened_at:
-            observation.happened_at = moment
+        self._take(observation, record, moment)
         return True
-
-    def label_on_event(self) -> float | None:
-        """The label when the event just noted settles an observation at once; None when it does not."""
-        match self.outcome:
-            case EventWithin(settle="at_once"):
-                return 1.0
-            case AbsenceOf(settle="at_once"):
-                return 0.0
-        return None
-
-    def label_on_close(self, observation: Observation) -> tuple[float, int, str] | None:
-        """(label, outcome time, settled_by) when the horizon closes; None leaves no example."""
-        assert observation.end is not None
-        happened = observation.happened_at
-        match self.outcome:
-            case EventWithin() | AbsenceOf():
-                label = float((happened is not None) == isinstance(self.outcome, EventWithin))
-                return (label, observation.end, "absence") if happened is None else (label, happened, "event")
-            case AmountOver(scale=scale):
-                return float(observation.amount * scale), observation.end, "amount"
-            case ExplicitOutcome(default=default):
-                return None if default is None else (float(default), observation.end, "default")

@@ -4,30 +4,13 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
-from streams.errors import DeclarationError
-from streams.features.fields import (
-    NUMBERS,
-    Events,
-    Problem,
-    event_problems,
-    field_problems,
-    number_problem,
-    one_of,
-    where_problems,
-)
-from streams.features.window import duration_ms
+from streams.features.fields import Events, Problem, duration_problem, event_problems, number_problem, one_of
 from streams.models.arms import Arm, Role
+from streams.models.declaration import Kind
 from streams.models.factory import model_problem
-from streams.targets.declaration import (
-    AbsenceOf,
-    AmountOver,
-    Ask,
-    EventWithin,
-    ExplicitOutcome,
-    Outcome,
-    Settle,
-    Target,
-)
+from streams.targets.declaration import Ask, Target
+from streams.targets.outcome import Outcome
+from streams.targets.registry import OUTCOMES
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}")
 
@@ -59,15 +42,6 @@ def _name_problems(place: str, name: Any, seen: set[str]) -> Iterator[Problem]:
         seen.add(name)
 
 
-def duration_problem(text: Any) -> str | None:
-    """Why this is no duration; None when it is."""
-    try:
-        duration_ms(text)
-    except DeclarationError as error:
-        return f"{error}."
-    return None
-
-
 def _ask_problems(place: str, ask: Any, events: Events) -> Iterator[Problem]:
     if not isinstance(ask, Ask):
         yield Problem(place, "ask", f"{ask!r} is no Ask; write Ask(on=('Event',)) or Ask(every='30d').")
@@ -87,47 +61,21 @@ def _ask_problems(place: str, ask: Any, events: Events) -> Iterator[Problem]:
 
 
 def _outcome_problems(place: str, target: Target, events: Events) -> Iterator[Problem]:
-    outcome = target.outcome
-    kind = type(outcome).__name__
+    outcome, kinds = target.outcome, get_args(Kind)
+    name = type(outcome).__name__
+    if target.kind not in kinds:
+        yield Problem(place, "kind", f"{target.kind!r} is no kind; {one_of(target.kind, kinds)}")
     if not isinstance(outcome, Outcome):
-        kinds = ", ".join(each.__name__ for each in get_args(Outcome))
-        yield Problem(place, "outcome", f"{outcome!r} is no outcome; use one of {kinds}.")
+        yield Problem(place, "outcome", f"{outcome!r} is no outcome; use one of {', '.join(OUTCOMES)}.")
         return
-    if target.kind not in ("binary", "regression"):
-        yield Problem(place, "kind", f"{target.kind!r} is no kind; {one_of(target.kind, ('binary', 'regression'))}")
-    elif isinstance(outcome, EventWithin | AbsenceOf) and target.kind != "binary":
-        yield Problem(place, "kind", f"{kind} is true or false; declare kind='binary', or AmountOver for an amount.")
-    elif isinstance(outcome, AmountOver) and target.kind != "regression":
-        yield Problem(place, "kind", "AmountOver is an amount; declare kind='regression', or EventWithin.")
-    if isinstance(outcome, ExplicitOutcome):
-        yield from _explicit_problems(place, outcome, target.kind)
-        return
-    wrong = duration_problem(outcome.over)
-    if wrong:
-        yield Problem(place, "outcome.over", f"it is the horizon: {wrong}")
-    yield from event_problems(events, place, "outcome.event", (outcome.event,))
-    yield from where_problems(events, place, (outcome.event,), outcome.where)
-    if isinstance(outcome, AmountOver):
-        use = "and AmountOver needs a number"
-        yield from field_problems(events, place, (outcome.event,), outcome.field, NUMBERS, use)
-        wrong = number_problem(outcome.scale, -1e9, 1e9)
-        if wrong:
-            yield Problem(place, "outcome.scale", wrong)
-    elif outcome.settle not in get_args(Settle):
-        yield Problem(place, "outcome.settle", f"{outcome.settle!r} is neither 'at_once' nor 'at_horizon'.")
-
-
-def _explicit_problems(place: str, outcome: ExplicitOutcome, kind: str) -> Iterator[Problem]:
-    wrong = None if outcome.within is None else duration_problem(outcome.within)
-    if wrong:
-        yield Problem(place, "outcome.within", wrong)
-    if outcome.default is None:
-        return
-    if outcome.within is None:
-        yield Problem(place, "outcome.default", "it would never come into force; give within='30d' as well.")
-    wrong = number_problem(outcome.default, *((0, 1) if kind == "binary" else (-1e300, 1e300)))
-    if wrong:
-        yield Problem(place, "outcome.default", wrong)
+    if OUTCOMES.get(name) is not type(outcome):
+        yield Problem(place, "outcome", f"{name} is not registered; add its line to streams/targets/registry.py.")
+    if target.kind in kinds and target.kind not in outcome.fits:
+        others = ", ".join(other for other, each in OUTCOMES.items() if target.kind in each.fits)
+        (fit,) = outcome.fits
+        text = f"{name} labels {fit} targets only; declare kind={fit!r}, or use one of {others}."
+        yield Problem(place, "kind", text)
+    yield from outcome.problems(place, target.kind, events)
 
 
 def _number_problems(place: str, target: Target) -> Iterator[Problem]:

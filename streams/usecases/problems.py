@@ -10,9 +10,9 @@ from fastavro.schema import SchemaParseException, UnknownType
 from schemas.catalog import full_name
 from schemas.forms import unsafe
 from streams.features.feature import Feature
-from streams.features.fields import Problem, event_fields, number_problem, one_of
+from streams.features.fields import Problem, duration_problem, event_fields, number_problem, one_of
 from streams.usecases.check_features import feature_problems
-from streams.usecases.check_targets import duration_problem, target_problems
+from streams.usecases.check_targets import target_problems
 from streams.usecases.declaration import UseCase
 
 __all__ = ["Problem", "check"]

@@ -10,7 +10,8 @@ from rich.table import Table
 
 from streams.deployment import definitions_of, deployment_id
 from streams.features.feature import Derived, names
-from streams.targets.declaration import Ask, ExplicitOutcome, Outcome
+from streams.targets.declaration import Ask
+from streams.targets.outcome import EventOutcome
 from streams.usecases import UseCase, check, read_use_case
 
 COMMON = ("event_id", "customer_id", "occurred_at", "source")
@@ -94,13 +95,14 @@ def _asked(ask: Ask) -> str:
     return ", ".join(parts)
 
 
-def _outcome(outcome: Outcome) -> str:
+def _outcome(outcome: Any) -> str:
     kind = type(outcome).__name__
-    if isinstance(outcome, ExplicitOutcome):
-        wait = f" within {outcome.within}" if outcome.within else ""
-        return kind + wait + ("" if outcome.default is None else f", else {outcome.default:g}")
-    what = f"{outcome.event}.{outcome.field}" if hasattr(outcome, "field") else outcome.event
-    return f"{kind} {what} over {outcome.over}" + (f" where {dict(outcome.where)}" if outcome.where else "")
+    if isinstance(outcome, EventOutcome):
+        what = f"{outcome.event}.{outcome.field}" if hasattr(outcome, "field") else outcome.event
+        return f"{kind} {what} over {outcome.over}" + (f" where {dict(outcome.where)}" if outcome.where else "")
+    wait = f" within {outcome.horizon}" if outcome.horizon else ""
+    default = getattr(outcome, "default", None)
+    return kind + wait + ("" if default is None else f", else {default:g}")
 
 
 def _some(number: int, kind: str) -> str:

@@ -18,10 +18,13 @@ from streams.features import registry as features
 from streams.models import kinds as model_kinds
 from streams.models import registry as models
 from streams.models.declaration import Model
+from streams.targets import outcomes as outcome_kinds
+from streams.targets import registry as outcomes
 
 REGISTRIES: list[tuple[ModuleType, type, ModuleType, Mapping[str, Any]]] = [
     (models, models.Declaration, model_kinds, models.MODELS),
     (features, features.Feature, feature_kinds, features.FEATURES),
+    (outcomes, outcomes.Outcome, outcome_kinds, outcomes.OUTCOMES),
 ]
 """Module of the registry, what it holds, the folder of their files, and the registered ones by name."""
 

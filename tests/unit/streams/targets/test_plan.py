@@ -82,7 +82,7 @@ def test_labels_of_events_and_of_their_absence(kind, label, settle, happened) ->
         return
     assert not churn.take_event({}, 0, waiting)
     assert churn.take_event({}, DAY, waiting)
-    assert churn.label_on_event() == (label if settle == "at_once" else None)
+    assert churn.label_at_once == (label if settle == "at_once" else None)
     assert churn.take_event({}, 9, waiting)
     assert churn.label_on_close(waiting) == (label, 9, "event")
 
@@ -92,7 +92,7 @@ def test_amounts_add_up_unscaled() -> None:
     for moment, cents in ((0, 1), (1, 10), (2 * DAY, 20), (2 * DAY + 1, 400), (5, None)):
         spend.take_event({"cents": cents}, moment, waiting)
     assert waiting.amount == 30
-    assert spend.label_on_event() is None
+    assert spend.label_at_once is None
     assert spend.label_on_close(waiting) == (30 * 0.01, 2 * DAY, "amount")
 
 

@@ -129,8 +129,14 @@ def test_a_wrong_feature(feature, problem):
         ({"ask": "weekly"}, "ask: 'weekly' is no Ask"),
         ({"outcome": AbsenceOf("Purchase", over=None)}, "outcome.over: it is the horizon: None is no duration"),
         ({"outcome": EventWithin("Leave", over="30d")}, "outcome.event: no event 'Leave' has a schema"),
-        ({"outcome": SPEND.outcome}, "kind: AmountOver is an amount; declare kind='regression'"),
-        ({"kind": "regression"}, "kind: AbsenceOf is true or false; declare kind='binary'"),
+        (
+            {"outcome": SPEND.outcome},
+            "kind: AmountOver labels regression targets only; declare kind='regression', or use one of AbsenceOf",
+        ),
+        (
+            {"kind": "regression"},
+            "kind: AbsenceOf labels binary targets only; declare kind='binary', or use one of AmountOver",
+        ),
         ({"kind": "binry"}, "kind: 'binry' is no kind; did you mean 'binary'?"),
         ({"outcome": ExplicitOutcome(default=0.0)}, "outcome.default: it would never come into force"),
         ({"outcome": ExplicitOutcome("30d", default=7)}, "outcome.default: 7 is not a number from 0 to 1"),

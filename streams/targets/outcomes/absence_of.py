@@ -1,0 +1,19 @@
+"""That something does not happen."""
+
+from dataclasses import dataclass
+from dataclasses import field as default
+
+from streams.features.filters import Where
+from streams.targets.outcome import Occurrence, Settle
+
+
+@dataclass(frozen=True)
+class AbsenceOf(Occurrence):
+    """1 when no such event follows within the horizon, else 0."""
+
+    event: str
+    over: str
+    where: Where = default(default_factory=dict)
+    settle: Settle = "at_once"
+
+    label = 0.0

@@ -1,0 +1,19 @@
+"""That something happens."""
+
+from dataclasses import dataclass
+from dataclasses import field as default
+
+from streams.features.filters import Where
+from streams.targets.outcome import Occurrence, Settle
+
+
+@dataclass(frozen=True)
+class EventWithin(Occurrence):
+    """1 when such an event follows within the horizon (asked_at < occurred_at <= asked_at + over), else 0."""
+
+    event: str
+    over: str
+    where: Where = default(default_factory=dict)
+    settle: Settle = "at_once"
+
+    label = 1.0
