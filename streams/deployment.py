@@ -1,4 +1,4 @@
-"""The definitions that are in force in a log, as its deployment record says."""
+"""Deployments: the definitions in force in a log, as its deployment record states them."""
 
 import dataclasses
 import hashlib
@@ -14,7 +14,7 @@ from streams.errors import DeclarationError
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What bit-exactness is promised for. River decides whether a worker may go on; the others warn.
+    """What bit-exactness depends on. Another River stops a worker; other differences warn.
 
     kernels: whether the compiled kernels are in use; None in deployments made before this was recorded."""
 
@@ -26,13 +26,14 @@ class Fingerprint:
 
 
 def number_of(record: DeploymentRecord) -> int:
-    """Of a decoded tidecast.Deployment; 0 before they were numbered."""
+    """Return the number of a decoded tidecast.Deployment; 0 before deployments were numbered."""
     return record["number"] or 0
 
 
 def is_replayed(record: DeploymentRecord, last: int) -> bool:
-    """Whether a deployment record is a former one (its signature is good) that somebody put into the log once more,
-    where the last one obeyed had the number `last`: it would stop every worker of the definitions in force."""
+    """Return whether a correctly signed deployment record is a former one that was written again.
+
+    `last`: number of the last obeyed deployment. A repeated record would stop every worker."""
     return last > 0 and number_of(record) <= last
 
 
@@ -42,7 +43,7 @@ class Deployment:
 
     deployment_id: digest of `definitions`.
     epoch: log epoch, unix seconds at which the logs were created.
-    target_partitions: partition of labelled-examples per target; never changes for a target."""
+    target_partitions: target → partition of labelled-examples, which never changes for a target."""
 
     deployment_id: str
     use_case: str
@@ -59,7 +60,7 @@ class Deployment:
 
     @classmethod
     def from_record(cls, record: DeploymentRecord, partitions: int) -> "Deployment":
-        """From a decoded tidecast.Deployment and the number of partitions of customer-events."""
+        """Build it from a decoded tidecast.Deployment and the number of partitions of customer-events."""
         return cls(
             deployment_id=record["deployment_id"],
             use_case=record["use_case"],
@@ -76,7 +77,7 @@ class Deployment:
         )
 
     def to_record(self) -> DeploymentRecord:
-        """The record tidecast.Deployment, not signed yet."""
+        """Return the unsigned record tidecast.Deployment."""
         return {
             "deployment_id": self.deployment_id,
             "use_case": self.use_case,
@@ -94,18 +95,18 @@ class Deployment:
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """What it was deployed with."""
+        """The fingerprint of the process that deployed."""
         return Fingerprint(self.river_version, self.code_version, self.python_version, self.cpu, self.kernels)
 
 
 def deploy_of(
     use_case: Any, epoch: int, partitions: int, before: Mapping[str, int], running: Fingerprint, number: int = 0
 ) -> Deployment:
-    """The deployment of a use case in the logs of `epoch`, by a process with the fingerprint `running`. `number` is
-    greater than that of any deployment before it in these logs.
+    """Return the deployment of a use case in the logs of `epoch`, by a process with the fingerprint `running`.
 
-    `before` are the partitions of labelled-examples that targets have already; new targets get the lowest
-    free numbers in declared order. (Whether there are enough partitions is the caller's to check.)"""
+    number: greater than that of any earlier deployment in these logs.
+    before: partitions of labelled-examples that targets have already. New targets get the lowest free numbers in
+    declared order. The caller checks that there are enough partitions."""
     taken = dict(before)
     free = (number for number in range(len(taken) + len(use_case.targets)) if number not in before.values())
     for target in use_case.targets:
@@ -129,9 +130,9 @@ def deploy_of(
 
 
 def definitions_of(use_case: Any) -> str:
-    """Canonical JSON of a use case: sorted keys, each declaration with its class, schemas without docs.
+    """Return canonical JSON of a use case: sorted keys, each declaration with its class, schemas without docs.
 
-    A change that could change a result changes the text; how often the clock ticks does not, as each tick is a record
+    Any change that can change a result changes the text. The tick interval is left out, because each tick is a record
     of the log. DeclarationError for a value without a JSON form."""
     plain = _plain(use_case, use_case.name)
     plain.pop("tick_every", None)
@@ -139,12 +140,12 @@ def definitions_of(use_case: Any) -> str:
 
 
 def deployment_id(definitions: str) -> str:
-    """The first 16 hex digits of the definitions' SHA-256."""
+    """Return the first 16 hex digits of the definitions' SHA-256."""
     return hashlib.sha256(definitions.encode()).hexdigest()[:16]
 
 
 def _plain(value: Any, place: str) -> Any:
-    """JSON values for a declaration; a dataclass becomes an object with its class name."""
+    """Return JSON values for a declaration; a dataclass becomes an object with its class name."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         parts = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
         return {"class": type(value).__name__, **_plain(parts, place)}
@@ -162,7 +163,7 @@ def _plain(value: Any, place: str) -> Any:
 
 
 def differences(deployed: Fingerprint, here: Fingerprint) -> list[str]:
-    """What differs without stopping a worker (River does stop it), one sentence each."""
+    """Return the differences that do not stop a worker, one sentence each. (Another River does stop it.)"""
     words = {"code": "Tidecast's code", "python": "Python", "cpu": "the CPU"}
     found = [
         f"{words[name]} is {getattr(here, name)} here and was {getattr(deployed, name)} at the deployment"
@@ -176,7 +177,7 @@ def differences(deployed: Fingerprint, here: Fingerprint) -> list[str]:
 
 
 def changes(old: str, new: str) -> list[str]:
-    """What is different between two definitions, one line each: `features.calls_7d.over: '7d' → '14d'`."""
+    """Return the differences between two definitions, one line each: `features.calls_7d.over: '7d' → '14d'`."""
     return list(_changes(json.loads(old), json.loads(new), ""))
 
 
@@ -201,7 +202,7 @@ def _changes(old: Any, new: Any, place: str) -> Iterator[str]:
 
 
 def _by_name(value: Any) -> dict[str, Any] | None:
-    """A list of named things as a mapping, so that moving one is not a change of all."""
+    """Return a list of named things as a mapping, so that moving one is not a change of all."""
     if isinstance(value, list) and all(isinstance(item, dict) and "name" in item for item in value):
         return {str(item["name"]): item for item in value}
     return None

@@ -1,4 +1,4 @@
-"""Only records that were made under a stage's own definitions pass; at others it stops and names them."""
+"""The gate that all stages share: records under the stage's own definitions pass; at others it stops."""
 
 from typing import Protocol
 
@@ -17,17 +17,17 @@ class InForce(Protocol):
 
 
 class DeploymentGate:
-    """Compares the deployment in force in a log with `ours`, the one of the stage's own definitions."""
+    """Compares the deployment in force in a log with `ours`, that of the stage's own definitions."""
 
     def __init__(self, ours: str, waits: bool = False) -> None:
-        """`waits`: deployments before ours are passed over. Otherwise the first record that names another stops."""
+        """`waits`: skip deployments before ours. Otherwise the first record that names another one stops the stage."""
         self.ours = ours
         self._waits = waits
 
     def obey(self, state: InForce, record: DeploymentRecord, place: TopicPartition, offset: int) -> bool:
-        """Take a signed deployment record over into `state`; False for a replayed one, which changes nothing.
+        """Take over a signed deployment record into `state`; return False for a repeated one, which changes nothing.
 
-        DeploymentMismatch, with `state` as it was, where our definitions end."""
+        Raises DeploymentMismatch, with `state` unchanged, where our definitions end."""
         if is_replayed(record, state.deployment_number):
             return False
         theirs = record["deployment_id"]
@@ -38,7 +38,7 @@ class DeploymentGate:
         return True
 
     def mismatch(self, theirs: str, place: TopicPartition, offset: int) -> DeploymentMismatch:
-        """The error for a record that was made under `theirs`, "" for none. The caller compares: that is quicker."""
+        """Return the error for a record under the deployment `theirs`; "" for none. The caller compares, for speed."""
         where = f"{place.topic}[{place.partition}]"
         if not theirs:
             return DeploymentMismatch(

@@ -1,7 +1,7 @@
-"""Learning as a stage: each example of a target is learnt once, in order, by one arm.
+"""The learning stage: one arm learns each example of a target once, in order.
 
-A snapshot is model, marks and position in one blob at a path that the log determines, and is written before its
-switch is. So a crash loses at most the examples since the last snapshot, which lie in the log."""
+A snapshot holds model, marks and position in one blob, at a path that the log determines, and is written before its
+switch. A crash thus loses at most the examples since the last snapshot, which are in the log."""
 
 import logging
 from collections import deque
@@ -38,14 +38,14 @@ from streams.usecases.declaration import UseCase
 
 LINEAGE = 1
 PROBES = 8
-"""Latest vectors on which a candidate must answer finitely, besides all zeros and all unknown."""
+"""Latest vectors to which a candidate must give finite answers, besides all zeros and all unknown."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class LearningSlice:
-    """streams.log.Slice; its state was written before, as a snapshot."""
+    """See Slice. Its state was written before, as a snapshot."""
 
     outputs: Sequence[Output]
     positions: Mapping[TopicPartition, int]
@@ -53,17 +53,17 @@ class LearningSlice:
     rejects: ClassVar[None] = None
 
     def commit(self) -> None:
-        """Nothing is left to write."""
+        """Do nothing: the snapshot is written."""
 
 
 class Learning(Stage):
-    """streams.log.Stage on the partition of labelled-examples of one target, for one arm of it.
+    """The stage of one arm, on its target's partition of labelled-examples.
 
-    A record that is no example of this target is skipped and counted: only scorers write there. An example
-    whose predecessor is missing raises LogGap; definitions other than ours raise DeploymentMismatch."""
+    A record that is not an example of this target is skipped and counted: only scorers write there. Raises LogGap for
+    an example whose predecessor is missing, and DeploymentMismatch for other definitions."""
 
     topics: Sequence[str] = (LABELLED_EXAMPLES,)
-    batch_interval: float = 0.1  # a batch for every few examples would cost far more than to learn them
+    batch_interval: float = 0.1  # a batch for every few examples would cost far more than learning them
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Learning(Stage):
         signing_key: bytes,
         limit: int = LIMIT,
     ) -> None:
-        """`signing_key` seals snapshots and signs switches; `limit`: bytes a snapshot may have."""
+        """`signing_key`: seals snapshots and signs switches. `limit`: most bytes of a snapshot."""
         self._target = target
         self._arm = arm
         self._deployment = deployment
@@ -91,30 +91,30 @@ class Learning(Stage):
 
     @property
     def failure(self) -> str:
-        """Why this arm learns no more, "" while it does; the last good version goes on serving."""
+        """Why this arm no longer learns; "" while it does. The last good version keeps serving."""
         return self._state.failure
 
     @property
     def examples(self) -> int:
-        """Examples learnt since the start of the lineage."""
+        """Number of examples learnt since the start of the lineage."""
         return self._state.examples
 
     @property
     def skipped(self) -> int:
-        """Records that were no examples of this target."""
+        """Number of records that were not examples of this target."""
         return self._state.skipped
 
     def wants(self, partition: TopicPartition) -> bool:
         """The one partition that holds the target's examples."""
         return partition == self._partition
 
-    # -- where to go on
+    # -- where to continue
 
     def assign(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """streams.log.Stage.assign: from the greatest snapshot that can be read.
+        """See Stage.assign. Continues from the greatest readable snapshot.
 
-        Reading begins at the last example learnt, which is passed over: so a batch comes even when the log has
-        nothing new, and the last switch, perhaps never written, goes out again."""
+        Reading starts at the last learnt example, which is skipped. So a batch arrives even when the log has nothing
+        new, and the last switch, which may never have been written, is sent again."""
         self._start()
         if self._partition not in partitions:
             return {}
@@ -141,7 +141,7 @@ class Learning(Stage):
     # -- the log
 
     def process(self, batch: Batch) -> Iterator[LearningSlice]:
-        """streams.log.Stage.process: a slice ends at each snapshot, so that no switch is ever left out."""
+        """See Stage.process. A slice ends at each snapshot, so that no switch is left out."""
         if self._resend:
             yield self._slice()
         for record in batch.get(self._partition, ()):
@@ -152,7 +152,7 @@ class Learning(Stage):
         yield self._slice()
 
     def _slice(self) -> LearningSlice:
-        """What is to be sent now. Kafka is told only what a snapshot holds."""
+        """Return a slice with the switches to send. Only positions that a snapshot holds are reported to Kafka."""
         outputs = switches(self._state, self._deployment.partitions, self._codec, self._key) if self._resend else []
         self._resend = False
         kept = not self._unsaved and self._state.version.offset >= 0
@@ -160,7 +160,7 @@ class Learning(Stage):
         return LearningSlice(outputs, positions)
 
     def _record(self, raw: LogRecord) -> bool:
-        """One record; whether a slice must end behind it."""
+        """Process a record; return whether the slice must end after it."""
         try:
             name, record = self._codec.decode(raw.value)
         except Undecodable:
@@ -178,12 +178,12 @@ class Learning(Stage):
         return check(name, record, self._key, LABELLED_EXAMPLES, self._partition.partition)
 
     def _deploy(self, offset: int, record: DeploymentRecord) -> None:
-        """The definitions change; those that do not declare this arm are passed over, it starts after them."""
+        """Process a change of definitions. Records under definitions that do not declare this arm are skipped."""
         try:
             obeyed = self._gate.obey(self._state, record, self._partition, offset)
         except DeploymentMismatch:
             if self._unsaved:
-                self._save()  # the worker with the new definitions goes on from here
+                self._save()  # the worker with the new definitions continues from here
             raise
         if not obeyed:
             self._state.skipped += 1
@@ -206,7 +206,7 @@ class Learning(Stage):
             return False
         vector, label = example["vector"], example["label"]
         if len(vector) != len(self._names) or not isfinite(label):
-            # Asked before the features changed, say.
+            # for example a question that was asked before the features changed
             state.skipped += 1
             return False
         return self._learn(offset, vector, label)
@@ -223,7 +223,7 @@ class Learning(Stage):
     # -- the model
 
     def _learn(self, offset: int, vector: list[float], label: float) -> bool:
-        """One example; whether it completed a version."""
+        """Learn an example; return whether it completed a version."""
         state, model = self._state, self._state.model
         assert model is not None
         state.version = state.version._replace(offset=offset)
@@ -241,7 +241,7 @@ class Learning(Stage):
         return True
 
     def _save(self) -> None:
-        """Write a snapshot and go on from the loaded copy, so that a restart goes on from the same object."""
+        """Write a snapshot and continue with the loaded copy, so that a restart continues with an equal object."""
         state = self._state
         served, state.served = state.served, None
         try:
@@ -267,9 +267,9 @@ class Learning(Stage):
         self._resend = self._state.served is not None
 
     def _fail(self, why: str) -> None:
-        """Mark the candidate failed at this version: it learns no more, the last good version serves on."""
+        """Mark the candidate as failed at this version: it stops learning, and the last good version keeps serving."""
         state = self._state
         state.model, state.failure = None, why
-        log.error("%s failed and learns no more, the version before it serves on: %s", state.version, why)
+        log.error("%s failed and stops learning; the version before it keeps serving: %s", state.version, why)
         self._versions.put(state.version.path, self._versions.sealed(state))
         self._saved()

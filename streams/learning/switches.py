@@ -11,7 +11,7 @@ from streams.models.snapshot import Snapshot
 
 
 def switches(state: Snapshot, partitions: int, codec: Codec, key: bytes) -> list[Output]:
-    """The signed switch to the version that `state` serves, one copy per partition of customer-events."""
+    """Return the signed switch to the version that `state` serves, one copy per partition of customer-events."""
     served = state.served
     if served is None:
         return []
@@ -33,7 +33,7 @@ def switches(state: Snapshot, partitions: int, codec: Codec, key: bytes) -> list
 
 
 def declares(definitions: str, target: str, arm: str) -> bool:
-    """Whether the definitions of a deployment have such an arm."""
+    """Return whether the definitions of a deployment declare this arm."""
     for declared in json.loads(definitions)["targets"]:
         if declared["name"] == target:
             return any(other["name"] == arm for other in declared["arms"])

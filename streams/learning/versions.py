@@ -1,4 +1,4 @@
-"""The versions of one arm in the model store: found at a start, written as snapshots, checked before they serve."""
+"""The versions of one arm in the model store: finds them at start, writes snapshots, checks them before they serve."""
 
 import logging
 from collections.abc import Iterable
@@ -18,21 +18,22 @@ class Versions:
     """Snapshots at the paths that the log determines, sealed with the signing key."""
 
     def __init__(self, models: ModelStore, key: bytes, limit: int) -> None:
-        """`limit`: bytes a snapshot may have."""
+        """`limit`: most bytes of a snapshot."""
         self._models = models
         self._key = key
         self._limit = limit
 
     def newest(self, arm: Version, declared: str) -> Snapshot | None:
-        """The greatest snapshot of the arm that can be read, with what it serves; None when there is none.
+        """Return the greatest readable snapshot of the arm, and what it serves; None when there is none.
 
-        BadSnapshot when none of several can be read; DeploymentMismatch when its arm was not declared as `declared`."""
+        Raises BadSnapshot when there are snapshots and none is readable, and DeploymentMismatch when the arm was not
+        declared as `declared`."""
         paths = self._models.list(arm.folder)
         for path in reversed(paths):
             try:
                 snapshot = self._load(path)
             except (BadSnapshot, KeyError) as error:
-                log.warning("Snapshot %s is passed over, the one before it is taken: %s", path, error)
+                log.warning("Snapshot %s cannot be read; the one before it is used: %s", path, error)
                 continue
             if snapshot.declared != declared:
                 raise DeploymentMismatch(
@@ -48,21 +49,21 @@ class Versions:
         return None
 
     def _load(self, path: str) -> Snapshot:
-        """A snapshot that serves itself, or the last good one when it failed."""
+        """Return the snapshot, and what serves: itself, or the last good one if it failed."""
         blob = self._models.get(path)
         snapshot = load_snapshot(blob, self._key, self._limit)
         if snapshot.version.path != path:
-            raise BadSnapshot(f"It is the snapshot of {snapshot.version}; put each back at its own path.")
+            raise BadSnapshot(f"It is the snapshot of {snapshot.version}; put every snapshot back at its own path.")
         if snapshot.model is not None:
             snapshot.served = _serving(snapshot, blob)
         return snapshot
 
     def sealed(self, state: Snapshot) -> bytes:
-        """Its bytes. BadSnapshot when they are too many."""
+        """Return the bytes of a snapshot; BadSnapshot when there are too many."""
         return dump_snapshot(state, self._key, self._limit)
 
     def loaded(self, blob: bytes) -> Snapshot:
-        """What a restart makes of these bytes; it serves itself."""
+        """Return the snapshot that a restart loads from these bytes. It serves itself."""
         snapshot = load_snapshot(blob, self._key, self._limit)
         snapshot.served = _serving(snapshot, blob)
         return snapshot
@@ -79,7 +80,7 @@ def _serving(snapshot: Snapshot, blob: bytes) -> Served:
 
 
 def unfit(model: Model, width: int, probes: Iterable[list[float]]) -> str:
-    """Why a candidate must not serve; "" when it answers finitely to zeros, to unknowns and to the probes."""
+    """Return why a candidate must not serve; "" when its answers to zeros, unknowns and the probes are finite."""
     for vector in ([0.0] * width, [nan] * width, *probes):
         try:
             value = model.predict(vector)

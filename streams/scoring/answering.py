@@ -1,4 +1,4 @@
-"""One question, from the features to its Prediction record."""
+"""Answers one question: from the features to the Prediction record."""
 
 from schemas.topics import PREDICTIONS
 from streams.avro.codec import Codec
@@ -10,11 +10,11 @@ from streams.targets.observations import Answers, pack_vector
 from streams.targets.plan import TargetPlan
 
 Asked = tuple[str, bytes, Answers, bool]
-"""Prediction id, packed vector, answers, and whether the question is among those that wait for an outcome."""
+"""Prediction id, packed vector, answers, and whether the question is chosen to be observed."""
 
 
 class PureAsker:
-    """Asks for one deployment. Unavailable while the registry, at first, is away."""
+    """Answers the questions of one deployment. Raises Unavailable if the registry is away at first use."""
 
     def __init__(self, codec: Codec, deployment_id: str) -> None:
         self._writer = RecordWriter(codec, deployment_id)
@@ -30,8 +30,9 @@ class PureAsker:
         asked_by: str,
         room: bool,
     ) -> Asked:
-        """Put the prediction into the work's outputs. `asked_at` in ms; `room`: whether the customer may have another
-        open observation."""
+        """Emit the prediction into `work`.
+
+        asked_at: ms. room: whether the customer may have another open observation."""
         source = work.next_source()
         prediction_id = work.id_of(source)
         vector = plan.vector(features)
@@ -63,4 +64,4 @@ class PureAsker:
 
 _KERNEL = kernel("answering")
 Asker: type[PureAsker] = _KERNEL.Asker if _KERNEL else PureAsker
-"""The one that is used."""
+"""The implementation in use: the kernel if there is one."""

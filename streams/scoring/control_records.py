@@ -1,4 +1,4 @@
-"""What the control records of customer-events do: deployments, switches, ticks."""
+"""Obeys the control records of customer-events: deployments, switches, ticks."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ from streams.timeline import Serving
 
 
 class ControlRecords:
-    """Obeys control records whose signature was checked. Every method says whether the record is done."""
+    """Obeys control records whose signature was checked. Every method returns whether the record is done."""
 
     def __init__(
         self,
@@ -37,22 +37,23 @@ class ControlRecords:
         self._lateness = lateness
 
     def deployment(self, work: PartitionWork, raw: LogRecord, taken: Taken) -> bool:
-        """Other definitions than this worker's raise DeploymentMismatch; a record that lies there twice is ignored."""
+        """Obey a deployment; ignore a repeated one. DeploymentMismatch for definitions other than this worker's."""
         work.count("controls")
         self._gate.obey(work.header, taken.record, work.place, raw.offset)
         return True
 
     def switch(self, work: PartitionWork, raw: LogRecord, taken: Taken) -> bool:
-        """From here on an arm answers with the version named. A switch that is not above the one in force is ignored.
+        """Obey a switch: from here on an arm answers with the named version. An older switch is ignored.
 
-        Undecodable when it names what is not declared; Unavailable while the snapshot cannot be had."""
+        Raises Undecodable when the target or arm is not declared, and Unavailable while the snapshot cannot be read.
+        """
         header = work.header
         record: SwitchRecord = taken.record
         arm = f"{record['target']}/{record['arm']}"
         if record["arm"] not in self._arms.get(record["target"], ()):
-            raise Undecodable(DeadReason.BAD_CONTROL, f"a switch names {arm}, which this deployment has not declared")
+            raise Undecodable(DeadReason.BAD_CONTROL, f"a switch names {arm}, which this deployment does not declare")
         if not _names_its_own(record):
-            raise Undecodable(DeadReason.BAD_CONTROL, f"a switch of {arm} names another's version or snapshot")
+            raise Undecodable(DeadReason.BAD_CONTROL, f"a switch of {arm} names a version or snapshot of another arm")
         old = header.serving.get(arm)
         if old is None or (record["command"], record["offset"]) > (old.command, old.offset):
             new = Serving(
@@ -71,8 +72,10 @@ class ControlRecords:
         return True
 
     def tick(self, work: PartitionWork, raw: LogRecord, taken: Taken) -> bool:
-        """Time passes: fire what is due. False when more timers are due than one slice fires; the next slice goes on
-        within the same record."""
+        """Obey a tick: fire the timers that are due.
+
+        Returns False when more timers are due than one slice fires. The next slice continues within the same record.
+        """
         header = work.header
         record: TickRecord = taken.record
         goes_on = work.ordinal > 0
@@ -88,7 +91,7 @@ class ControlRecords:
 
 
 def _names_its_own(switch: SwitchRecord) -> bool:
-    """Whether version, offset and snapshot of a switch belong to its target and arm, and to each other."""
+    """Return whether version, offset and snapshot of a switch belong to its target and arm, and to each other."""
     try:
         version = Version.parse(switch["version"])
     except ValueError:

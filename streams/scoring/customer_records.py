@@ -1,4 +1,4 @@
-"""What an event and an outcome do: the records that customers cause.
+"""Processes events and outcomes, the records that customers cause.
 
 `event` decides whether an event is a duplicate or late; `outcome` finds the questions that an outcome answers."""
 

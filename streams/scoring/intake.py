@@ -1,4 +1,4 @@
-"""Intake: which records are events, outcomes or controls, and which become dead letters, and why."""
+"""Intake: decides which records are events, outcomes or controls, and which become dead letters."""
 
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
@@ -16,26 +16,26 @@ from streams.partitioner import partition_of
 CONTROLS = frozenset({TICK, SWITCH, DEPLOYMENT})
 MAX_CUSTOMER_BYTES = 512
 MAX_ID = 512
-"""Characters of an event's, outcome's or prediction's id."""
+"""Most characters of an event's, outcome's or prediction's id."""
 MAX_RECORD_BYTES = 1 << 20
-"""Kafka's own limit; it counts what producers have compressed, though, so that far larger values can come."""
+"""Most bytes of a key or value. Kafka's limit is the same but counts compressed bytes, so larger values can arrive."""
 TOO_LARGE_MARK = b"\xfftoo large"
-"""Stands for a larger key or value where somebody could not hold it: no text, so no customer's, and no record."""
+"""Replaces a larger key or value where a reader cannot hold it. It is neither a customer's id nor a record."""
 LARGEST = 1e100
-"""Numbers are smaller: the squares that models keep of them stay finite, by which one event could spoil a model."""
+"""Numbers must be smaller, so that the squares that models keep stay finite: one event could spoil a model."""
 EARLIEST = -62135596800000
-"""0001-01-01 UTC in ms: nothing a customer does is older."""
+"""0001-01-01 UTC in ms: the earliest accepted time."""
 LATEST = 253402300799999
-"""The end of the year 9999: far within what stores, tables and people's tools can hold."""
+"""The end of the year 9999 in ms: the latest accepted time, which all stores and tools can hold."""
 
 
 def is_too_large(data: bytes | None) -> bool:
-    """Whether a key or value is too large to be looked at."""
+    """Return whether a key or value is too large to be read."""
     return data is not None and (len(data) > MAX_RECORD_BYTES or data == TOO_LARGE_MARK)
 
 
 class Taken(NamedTuple):
-    """A record that passed: its full name, its short event name ("" for controls and outcomes) and its fields."""
+    """An accepted record: its full name, its short event name ("" for controls and outcomes), and its fields."""
 
     name: str
     event: str
@@ -43,8 +43,10 @@ class Taken(NamedTuple):
 
 
 class Intake:
-    """Decodes and checks the records of customer-events. `take` raises Undecodable for what must be set
-    aside as a dead letter, and Unavailable while the schema registry is away."""
+    """Decodes and checks the records of customer-events.
+
+    `take` raises Undecodable for records that become dead letters, and Unavailable while the schema registry is away.
+    """
 
     def __init__(
         self,
@@ -65,11 +67,11 @@ class Intake:
         self._expected = frozenset((*CONTROLS, OUTCOME, *self._events))
 
     def take(self, partition: int, raw: LogRecord, last_tick: int | None) -> Taken:
-        """The record, checked as far as it can be without its customer's state."""
+        """Return the record, checked as far as possible without its customer's state."""
         if is_too_large(raw.value):
             raise Undecodable(
                 DeadReason.TOO_LARGE,
-                f"the value has more than {MAX_RECORD_BYTES} bytes: send less; they are kept in the log only",
+                f"the value has more than {MAX_RECORD_BYTES} bytes: send less; only the log keeps them",
             )
         name, record = self._codec.decode(raw.value, self._expected)
         known = self._events.get(name)
@@ -97,7 +99,7 @@ class Intake:
         return Taken(name, "", record)
 
     def _check_tick(self, raw: LogRecord, tick: TickRecord) -> None:
-        """A wall clock that is wrong by years would be obeyed for ever: ticks never go back."""
+        """Check a tick's time. A clock that is wrong by years would be obeyed for ever: ticks never go back."""
         time = tick["time"]
         if not EARLIEST <= time <= LATEST or (self._wall and time > raw.timestamp + self._max_ahead):
             raise Undecodable(
@@ -119,7 +121,7 @@ class Intake:
             )
         if len(key) > MAX_CUSTOMER_BYTES:
             raise Undecodable(
-                DeadReason.TOO_LARGE, f"customer_id has {len(key)} bytes, at most {MAX_CUSTOMER_BYTES} are allowed"
+                DeadReason.TOO_LARGE, f"customer_id has {len(key)} bytes; at most {MAX_CUSTOMER_BYTES} are allowed"
             )
         if not id:
             raise Undecodable(DeadReason.WRONG_TYPE, f"{id_field} is empty: give every record a unique id")
@@ -135,7 +137,7 @@ class Intake:
             )
 
     def check_partition(self, customer: str, partition: int) -> None:
-        """For a customer not seen in this partition before: is it the one the murmur2 partitioner chooses?"""
+        """Check that a customer who is new in this partition belongs here by the murmur2 partitioner."""
         right = partition_of(customer, self._partitions)
         if right != partition:
             raise Undecodable(
@@ -145,22 +147,22 @@ class Intake:
 
 
 def check_outcome(kinds: Mapping[str, str], record: OutcomeRecord) -> None:
-    """Undecodable for an outcome that none of the targets can take; `kinds` of all targets by name."""
+    """Raise Undecodable for an outcome that fits no target. `kinds`: target name → kind."""
     target, value = record["target"], record["value"]
     if target not in kinds:
         raise Undecodable(DeadReason.UNKNOWN_TARGET, f"no target {target!r} is declared: declare and deploy it")
     if kinds[target] == "binary" and value not in (0.0, 1.0):
-        raise Undecodable(DeadReason.WRONG_TYPE, f"value {value!r} of a binary target is no outcome: send 1 or 0")
+        raise Undecodable(DeadReason.WRONG_TYPE, f"value {value!r} is not an outcome of a binary target: send 1 or 0")
 
 
 def digest(event_id: str) -> bytes:
-    """8 bytes of BLAKE2b of an event or outcome id, for the drop of duplicates."""
+    """Return 8 bytes of BLAKE2b of an event or outcome id, for dropping duplicates."""
     return blake2b(event_id.encode(), digest_size=8).digest()
 
 
 def finite_check(schema: Schema) -> Callable[[Event], None]:
-    """A function that raises Undecodable when a floating-point field of such a record is NaN, infinite
-    or absurdly large."""
+    """Return a function that raises Undecodable when a floating-point field of a record is NaN, infinite or absurdly
+    large."""
     scalars, maps = [], []
     for field in schema["fields"]:
         types = field["type"] if isinstance(field["type"], list) else [field["type"]]

@@ -1,4 +1,4 @@
-"""The model versions that answer in this worker."""
+"""Caches the model versions that answer in this worker."""
 
 from hashlib import sha256
 
@@ -12,15 +12,15 @@ from streams.targets.plan import TargetPlan
 from streams.timeline import Serving
 
 ROOM = 32 << 20
-"""Bytes of the snapshots of the versions kept in memory."""
+"""Most bytes of the snapshots of the versions in memory."""
 
 
 class ServedModels:
-    """Loads snapshots as switches name them and keeps the ones in use, the least recently used goes first."""
+    """Loads the snapshots that switches name, and evicts the least recently used."""
 
     def __init__(self, store: ModelStore, key: bytes, limit: int = 256, room: int = ROOM) -> None:
-        """`key`: the signing key that sealed the snapshots; `limit`, `room`: versions kept in memory, and bytes of
-        their snapshots (a model takes several times as much)."""
+        """`key`: the signing key of the snapshots. `limit`, `room`: most versions in memory, and most bytes of their
+        snapshots; a model takes several times as much."""
         self._store = store
         self._key = key
         self._limit = limit
@@ -30,18 +30,20 @@ class ServedModels:
         self._untrained: dict[tuple[str, str], tuple[str, Model]] = {}
 
     def prepare(self, serving: Serving) -> None:
-        """Make the version and its predecessor ready. Raises Unavailable while a snapshot cannot be had (NoSnapshot):
-        the scorer waits, since answering with another version would not be what the log says."""
+        """Load the version and its predecessor.
+
+        Raises Unavailable (NoSnapshot) while a snapshot cannot be read. The scorer then waits, because another version
+        would not be the one that the log names."""
         self._load(serving.snapshot, serving.digest)
         if serving.previous is not None:
             self._load(serving.previous[1], serving.previous[2])
 
     def loaded(self, snapshot: str) -> Model:
-        """A version made ready before."""
+        """Return a loaded version."""
         return self._models[snapshot]
 
     def untrained(self, plan: TargetPlan, arm_index: int) -> tuple[str, Model]:
-        """(version, model) of an arm that has learnt nothing."""
+        """Return (version, model) of an arm that has learnt nothing."""
         arm = plan.arms[arm_index]
         at = (plan.name, arm.name)
         if at not in self._untrained:
@@ -50,7 +52,7 @@ class ServedModels:
         return self._untrained[at]
 
     def trim(self) -> None:
-        """Forget the versions used least recently; called between slices."""
+        """Evict the least recently used versions. Call it between slices."""
         bytes_kept = sum(self._sizes.values())
         for snapshot in list(self._models):
             if len(self._models) <= self._limit and bytes_kept <= self._room:

@@ -1,4 +1,4 @@
-"""Asking: every arm answers one question with the version its partition has switched to."""
+"""Asks and settles: every arm answers a question with the version that its partition has switched to."""
 
 from collections.abc import Mapping
 
@@ -15,11 +15,11 @@ from streams.targets.observations import CORRECTION, Observation, Settled
 from streams.targets.plan import TargetPlan
 
 PROGRESS_MS = 1_000
-"""Ticks may be finer than anybody downstream needs."""
+"""Least tick time between two progress records, ms. Ticks may be finer than downstream needs."""
 
 
 class Questions:
-    """Asks and settles: writes Prediction and LabelledExample records into a partition's work."""
+    """Emits Prediction and LabelledExample records into a partition's work."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Questions:
         target_partitions: Mapping[str, int],
         correctable: Mapping[str, int],
     ) -> None:
-        """`correctable`: per target that learns corrections, how long after the outcome one may come, in ms."""
+        """`correctable`: target that learns corrections → how long after the outcome one may arrive, ms."""
         self._codec = codec
         self._models = models
         self._asker = Asker(codec, deployment_id)
@@ -46,7 +46,7 @@ class Questions:
         asked_at: int,
         asked_by: str,
     ) -> None:
-        """One prediction with every arm's answer; open the observation where the target's share says so."""
+        """Emit a prediction with every arm's answer; open an observation for the target's share of the questions."""
         arms = work.serving_sets.get(plan.index)
         if arms is None:
             arms = work.serving_sets[plan.index] = serving_set(plan, work.header.serving, self._models)
@@ -80,7 +80,7 @@ class Questions:
         outcome_at: int,
         settled_by: str,
     ) -> None:
-        """Close the observation with its labelled example."""
+        """Close the observation and emit its labelled example."""
         waiting, target = customer.observations.waiting, observation.target
         waiting[:] = [other for other in waiting if other is not observation]
         customer.observations_changed = True
@@ -93,9 +93,9 @@ class Questions:
     def correct(
         self, work: PartitionWork, customer: CustomerWork, settled: Settled, label: float, outcome_at: int
     ) -> None:
-        """A later outcome of a settled question: one more example, if it says otherwise."""
+        """Take a later outcome of a settled question: emit one more example if the outcome differs."""
         if label == settled.label or settled.observation.target not in self._correctable:
-            return  # it says the same, or the definitions in force learn no corrections any more
+            return  # it is the same, or the definitions in force no longer learn corrections
         settled.label = label
         customer.observations_changed = True
         self._example(work, customer, settled.observation, label, outcome_at, CORRECTION)
@@ -128,8 +128,7 @@ class Questions:
         work.count("examples")
 
     def progress(self, work: PartitionWork, lateness: int) -> None:
-        """Tell everyone downstream that this partition's time has passed: at the first tick in each second of tick
-        time."""
+        """Emit progress records to all downstream partitions, at the first tick in each second of tick time."""
         header = work.header
         tick, told = header.last_tick, header.told_tick
         assert tick is not None

@@ -11,11 +11,11 @@ from streams.scoring.serving_set import Reasons
 from streams.targets.observations import Answers, Observation
 
 MOST_KNOWN = 10_000
-"""Texts whose bytes are kept: names, and versions that came and went."""
+"""Most texts whose bytes are cached: names and versions."""
 
 
 class PureRecordWriter:
-    """Writes what scoring puts out for one deployment. Unavailable while the registry, at first, is away."""
+    """Writes the outputs of scoring for one deployment. Raises Unavailable if the registry is away at first use."""
 
     def __init__(self, codec: Codec, deployment_id: str) -> None:
         self._codec = codec
@@ -38,7 +38,7 @@ class PureRecordWriter:
         horizon_end: int | None,
         source: CoordinateRecord,
     ) -> bytes:
-        """A framed Prediction. `champion`: index of its answer; `vector`: as packed for observations; times in ms."""
+        """Return a framed Prediction. `champion`: index of its answer; `vector`: packed; times in ms."""
         known = self._text
         value = answers[champion]
         return b"".join(
@@ -72,7 +72,7 @@ class PureRecordWriter:
         previous: str | None,
         source: CoordinateRecord,
     ) -> bytes:
-        """A framed LabelledExample of an observation. `previous`: id of the last one from this partition."""
+        """Return a framed LabelledExample of an observation. `previous`: id of the last one from this partition."""
         known = self._text
         return b"".join(
             (
@@ -126,10 +126,10 @@ class PureRecordWriter:
 
 
 def _doubles(packed: bytes) -> bytes:
-    """An array of doubles from their bytes."""
+    """Return an Avro array of doubles from their bytes."""
     return LENGTH[len(packed) // 8] + packed + b"\x00" if packed else b"\x00"
 
 
 _KERNEL = kernel("answering")
 RecordWriter: type[PureRecordWriter] = _KERNEL.RecordWriter if _KERNEL else PureRecordWriter
-"""The one that is used."""
+"""The implementation in use: the kernel if there is one."""

@@ -1,4 +1,4 @@
-"""What cannot or must not change state is set rejects, whole: dead letters and late events."""
+"""Writes rejects: records that cannot or must not change state become dead letters or late events, whole."""
 
 from schemas.catalog import Event
 from schemas.records import DEAD_LETTER, LATE_EVENT, DeadLetterRecord, LateEventRecord
@@ -10,11 +10,11 @@ from streams.scoring.intake import Taken, is_too_large
 from streams.scoring.working_set.partition import PartitionWork
 
 MAX_DETAIL = 500
-"""Characters of a reason: it may quote what was sent."""
+"""Most characters of a reason, which may quote the record."""
 
 
 class RejectWriter:
-    """Writes DeadLetter and LateEvent records into a partition's work, and says what a slice set rejects."""
+    """Emits DeadLetter and LateEvent records into a partition's work, and counts the rejects of a slice."""
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
@@ -22,27 +22,27 @@ class RejectWriter:
         self._before: dict[int, int] = {}
 
     def begin(self) -> Rejects:
-        """A slice begins: what it will have set rejects. `close` each of its partitions."""
+        """Start a slice and return its rejects, which fill up later. `open` and `close` each of its partitions."""
         self._before = {}
         self._slice = Rejects()
         return self._slice
 
     def open(self, work: PartitionWork) -> None:
-        """The slice comes to this partition."""
+        """Start a partition of the slice."""
         self._before[work.partition] = _fine(work)
 
     def close(self, work: PartitionWork) -> None:
-        """The slice is done with this partition."""
+        """End a partition of the slice."""
         self._slice.fine[work.partition] = _fine(work) - self._before[work.partition]
 
     def dead(self, work: PartitionWork, raw: LogRecord, reason: DeadReason, detail: str) -> None:
-        """The record as it was, with the reason."""
+        """Emit the record as a dead letter, with the reason."""
         self._dead(work, raw.key, raw.value, raw.timestamp, reason, detail)
         fine_before = _fine(work) - self._before[work.partition]
         self._slice.dead.append(DeadRecord(work.partition, raw.offset, reason, detail, fine_before))
 
     def failed_timer(self, work: PartitionWork, customer_id: str, tick: int) -> None:
-        """A customer whose timer raises an error: told, without the tick's bytes since the tick itself is fine."""
+        """Emit a dead letter for a customer whose timer raises an error, without bytes: the tick itself is fine."""
         detail = f"what was due for customer {customer_id!r} raised an error and is skipped: see the worker's log"
         self._dead(work, customer_id.encode(), None, tick, DeadReason.FAILED, detail)
         self._slice.failed_timers += 1
@@ -70,9 +70,9 @@ class RejectWriter:
         work.emit(DEAD_LETTERS, work.partition, key, encoded, source)
 
     def late(self, work: PartitionWork, raw: LogRecord, taken: Taken, watermark: int) -> None:
-        """The event as it was, with the watermark it missed (ms)."""
+        """Emit the event as a late event, with the watermark that it missed (ms)."""
         source = work.next_source()
-        assert raw.value is not None  # it was decoded
+        assert raw.value is not None  # it was decoded, so it has a value
         event: Event = taken.record
         late: LateEventRecord = {
             "event_type": taken.name,
@@ -89,11 +89,11 @@ class RejectWriter:
 
 
 def _bounded(data: bytes | None) -> bytes | None:
-    """None for what is too large to be written once more: it lies where the letter's source says."""
+    """Return the bytes; None if too large to be written again. The log still holds them, at the letter's source."""
     return None if is_too_large(data) else data
 
 
 def _fine(work: PartitionWork) -> int:
-    """Events and outcomes of this partition that were no dead letters, since its log began."""
+    """Return the number of events and outcomes of this partition that were not dead letters, since its log began."""
     counters = work.header.counters
     return counters["accepted"] + counters["duplicate"] + counters["late"]

@@ -1,4 +1,4 @@
-"""What happens when time passes: schedules ask, horizons close, in the order (due, customer, target)."""
+"""Fires timers when time passes: schedules ask and horizons close, in the order (due, customer, target)."""
 
 from collections.abc import Container, Sequence
 
@@ -14,16 +14,16 @@ from streams.targets.observations import Observation
 from streams.targets.plan import NEVER, TargetPlan
 
 SLICE = 1000
-"""Timers fired before a slice ends. Part of the output's identity (see `fire`): not a setting."""
+"""Timers fired before a slice ends. It is part of the outputs' identity (see `fire`), and not a setting."""
 MOST_OUTPUTS = 10 * SLICE
-"""The same for outputs: one customer may have a thousand observations to close at once."""
+"""The same for outputs: a customer may have a thousand observations to close at once."""
 MOST_MISSED = 1000
-"""Questions that a schedule catches up with when time leaps: the latest ones. One event of the year 1 would else ask
-hundreds of thousands at the first tick."""
+"""Latest questions that a schedule asks when time leaps. Otherwise one event of the year 1 would ask hundreds of
+thousands at the first tick."""
 
 
 class Timers:
-    """Fires what is due in a partition. `in_hand` is the customer being worked on, for error reports."""
+    """Fires the timers of a partition. `in_hand`: the customer in progress, for error reports."""
 
     def __init__(
         self,
@@ -50,10 +50,10 @@ class Timers:
         self.in_hand: str | None = None
 
     def fire(self, work: PartitionWork) -> bool:
-        """Fire up to SLICE timers due at the partition's last tick; False when more are left.
+        """Fire up to SLICE timers that are due at the partition's last tick; return False when more are left.
 
-        A slice that leaves some ends with an ordinal of its own, so that the position always moves on;
-        counting timers and outputs from the tick's start makes these places the same in every run."""
+        A slice that leaves some ends with an ordinal of its own, so that the position always advances. Timers and
+        outputs are counted from the start of the tick, so that every run ends its slices at the same places."""
         until = work.header.last_tick
         assert until is not None
         full = work.ordinal + MOST_OUTPUTS
@@ -79,7 +79,7 @@ class Timers:
         return False
 
     def _next(self, work: PartitionWork, until: int) -> Timer | None:
-        """The first timer due by `until`, now at the top of the agenda; None when there is none."""
+        """Return the first timer due by `until`, at the top of the agenda; None when there is none."""
         agenda = work.agenda
         agenda.refresh(self._lateness)
         while True:
@@ -92,14 +92,16 @@ class Timers:
                 self._cache.fetch([(work, agenda.due(until))])
 
     def _read(self, work: PartitionWork) -> None:
-        """Take more stored timers into the agenda. Those of this slice's customers may have moved since, so as
-        many more are asked for: each reading brings SLICE others, or all there are."""
+        """Read more stored timers into the agenda.
+
+        Timers of this slice's customers may have changed since. As many more are read, so that each read brings SLICE
+        valid ones, or all that exist."""
         most = SLICE + len(work.customers)
         stored = self._store.due(work.partition, FAR, most, {work.partition: work.expected})
         work.agenda.take(stored, complete=len(stored) < most)
 
     def _fire(self, work: PartitionWork, customer: CustomerWork, due: int) -> None:
-        """All that is due for one customer at one moment."""
+        """Fire everything that is due for a customer at one moment."""
         waiting = customer.observations.waiting
         closing = [o for o in waiting if o.end is not None and o.end + self._lateness < due]
         for plan in self._targets:
@@ -120,7 +122,7 @@ class Timers:
             customer.observations_changed = True
 
     def _forget_removed_targets(self, customer: CustomerWork, closing: Sequence[Observation]) -> None:
-        """What a former deployment's target left behind would be due for ever."""
+        """Remove timers and observations of targets that a former deployment declared: they would be due for ever."""
         for index in [i for i in customer.state.due if i not in self._indexes]:
             del customer.state.due[index]
         if any(o.target not in self._names for o in closing):
@@ -150,7 +152,7 @@ class Timers:
             self._questions.ask(work, customer, plan, vector, clock, "schedule")
 
     def _skip(self, work: PartitionWork, customer: CustomerWork, due: int) -> None:
-        """Let a failing customer's due timers go, so that they hold up nobody else."""
+        """Drop the due timers of a failing customer, so that they block no other customer."""
         for index, moment in customer.state.due.items():
             if moment <= due:
                 customer.state.due[index] = NEVER

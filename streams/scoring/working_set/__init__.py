@@ -1,1 +1,1 @@
-"""What one slice works on: a partition, its customers and their timers; and the customers kept between slices."""
+"""The working set of a slice: a partition, its customers and their timers; and the cache between slices."""

@@ -1,4 +1,4 @@
-"""The timers that one slice looks at in one partition, in the order in which they fire."""
+"""The timers of a partition that a slice considers, in the order in which they fire."""
 
 from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 from streams.scoring.working_set.customer import CustomerWork
 
 FAR = 1 << 52
-"""ms; beyond every due time and exact as a double."""
+"""A time in ms after every due time, exact as a double."""
 
 
 Timer = tuple[int, bytes, str]
@@ -14,31 +14,31 @@ Timer = tuple[int, bytes, str]
 
 
 class Agenda:
-    """The timers of the slice's customers as they are now, and those that were read from the store.
+    """The present timers of the slice's customers, and timers that were read from the store.
 
-    The customers of the slice may change their due times. The agenda then holds a second timer of that customer; the
-    first one is void and is dropped when it comes to the top."""
+    A customer's due time may change during the slice. The agenda then holds a second timer of that customer. The first
+    one is void, and is dropped when it reaches the top."""
 
     __slots__ = ("_customers", "_read_until", "_timers", "touched")
 
     def __init__(self, customers: Mapping[str, CustomerWork]) -> None:
-        """`customers`: the slice's, which the caller goes on filling."""
+        """`customers`: those of the slice; the caller keeps adding to them."""
         self._customers = customers
         self._timers: list[Timer] = []
         self._read_until: tuple[int, bytes] | None = None
         self.touched: set[str] = set()
-        """Customers whose due time may differ from what the agenda knows."""
+        """Customers whose due time may differ from that in the agenda."""
 
     def add(self, due: int, customer_id: str) -> None:
-        """One more timer; `due` in ms of tick time."""
+        """Add a timer; `due` in ms of tick time."""
         heappush(self._timers, (due, customer_id.encode(), customer_id))
 
     def pop(self) -> Timer:
-        """Take the first timer away; `first` has returned it."""
+        """Remove the first timer, which `first` has returned."""
         return heappop(self._timers)
 
     def refresh(self, lateness: int) -> None:
-        """Plan the customers that were touched since the last time; `lateness` in ms."""
+        """Add the timers of customers that were touched since the last call; `lateness` in ms."""
         for customer_id in self.touched:
             customer = self._customers[customer_id]
             due = customer.next_due(lateness)
@@ -49,7 +49,7 @@ class Agenda:
         self.touched.clear()
 
     def first(self, until: int) -> Timer | None:
-        """The first timer due by `until`, or None. It may not be the right one while `must_read` is true."""
+        """Return the first timer due by `until`, or None. The store may hold an earlier one while `must_read`."""
         timers = self._timers
         while timers and self._is_void(timers[0]):
             heappop(timers)
@@ -60,12 +60,12 @@ class Agenda:
         return customer is not None and customer.planned != timer[0]
 
     def must_read(self, until: int, first: Timer | None) -> bool:
-        """Whether stored timers that were not read yet may come before `first`, or before `until` if it is None."""
+        """Return whether unread timers of the store may come before `first`, or before `until` if it is None."""
         seen = self._read_until
         return seen is None or (seen[0] <= until and (first is None or first[:2] > seen))
 
     def take(self, stored: Iterable[tuple[int, str]], complete: bool) -> None:
-        """Timers as read from the store, from the earliest on; `complete`: there are no others."""
+        """Add timers that were read from the store, earliest first. `complete`: there are no others."""
         last = (FAR, b"")
         for due, customer_id in stored:
             last = (due, customer_id.encode())
@@ -73,10 +73,10 @@ class Agenda:
             if customer is None:
                 self.add(due, customer_id)
             elif customer.timer != due:
-                customer.timer = due  # stored under other definitions: the commit writes the right one
+                customer.timer = due  # stored under other definitions: the commit writes the correct one
                 customer.state_changed = True
         self._read_until = (FAR, b"") if complete else last
 
     def due(self, until: int) -> list[str]:
-        """Customers that have a timer due by `until`, void ones included."""
+        """Return the customers that have a timer due by `until`, void ones included."""
         return [customer_id for due, _, customer_id in self._timers if due <= until]

@@ -1,4 +1,4 @@
-"""The customers that a worker keeps in memory between slices, as they are stored."""
+"""Caches customers in memory between slices, in their stored form."""
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -10,15 +10,15 @@ from streams.state.store import CustomerBytes, PartitionCommit, ScoringStore
 from streams.targets.observations import Observations
 
 LARGEST_KEPT = 16 * 1024
-"""Packed bytes of a customer that the cache keeps: larger ones, of which there are few, are read again, so that its
-size is bounded by the number of customers."""
+"""Most packed bytes of a cached customer. Larger customers are rare and are read again, so that the number of customers
+bounds the size of the cache."""
 
 
 class CustomerCache:
-    """The packed customers of the partitions this worker owns, least recently used first out."""
+    """The packed customers of the partitions that this worker owns. Evicts the least recently used."""
 
     def __init__(self, store: ScoringStore, plan: FeaturePlan, lateness: int, limit: int) -> None:
-        """`lateness` in ms; `limit`: customers kept over all partitions, 0 reads every slice from the store."""
+        """`lateness` in ms. `limit`: most customers over all partitions; 0 reads every slice from the store."""
         self._store = store
         self._plan = plan
         self._lateness = lateness
@@ -26,12 +26,14 @@ class CustomerCache:
         self._kept: dict[tuple[int, str], CustomerBytes] = {}
 
     def clear(self) -> None:
-        """Forget everything: after an assignment or a conflict the store alone is right."""
+        """Forget everything: after an assignment or a conflict only the store is right."""
         self._kept.clear()
 
     def fetch(self, wanted: Sequence[tuple[PartitionWork, Iterable[str]]]) -> None:
-        """Make customers ready to be opened, in one round trip. PositionConflict when the store is not at the positions
-        from which their partitions are worked on: what is kept here and what would be read do not belong together."""
+        """Load customers, in one round trip, so that they can be opened.
+
+        Raises PositionConflict when the store's positions differ from those of the work: cached and stored customers
+        would not belong together."""
         missing: dict[int, list[str]] = {}
         for work, customers in wanted:
             for customer in customers:
@@ -48,7 +50,7 @@ class CustomerCache:
                 works[partition].packed.update(found)
 
     def open(self, work: PartitionWork, customer_id: str) -> CustomerWork:
-        """A customer fetched before, unpacked once per slice."""
+        """Return a loaded customer, unpacked once per slice."""
         customer = work.customers.get(customer_id)
         if customer is None:
             packed = work.packed[customer_id]
@@ -63,7 +65,7 @@ class CustomerCache:
         return customer
 
     def committed(self, works: Sequence[PartitionWork], commits: Sequence[PartitionCommit]) -> None:
-        """A slice's commit is done: keep what it read and wrote."""
+        """Take over what a committed slice has read and written."""
         kept = self._kept
         for work, commit in zip(works, commits, strict=True):
             for customer, state in commit.states.items():

@@ -1,4 +1,4 @@
-"""One customer as a slice works on it."""
+"""A customer in a slice."""
 
 from dataclasses import dataclass
 
@@ -9,21 +9,21 @@ from streams.targets.plan import NEVER
 
 @dataclass(slots=True)
 class CustomerWork:
-    """One customer, unpacked, and what of it changed in this slice."""
+    """An unpacked customer, and which of its parts changed in this slice."""
 
     customer_id: str
     state: CustomerState
     observations: Observations
     known: bool
     timer: int | None
-    """Due time as stored, ms of tick time."""
+    """The stored due time, ms of tick time."""
     planned: int | None
-    """Due time that the slice's agenda knows."""
+    """The due time in the slice's agenda."""
     state_changed: bool = False
     observations_changed: bool = False
 
     def next_due(self, lateness: int) -> int | None:
-        """Tick time (ms) at which something happens to this customer by itself; None when nothing will."""
+        """Return the tick time (ms) of this customer's next timer; None when there is none."""
         planned = self.state.due
         due = min(planned.values()) if planned else NEVER
         close = self.observations.next_close(lateness)

@@ -1,4 +1,4 @@
-"""What one slice works on in one partition, and the one way in for what it puts out."""
+"""The work of a slice in one partition, and the one way in for its outputs."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ from streams.state.store import CustomerBytes, PartitionCommit
 from streams.timeline import PartitionHeader
 
 _output = tuple.__new__
-"""Makes an Output in half the time that its class takes, once per prediction."""
+"""Builds an Output, once per prediction, in half the time that its class takes."""
 
 
 class PartitionWork:
-    """One slice's work in one partition.
+    """The work of a slice in one partition.
 
     place      topic, epoch, partition
     position   expected (as stored), offset and ordinal (of the record in hand); `begin` and `end` move them
@@ -38,7 +38,7 @@ class PartitionWork:
         expected: Position | None,
         header: PartitionHeader,
     ) -> None:
-        """`expected`: the stored position, from which the work goes on; None for a partition never committed."""
+        """`expected`: the stored position, where the work continues; None for a partition never committed."""
         self.topic = topic
         self.epoch = epoch
         self.partition = partition
@@ -46,12 +46,12 @@ class PartitionWork:
         self.offset, self.ordinal = expected or Position(0)
         self.header = header
         self.packed: dict[str, CustomerBytes] = {}
-        """Customers that this slice can open, as stored."""
+        """Customers that this slice can open, in their stored form."""
         self.customers: dict[str, CustomerWork] = {}
         """Customers that this slice has opened."""
         self.agenda = Agenda(self.customers)
         self.serving_sets: dict[int, list[Any]] = {}
-        """By target index, who answers it (streams.scoring.serving_set), as of the record in hand."""
+        """Target index → its serving set (streams.scoring.serving_set), as of the current record."""
         self.outputs: list[Output] = []
         """In order per partition. Only `emit` adds to them."""
 
@@ -61,22 +61,21 @@ class PartitionWork:
         return TopicPartition(self.topic, self.partition)
 
     def begin(self, offset: int) -> None:
-        """Take a record in hand. Its outputs count from 0, or go on where the last slice ended within it."""
+        """Start a record. Its outputs count from 0, or continue where the last slice ended within it."""
         if offset != self.offset:
             self.offset, self.ordinal = offset, 0
 
     def pause(self) -> None:
-        """The slice ends within the record in hand. The skipped ordinal moves the position on even if nothing was put
-        out."""
+        """End the slice within the current record. The skipped ordinal advances the position even without outputs."""
         self.ordinal += 1
 
     def end(self) -> None:
-        """The record in hand is done."""
+        """End the current record."""
         self.offset += 1
         self.ordinal = 0
 
     def next_source(self) -> CoordinateRecord:
-        """The coordinate (as a record) of the next output of the record in hand. Exactly one output carries it."""
+        """Return the coordinate, as a record, of the current record's next output. Exactly one output carries it."""
         source: CoordinateRecord = {
             "topic": self.topic,
             "epoch": self.epoch,
@@ -88,11 +87,11 @@ class PartitionWork:
         return source
 
     def id_of(self, source: CoordinateRecord) -> str:
-        """The id that belongs to a coordinate (streams.identity.Coordinate.id)."""
+        """Return the id of a coordinate (streams.identity.Coordinate.id)."""
         return f"{self.epoch}.{self.partition}.{self.offset}.{source['ordinal']}"
 
     def emit(self, topic: str, partition: int, key: bytes | None, value: bytes, source: CoordinateRecord) -> None:
-        """Put out a record; `value` carries `source`, which `next_source` gave."""
+        """Add an output; `value` carries `source`, which `next_source` returned."""
         self.outputs.append(_output(Output, (topic, partition, key, value, source)))
 
     def count(self, counter: str, number: int = 1) -> None:
@@ -100,7 +99,7 @@ class PartitionWork:
         self.header.counters[counter] += number
 
     def changes(self, plan: FeaturePlan, lateness: int) -> PartitionCommit:
-        """All that changed, packed."""
+        """Return all changes, packed."""
         commit = PartitionCommit(self.partition, self.expected, Position(self.offset, self.ordinal), self.header.pack())
         for customer_id, work in self.customers.items():
             if work.state_changed:
