@@ -1,8 +1,9 @@
-"""The composition root: which implementation stands behind each stage."""
+"""The composition root: the clients and stores of a system. The stages that use them: agents.stages."""
 
-from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 from redis import Redis
 
@@ -15,13 +16,10 @@ from sinks.model_store import FsspecModelStore
 from streams.avro.codec import Codec
 from streams.deployment import Deployment, definitions_of, deployment_id
 from streams.errors import DeploymentMismatch
-from streams.log import Emitter, Stage
+from streams.log import Emitter
 from streams.models.store import ModelStore
 from streams.state.store import ScoringStore, StageStore
 from streams.usecases import UseCase, load_use_case
-
-TRANSACTIONAL = ("scoring", "judging", "monitoring")
-"""Whose outputs TIDECAST_TRANSACTIONS concerns."""
 
 
 @dataclass
@@ -61,68 +59,28 @@ class Wiring:
         return RedisStageStore(self.redis, self.deployment.epoch, self.settings.topic_prefix)
 
     @cached_property
-    def models(self) -> FsspecModelStore:
+    def models(self) -> ModelStore:
         """Snapshots, a folder per system and log epoch: offsets begin anew with it."""
         folder = f"{self.settings.topic_prefix}{self.deployment.epoch}"
         return FsspecModelStore(f"{self.settings.model_store.rstrip('/')}/{folder}")
 
-    def check(self, verbs: Sequence[str]) -> None:
-        """Reach what these verbs cannot start without. SettingError, Unavailable. (History waits for ClickHouse.)"""
-        if {"scoring", "judging", "monitoring"} & {*verbs}:
-            _ = self.redis
+    def emitter(self) -> Emitter:
+        """A producer of outputs that may come twice."""
+        return KafkaEmitter(self.settings.confluent(), self.settings.topic)
 
-    def emitter(self, verb: str = "") -> Emitter:
-        """A producer of outputs; one per stage. Learning's are commands, which do no harm when they come twice."""
-        parts = (self.settings.confluent(), self.settings.topic)
-        if not self.settings.transactions or verb not in TRANSACTIONAL:
-            return KafkaEmitter(*parts)
+    def transactional_emitter(self, group: str, stage: str) -> Emitter:
+        """A producer of a stage's outputs, each once for readers of committed records; `group`: its consumer group."""
         from sinks.kafka.transactional import TransactionalEmitter
 
-        return TransactionalEmitter(*parts, self.settings.topic(f"tidecast-{verb}"), verb)
+        settings = self.settings
+        return TransactionalEmitter(settings.confluent(), settings.topic, settings.topic(group), stage)
 
-    def stages(self, verb: str, models: ModelStore | None = None) -> dict[str, Stage]:
-        """The stages of a verb by consumer group: one, or for learning one per target and arm, which keep their
-        snapshots in `models` (default: the system's)."""
-        key = self.settings.signing_bytes
-        if verb == "scoring":
-            from streams.scoring.stage import Scoring
-
-            kept = self.settings.cache_customers
-            parts = (self.use_case, self.deployment, self.scoring_store, self.codec, self.models, key, kept)
-            return {"tidecast-scoring": Scoring(*parts)}
-        if verb == "learning":
-            return self._learners(key, models or self.models)
-        if verb == "judging":
-            from streams.judging.stage import Judging
-
-            return {"tidecast-judging": Judging(self.use_case, self.deployment, self.stage_store, self.codec, key)}
-        if verb == "monitoring":
-            from streams.monitoring import Monitoring
-
-            return {"tidecast-monitoring": Monitoring(self.use_case, self.deployment, self.stage_store, self.codec)}
-        return {"tidecast-history": self._history()}
-
-    def _learners(self, key: bytes, models: ModelStore) -> dict[str, Stage]:
-        from streams.learning.stage import Learning
-
-        return {
-            f"tidecast-learning-{target.name}-{arm.name}": Learning(
-                self.use_case, target, arm, self.deployment, models, self.codec, key
-            )
-            for target in self.use_case.targets
-            for arm in target.arms
-        }
-
-    def _history(self) -> Stage:
-        from sinks.clickhouse.client import WRITING, connect
-        from sinks.clickhouse.history import History
-
-        database = self.settings.clickhouse_database
-
-        def client() -> object:
-            return connect(database, WRITING, **self.settings.clickhouse())
-
-        return History(client, self.codec, self.deployment.epoch)
+    def with_stores(self, *, models: ModelStore | None = None, stage_store: StageStore | None = None) -> Self:
+        """The same system with other stores in place of these."""
+        other = copy(self)
+        other.models = models or self.models
+        other.stage_store = stage_store or self.stage_store
+        return other
 
 
 def connect_system(settings: Settings, reference: str | None) -> Wiring:

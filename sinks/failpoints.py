@@ -1,18 +1,18 @@
 """Fail points: named places at which a test may kill or stop a worker, or fail a write.
 
-They are off unless TIDECAST_FAIL_POINTS names a folder. `python -m sinks.failpoints` prints the table as JSON.
+They are off unless TIDECAST_FAIL_POINTS names a folder. `python -m agents.stages` prints those of each stage as JSON.
 
 To arm one, put a file `STAGE.POINT` into the folder in one step (write it elsewhere, then rename it). It holds one
 word: `kill`, `stop` (SIGSTOP; the test sends SIGCONT) or `raise` (OSError: no space left). The first thread of that
 stage to reach the place moves the file to `hits/STAGE.POINT.TIME_NS.PID`, then obeys: one file, one hit."""
 
 import errno
-import json
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -20,15 +20,29 @@ T = TypeVar("T")
 
 
 class Point(NamedTuple):
-    """A fail point: its name, the stages that reach it, and what is done and not done there."""
+    """A fail point: its name, the stages that reach it, and what is done and not done there.
+
+    stages: EVERY, PRODUCING (those with outputs), or names."""
 
     name: str
-    verbs: tuple[str, ...]
+    stages: "Which | tuple[str, ...]"
     meaning: str
 
+    def is_reached_by(self, stage: str, produces: bool) -> bool:
+        """Whether a stage reaches it; `produces`: the stage has outputs."""
+        if isinstance(self.stages, Which):
+            return self.stages is Which.EVERY or produces
+        return stage in self.stages
 
-PRODUCING = ("scoring", "learning", "judging", "monitoring")
-ALL = (*PRODUCING, "history")
+
+class Which(Enum):
+    """Many stages at once."""
+
+    EVERY = "every stage"
+    PRODUCING = "every stage with outputs"
+
+
+EVERY, PRODUCING = Which.EVERY, Which.PRODUCING
 
 COMPUTED = "computed"
 PRODUCE_PARTLY = "produce.partly"
@@ -43,13 +57,13 @@ ROWS_PARTLY = "rows.partly"
 ROWS = "rows.all"
 
 POINTS = (
-    Point(COMPUTED, ALL, "A slice is computed; none of it is produced or committed."),
+    Point(COMPUTED, EVERY, "A slice is computed; none of it is produced or committed."),
     Point(PRODUCE_PARTLY, PRODUCING, "The first quarter of a slice's outputs is acked; the rest was never sent."),
     Point(PRODUCED, PRODUCING, "All outputs of a slice are handed to the client; no ack was awaited."),
-    Point(ACKED, ALL, "All outputs of a slice are acked; its state and positions are not committed."),
+    Point(ACKED, EVERY, "All outputs of a slice are acked; its state and positions are not committed."),
     Point(COMMIT_PARTLY, ("scoring", "monitoring"), "Some partitions of a slice are committed, the others are not."),
-    Point(COMMITTED, ALL, "A slice is committed; the next one is not started, and Kafka's group does not know of it."),
-    Point(REPORTED, ALL, "Kafka's group has the committed positions."),
+    Point(COMMITTED, EVERY, "A slice is committed; the next one is not started, Kafka's group does not know of it."),
+    Point(REPORTED, EVERY, "Kafka's group has the committed positions."),
     Point(SNAPSHOT_BEGUN, ("learning",), "A snapshot's temporary file is written and not renamed (local folders)."),
     Point(SNAPSHOT_PUT, ("learning",), "A snapshot is durable; its switch is not produced."),
     Point(ROWS_PARTLY, ("history",), "Some tables have a slice's rows; the others and the positions do not."),
@@ -110,7 +124,3 @@ def _act(word: str) -> None:
     if word not in signals:
         raise ValueError(f"A fail point is armed with {word!r}; write kill, stop or raise.")
     os.kill(os.getpid(), signals[word])
-
-
-if __name__ == "__main__":
-    print(json.dumps([point._asdict() for point in POINTS], indent=1))

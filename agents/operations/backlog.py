@@ -3,11 +3,8 @@
 from agents.kafka.consumer_groups import reported
 from agents.kafka.log_reader import LogReader
 from agents.settings import Settings
-from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES, PREDICTIONS
+from agents.stages import STAGES
 from streams.errors import TidecastError
-
-READERS = {"scoring": CUSTOMER_EVENTS, "judging": LABELLED_EXAMPLES, "monitoring": PREDICTIONS}
-"""Stages that stop at records of other definitions → the topics that they read."""
 
 
 def refuse_backlog(settings: Settings) -> None:
@@ -16,12 +13,13 @@ def refuse_backlog(settings: Settings) -> None:
     They must be processed under the definitions under which they were made. Ticks and other records without a key do
     not count."""
     with LogReader(settings) as reader:
-        for stage, topic in READERS.items():
-            places = reader.partitions(topic)
-            for place, offset in reported(settings, f"tidecast-{stage}", places).items():
+        for stage in [stage for stage in STAGES.values() if stage.drained]:
+            places = reader.partitions(stage.drained)
+            for place, offset in reported(settings, stage.group, places).items():
                 low, high = reader.bounds(place)
                 if any(record.key is not None for record in reader.read(place, max(low, offset), high)):
                     raise TidecastError(
-                        f"{stage} has not finished {topic} under the definitions in force: stop publishing, "
-                        "wait until `tidecast status` shows no lag (their workers must run), then deploy again."
+                        f"{stage.name} has not finished {stage.drained} under the definitions in force: stop "
+                        "publishing, wait until `tidecast status` shows no lag (their workers must run), then deploy "
+                        "again."
                     )

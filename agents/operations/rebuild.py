@@ -12,6 +12,7 @@ from itertools import islice
 
 from agents.kafka.consumer_groups import reported
 from agents.kafka.log_reader import LogReader
+from agents.stages import GROUP_PREFIX, STAGES, StageRow, Store
 from agents.wiring import Wiring
 from schemas.records import SWITCH, SwitchRecord
 from schemas.topics import CUSTOMER_EVENTS
@@ -21,8 +22,6 @@ from streams.log import Emitter, LogRecord, Stage, TopicPartition
 from streams.models.snapshot import BadSnapshot, unseal
 from streams.models.store import ModelStore
 
-STAGES = ("learning", "scoring", "judging", "monitoring")
-"""Stages whose state can be lost, in the order of their rebuild: scoring needs the models."""
 BATCH = 10_000
 """Records per batch. It is larger than a worker's, because nobody waits for an answer."""
 
@@ -37,7 +36,7 @@ class Lost:
     It is read from `begin` to `end`, and outputs are dropped up to `silent`. `missing`: the number of snapshots that
     switches name and the model store lacks; None for the state of other stages."""
 
-    verb: str
+    store: Store
     group: str
     stage: Stage
     place: TopicPartition
@@ -49,7 +48,7 @@ class Lost:
     @property
     def name(self) -> str:
         """The stage or learner and its partition, as `tidecast status` names them."""
-        return f"{self.group.removeprefix('tidecast-')} {self.place.topic}[{self.place.partition}]"
+        return f"{self.group.removeprefix(GROUP_PREFIX)} {self.place.topic}[{self.place.partition}]"
 
     @property
     def records(self) -> int:
@@ -110,21 +109,21 @@ class Rebuilder:
         self._emitter = emitter
         self.snapshots = Again(wiring.models, wiring.settings.signing_bytes)
 
-    def find(self, verbs: Sequence[str], all_snapshots: bool = False) -> list[Lost]:
-        """Return the lost partitions of these stages, in the order of their rebuild.
+    def find(self, names: Sequence[str], all_snapshots: bool = False) -> list[Lost]:
+        """Return the lost partitions of the stages of these names. Snapshots come first: scoring needs the models.
 
         all_snapshots: include every learner. Raises LogGap when the log no longer holds the records that are needed."""
         found: list[Lost] = []
-        for verb in STAGES:
-            if verb in verbs:
-                found += self._learners(all_snapshots) if verb == "learning" else self._behind(verb)
+        rows = [row for row in STAGES.values() if row.name in names and row.store.is_rebuilt]
+        for row in sorted(rows, key=lambda row: row.store is not Store.SNAPSHOTS):
+            found += self._learners(row, all_snapshots) if row.store is Store.SNAPSHOTS else self._behind(row)
         for lost in found:
             self._check(lost)
         return found
 
     def clear(self, found: Sequence[Lost]) -> None:
         """Delete customers of partitions without a position before the rebuild: they belong to another time."""
-        bare = [lost.place.partition for lost in found if lost.verb == "scoring" and not lost.begin]
+        bare = [lost.place.partition for lost in found if lost.store is Store.CUSTOMERS and not lost.begin]
         if bare:
             self._wiring.scoring_store.clear(bare)
 
@@ -166,27 +165,27 @@ class Rebuilder:
 
     # -- state in Redis
 
-    def _behind(self, verb: str) -> Iterator[Lost]:
-        for group, stage in self._wiring.stages(verb).items():
+    def _behind(self, row: StageRow) -> Iterator[Lost]:
+        for group, stage in row.build(self._wiring).items():
             places = self._places(stage)
             reached = stage.assign(places)
             for place, end in reported(self._wiring.settings, group, places).items():
                 if reached[place] < end:
-                    yield Lost(verb, group, stage, place, reached[place], end, end)
+                    yield Lost(row.store, group, stage, place, reached[place], end, end)
 
     def _places(self, stage: Stage) -> list[TopicPartition]:
         return [place for topic in stage.topics for place in self._reader.partitions(topic) if stage.wants(place)]
 
     # -- snapshots in the model store
 
-    def _learners(self, all_snapshots: bool) -> Iterator[Lost]:
+    def _learners(self, row: StageRow, all_snapshots: bool) -> Iterator[Lost]:
         """Return the arms that lack snapshots.
 
         They are learnt up to the end of the log: scoring may serve versions after the offset that the group reported.
         """
         arms = [f"{target.name}/{arm.name}/" for target in self._wiring.use_case.targets for arm in target.arms]
         served = self._served()
-        learners = self._wiring.stages("learning", self.snapshots)
+        learners = row.build(self._wiring.with_stores(models=self.snapshots))
         for folder, (group, stage) in zip(arms, learners.items(), strict=True):
             (place,) = self._places(stage)
             end = reported(self._wiring.settings, group, [place])[place]
@@ -194,7 +193,7 @@ class Rebuilder:
             named = {path for path in served if path.startswith(folder)}
             if named - there or (end and not there) or (all_snapshots and named):
                 high = self._reader.bounds(place)[1]
-                yield Lost("learning", group, stage, place, 0, end, high, len(named - there))
+                yield Lost(row.store, group, stage, place, 0, end, high, len(named - there))
 
     def _served(self) -> set[str]:
         """Return every snapshot that a switch names. All partitions hold the same switches; the shortest is read."""

@@ -4,18 +4,17 @@ from dataclasses import dataclass, field, replace
 
 from agents.kafka.read_ahead import GroupReadAhead
 from agents.kafka.tail_reader import TailReader
+from agents.stages import SCORING, STAGES, StageRow, Store
 from agents.wiring import Wiring
 from schemas.records import DRIFT_ALERT, DriftAlertRecord
-from schemas.topics import CUSTOMER_EVENTS, DRIFT_ALERTS, FEATURE_PROFILES, LABELLED_EXAMPLES, PREDICTIONS
+from schemas.topics import DRIFT_ALERTS, LABELLED_EXAMPLES
 from streams.errors import TidecastError
 from streams.features.window import duration_ms
-from streams.log import TopicPartition
+from streams.log import Stage, TopicPartition
 from streams.timeline import PartitionHeader
 
 EVENTS = ("accepted", "duplicate", "late", "dead")
 """The counters that add up to the published records."""
-
-STAGES = ("scoring", "judging", "monitoring", "history")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +72,20 @@ class StatusReader:
         self._follower = follower
         self._lateness = duration_ms(wiring.use_case.allowed_lateness)
         self._groups = GroupReadAhead(wiring.settings)
+        self._built: dict[str, Stage] = {}
 
-    def look(self, history: bool = True) -> SystemStatus:
-        """Return the present status; with `history` also the positions of the history."""
+    def look(self) -> SystemStatus:
+        """Return the present status of all stages."""
         deployment = self._wiring.deployment
         status = SystemStatus(deployment.use_case, deployment.deployment_id, deployment.epoch)
-        self._scoring(status)
-        self._learning(status)
-        examples = [TopicPartition(LABELLED_EXAMPLES, p) for p in sorted(deployment.target_partitions.values())]
-        self._stage(status, "judging", examples)
-        watched = [TopicPartition(PREDICTIONS, p) for p in self._follower.bounds(PREDICTIONS)]
-        self._stage(status, "monitoring", [*watched, TopicPartition(FEATURE_PROFILES, 0)])
-        if history:
-            self._history(status)
+        add = {
+            Store.CUSTOMERS: self._customers,
+            Store.SNAPSHOTS: self._snapshots,
+            Store.PARTITIONS: self._partitions,
+            Store.TABLES: self._tables,
+        }
+        for row in STAGES.values():
+            add[row.store](row, status)
         self._measure(status)
         self._pass_over(status)
         return status
@@ -94,7 +94,7 @@ class StatusReader:
         """Return the status of scoring alone, which is quicker."""
         deployment = self._wiring.deployment
         status = SystemStatus(deployment.use_case, deployment.deployment_id, deployment.epoch)
-        self._scoring(status)
+        self._customers(SCORING, status)
         self._measure(status)
         return status
 
@@ -108,7 +108,7 @@ class StatusReader:
     def _pass_over(self, status: SystemStatus) -> None:
         """Remove offsets after a position that hold no record from the lag. (Learners report at snapshots only.)"""
         behind = {place.stage for place in status.places if place.lag and place.stage in STAGES}
-        passed = {stage: self._groups.of(f"tidecast-{stage}") for stage in behind}
+        passed = {stage: self._groups.of(STAGES[stage].group) for stage in behind}
         for number, place in enumerate(status.places):
             at = (TopicPartition(place.topic, place.partition), place.next_offset)
             read = passed.get(place.stage, {}).get(at, place.next_offset)
@@ -129,15 +129,16 @@ class StatusReader:
                     found.pop(alert["alert_id"], None)
         return list(found.values())
 
-    def _scoring(self, status: SystemStatus) -> None:
-        partitions = list(self._follower.bounds(CUSTOMER_EVENTS))
+    def _customers(self, row: StageRow, status: SystemStatus) -> None:
+        (topic,) = row.topics
+        partitions = list(self._follower.bounds(topic))
         stored = self._wiring.scoring_store.positions(partitions)
         arms: dict[tuple[str, str], tuple[int, int | None]] = {}
         for partition in partitions:
             position, packed = stored.get(partition, (None, PartitionHeader().pack()))
             header = PartitionHeader.unpack(packed)
             reached = position.offset if position else 0
-            status.places.append(Place("scoring", CUSTOMER_EVENTS, partition, reached))
+            status.places.append(Place(row.name, topic, partition, reached))
             status.ticks[partition] = header.last_tick
             for name, count in header.counters.items():
                 status.counters[name] = status.counters.get(name, 0) + count
@@ -155,12 +156,12 @@ class StatusReader:
             target, _, name = arm.partition("/")
             status.serving.append(ServedArm(target, name, version, age, count))
 
-    def _learning(self, status: SystemStatus) -> None:
+    def _snapshots(self, row: StageRow, status: SystemStatus) -> None:
         for target in self._wiring.use_case.targets:
             partition = self._wiring.deployment.target_partitions[target.name]
             for arm in target.arms:
                 reached = self._learnt(target.name, arm.name)
-                stage = f"learning {target.name}/{arm.name}"
+                stage = f"{row.name} {target.name}/{arm.name}"
                 status.places.append(Place(stage, LABELLED_EXAMPLES, partition, reached))
 
     def _learnt(self, target: str, arm: str) -> int:
@@ -169,15 +170,15 @@ class StatusReader:
         offsets = [int(path.rsplit("/", 1)[-1].removesuffix(".snapshot")) for path in paths]
         return max(offsets, default=-1) + 1
 
-    def _stage(self, status: SystemStatus, stage: str, places: list[TopicPartition]) -> None:
-        for topic, partition in places:
-            stored = self._wiring.stage_store.read(stage, topic, partition)
-            reached = stored[0].offset if stored else 0
-            status.places.append(Place(stage, topic, partition, reached))
+    def _partitions(self, row: StageRow, status: SystemStatus) -> None:
+        stage = self._built.get(row.name) or self._built.setdefault(row.name, row.build(self._wiring)[row.group])
+        for place in [TopicPartition(topic, p) for topic in row.topics for p in self._follower.bounds(topic)]:
+            if stage.wants(place):
+                stored = self._wiring.stage_store.read(row.name, *place)
+                status.places.append(Place(row.name, *place, stored[0].offset if stored else 0))
 
-    def _history(self, status: SystemStatus) -> None:
+    def _tables(self, row: StageRow, status: SystemStatus) -> None:
         from sinks.clickhouse.client import READING, clear_errors, connect
-        from sinks.clickhouse.history import History
 
         settings = self._wiring.settings
         query = "SELECT topic, log_partition, next_offset FROM positions WHERE log_epoch = {epoch:Int64}"
@@ -186,9 +187,9 @@ class StatusReader:
             with clear_errors():
                 rows = client.query(query, parameters={"epoch": status.epoch}).result_rows
         except TidecastError as error:
-            status.notes.append(f"history: {error}")
+            status.notes.append(f"{row.name}: {error}")
             return
         reached = {(topic, partition): offset for topic, partition, offset in rows}
-        for topic in History.topics:  # also topics of which nothing is written yet: all their records are lag
+        for topic in row.topics:  # also topics of which nothing is written yet: all their records are lag
             for partition in self._follower.bounds(topic):
-                status.places.append(Place("history", topic, partition, reached.get((topic, partition), 0)))
+                status.places.append(Place(row.name, topic, partition, reached.get((topic, partition), 0)))

@@ -17,6 +17,7 @@ from agents.runtime.health import HealthServer, StageHealth
 from agents.runtime.slots import Slot
 from agents.runtime.stage_runner import Runner, backoff
 from agents.settings import Settings
+from agents.stages import GROUP_PREFIX, stage_row
 from agents.transport.app import build_app
 from agents.transport.batch_consumer import BatchApp
 from agents.transport.errors import aiokafka_errors
@@ -53,7 +54,7 @@ class Worker:
 
     def add(self, group: str, stage: Stage, emitter: Emitter) -> Runner:
         """One more stage, as a member of the consumer group of that name."""
-        health = StageHealth(group.removeprefix("tidecast-"))
+        health = StageHealth(group.removeprefix(GROUP_PREFIX))
         limits = DeadLetterLimits(self.settings.dead_letter_run, self.settings.dead_letter_share)
         runner = Runner(health.name, stage, emitter, health, limits)
         app = build_app(self.settings, group, self._instance())
@@ -196,9 +197,9 @@ async def sweep(runner: Runner) -> None:
 
 
 async def run_worker(
-    settings: Settings, reference: str | None, verbs: tuple[str, ...], port: int, supervised: bool = False
+    settings: Settings, reference: str | None, names: tuple[str, ...], port: int, supervised: bool = False
 ) -> None:
-    """Run these verbs of the deployment in force, in this process."""
+    """Run the stages of these names, under the deployment in force, in this process."""
 
     async def equip(worker: Worker) -> None:
         from agents.fingerprint import running
@@ -210,12 +211,12 @@ async def run_worker(
         if not supervised:  # else the supervisor's command has said so
             for warning in differences(wiring.deployment.fingerprint, running()):
                 log.warning(warning)
-        for verb in verbs:
-            for group, stage in (await worker.patiently(wiring.stages, verb)).items():
-                runner = worker.add(group, stage, wiring.emitter(verb))
-                if verb == "scoring" and wiring.use_case.clock == "wall":
+        for row in map(stage_row, names):
+            for group, stage in (await worker.patiently(row.build, wiring)).items():
+                runner = worker.add(group, stage, row.emitter(wiring))
+                if row.writes_ticks and wiring.use_case.clock == "wall":
                     worker.beside(Ticker(wiring, runner).run)
 
-    kind = "-".join(verbs)
+    kind = "-".join(names)
     with Slot(settings.data / "run", kind) as slot:
         await Worker(settings, kind, slot, port, supervised).run(equip)

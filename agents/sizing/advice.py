@@ -3,10 +3,17 @@
 from agents.sizing.constants import Constants
 from agents.sizing.estimate import MOST_PARTITIONS, Estimate
 from agents.sizing.load import GIB, Hardware
+from agents.stages import STAGES
 from schemas.topics import TOPICS
 
 MOST_PER_BROKER = 4_000
 """Partitions, copies included, that a broker carries easily. A common rule of thumb, not measured here."""
+
+
+def unsized(found: Estimate) -> list[str]:
+    """Return the stages that the estimate leaves out, because `agents.sizing.cpu` has no constants of theirs."""
+    sized = {name for process in found.workers for name in process.split(", ")}
+    return [name for name in STAGES if name not in sized]
 
 
 def limits(found: Estimate, constants: Constants) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from agents.stages import StageRow
 from agents.verifying.finding import Finding
 from agents.verifying.live import Live
 from agents.verifying.rows import Compared
@@ -18,7 +19,6 @@ from schemas.topics import (
 )
 from sinks.clickhouse.client import READING, connect
 from sinks.clickhouse.columns import COLUMNS
-from sinks.clickhouse.history import STAGE
 from sinks.clickhouse.rows import Place, Row, Rows, rows_of, undecodable_rows
 from sinks.clickhouse.writer import Writer
 from streams.errors import Undecodable
@@ -80,17 +80,17 @@ class _Chunk:
 class HistoryCheck:
     """Checks every table of the history, row by row and column by column."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, row: StageRow) -> None:
         self._live = live
         epoch = live.deployment.epoch
         client = connect(live.settings.clickhouse_database, READING, **live.settings.clickhouse())
-        self._positions = Writer(client).positions(STAGE, epoch)
-        self._reached = Finding("history/positions", "positions of the history, at their logs' ends")
+        self._positions = Writer(client).positions(row.name, epoch)
+        self._reached = Finding(f"{row.name}/positions", "positions of the history, at their logs' ends")
         views = {name: name.removesuffix("_raw") for name in COLUMNS}
         self._tables = {
             name: Compared(
                 Table(name, epoch, client),
-                Finding(f"history/{view}", f"rows of {view}", repetition="merged with others of the same key"),
+                Finding(f"{row.name}/{view}", f"{row.state} of {view}", repetition="merged with others of their key"),
             )
             for name, view in views.items()
         }

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b, sha256
 
+from agents.stages import StageRow
 from agents.verifying.finding import Finding
 from agents.verifying.live import Live
 from schemas.records import SWITCH, SwitchRecord
@@ -31,10 +32,11 @@ class ReplayedArm:
 class LearningCheck:
     """Checks snapshots, byte for byte, and switches."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, row: StageRow) -> None:
         self._live = live
+        self._row = row
         self._arms: dict[TopicPartition, list[ReplayedArm]] = {}
-        self._switches = Finding("learning/switches", "served switches, and the snapshots they name")
+        self._switches = Finding(f"{row.name}/switches", row.results)
         self._sent: Sent = {}
         self._digests: dict[str, bytes | None] = {}
         for target in live.use_case.targets:
@@ -86,7 +88,7 @@ class LearningCheck:
 
     def _versions(self, arm: ReplayedArm) -> Finding:
         ours, theirs = (set(store.list(f"{arm.name}/")) for store in (self._live.models, arm.models))
-        finding = Finding(f"learning/{arm.name}", f"model versions of {arm.name}", len(theirs))
+        finding = Finding(f"{self._row.name}/{arm.name}", f"{self._row.state} of {arm.name}", len(theirs))
         for path in sorted(ours - theirs):
             finding.differs(f"{path} is in the model store, but the replay does not make it")
         for path in sorted(theirs - ours):

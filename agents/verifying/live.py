@@ -3,25 +3,20 @@
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 from agents.kafka.log_reader import LogReader
 from agents.kafka.schema_registry import HttpRegistry
 from agents.settings import Settings
-from agents.wiring import connect_system
+from agents.stages import STAGES
+from agents.wiring import Wiring, connect_system
 from schemas.catalog import Decoded, load_schemas
-from schemas.topics import CUSTOMER_EVENTS, FEATURE_PROFILES, LABELLED_EXAMPLES, PREDICTIONS
 from streams.avro.codec import Codec
-from streams.deployment import Deployment
 from streams.log import TopicPartition
-from streams.models.store import ModelStore
-from streams.state.store import ScoringStore, StageStore
-from streams.usecases import UseCase
 
 
 class RememberingCodec(Codec):
     """Decodes a record once for several checks. No check may change a decoded record."""
-
-    _decoded: dict[bytes | None, tuple[str, Decoded]]
 
     def decode(self, value: bytes | None, expected: Container[str] | None = None) -> tuple[str, Decoded]:
         """See Codec."""
@@ -32,21 +27,21 @@ class RememberingCodec(Codec):
 
     def forget(self) -> None:
         """Start another batch."""
-        self._decoded = {}
+        self._decoded: dict[bytes | None, tuple[str, Decoded]] = {}
 
 
 @dataclass
-class Live:
-    """The stores and logs of a system, read-only."""
+class Live(Wiring):
+    """A system whose stores and logs are only read."""
 
-    settings: Settings
-    use_case: UseCase
-    deployment: Deployment
-    codec: RememberingCodec
-    scoring: ScoringStore
-    stages: StageStore
-    models: ModelStore
     reader: LogReader
+
+    @cached_property
+    def codec(self) -> RememberingCodec:
+        """One for all checks."""
+        codec = RememberingCodec(HttpRegistry(self.settings), load_schemas() | self.use_case.schemas)
+        codec.forget()
+        return codec
 
     @property
     def signing_key(self) -> bytes:
@@ -59,8 +54,8 @@ class Live:
 
     def state(self) -> object:
         """Return scoring's positions and the ends of the logs, which change when anything is processed."""
-        positions = self.scoring.positions(range(self.deployment.partitions))
-        topics = (CUSTOMER_EVENTS, LABELLED_EXAMPLES, PREDICTIONS, FEATURE_PROFILES)
+        positions = self.scoring_store.positions(range(self.deployment.partitions))
+        topics = {topic for row in STAGES.values() if row.store.is_rebuilt for topic in row.topics}
         ends = {place: self.reader.bounds(place)[1] for topic in topics for place in self.places(topic)}
         return ({p: position for p, (position, _) in positions.items()}, ends)
 
@@ -69,16 +64,5 @@ class Live:
 def connect(settings: Settings, use_case: str | None) -> Iterator[Live]:
     """Connect to the system; SettingError when nothing is deployed."""
     wiring = connect_system(settings, use_case)
-    codec = RememberingCodec(HttpRegistry(settings), load_schemas() | wiring.use_case.schemas)
-    codec.forget()
     with LogReader(settings) as reader:
-        yield Live(
-            settings,
-            wiring.use_case,
-            wiring.deployment,
-            codec,
-            wiring.scoring_store,
-            wiring.stage_store,
-            wiring.models,
-            reader,
-        )
+        yield Live(settings, wiring.use_case, wiring.deployment, reader)

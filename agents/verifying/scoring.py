@@ -1,12 +1,13 @@
 """Verifies scoring by replay: customers' states, outputs, and the accounting of published records."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from agents.stages import StageRow
 from agents.verifying.finding import Finding
 from agents.verifying.live import Live
 from agents.verifying.outputs import Outputs
-from schemas.topics import CUSTOMER_EVENTS, DEAD_LETTERS, LABELLED_EXAMPLES, LATE_EVENTS, PREDICTIONS
+from schemas.topics import CUSTOMER_EVENTS
 from streams.control import check
 from streams.errors import NoSnapshot, Undecodable
 from streams.log import Record, TopicPartition
@@ -18,7 +19,6 @@ from streams.timeline import PartitionHeader
 
 FATES = ("accepted", "duplicate", "late", "dead")
 """The counters that add up to the published records."""
-WRITTEN = (PREDICTIONS, LABELLED_EXAMPLES, LATE_EVENTS, DEAD_LETTERS)
 
 
 @dataclass
@@ -35,31 +35,25 @@ class Replayed:
     broken: bool = False
 
 
-@dataclass
 class ScoringCheck:
     """Checks features, open observations, timers and counters; predictions, examples, late events and dead letters;
     and that all published records are accounted for."""
 
-    live: Live
-    state: Finding = field(
-        default_factory=lambda: Finding("scoring/state", "customer states, open observations, timers, counters")
-    )
-    accounting: Finding = field(
-        default_factory=lambda: Finding(
-            "scoring/accounting", "published = accepted + duplicate + late + dead", repetition="duplicates"
-        )
-    )
-
-    def __post_init__(self) -> None:
+    def __init__(self, live: Live, row: StageRow) -> None:
         """Read scoring's positions."""
-        self._positions = self.live.scoring.positions(range(self.live.deployment.partitions))
+        self.live = live
+        self.row = row
+        self.state = Finding(f"{row.name}/state", row.state)
+        what = "published = accepted + duplicate + late + dead"
+        self.accounting = Finding(f"{row.name}/accounting", what, repetition="duplicates")
+        self._positions = live.scoring_store.positions(range(live.deployment.partitions))
         self._replayed: dict[int, Replayed] = {}
         self._customers: Mapping[int, Sequence[str]] | None = None
-        self._outputs = Outputs(self.live.codec, [CUSTOMER_EVENTS])
+        self._outputs = Outputs(live.codec, row.topics)
 
     def wants(self, place: TopicPartition) -> bool:
         """See Check: the topics that scoring reads and writes."""
-        return place.topic == CUSTOMER_EVENTS or place.topic in WRITTEN
+        return place.topic == CUSTOMER_EVENTS or place.topic in self.row.outputs
 
     def feed(self, place: TopicPartition, records: Sequence[Record]) -> None:
         """See Check."""
@@ -92,10 +86,10 @@ class ScoringCheck:
         if part.broken:
             return
         if self._customers is None:  # after scoring's logs are read: one scan of Redis for all partitions
-            self._customers = self.live.scoring.customers(range(self.live.deployment.partitions))
+            self._customers = self.live.scoring_store.customers(range(self.live.deployment.partitions))
         self.state.compared += len(part.store.customers([place.partition])[place.partition])
         known = self._customers.get(place.partition, ())
-        for difference in differences(self.live.scoring, part.store, place.partition, known):
+        for difference in differences(self.live.scoring_store, part.store, place.partition, known):
             self.state.differs(difference)
         if part.waiting:  # records of customers only: time may have passed since scoring stopped
             where = f"partition {place.partition}: scoring stands at {part.end}"
@@ -107,8 +101,7 @@ class ScoringCheck:
         """See Check."""
         yield self.state
         yield self.accounting
-        what = "predictions, examples, progress, late events, dead letters by id"
-        yield self._outputs.finding("scoring/outputs", what)
+        yield self._outputs.finding(f"{self.row.name}/outputs", f"{self.row.results} by id")
 
     def _part(self, place: TopicPartition) -> Replayed:
         part = self._replayed.get(place.partition)

@@ -12,11 +12,10 @@ import click
 
 from load.bench.job import TARGETS, EncodedRecord
 from load.bench.system import BenchSystem
-from load.bench.workers import VERBS, BenchWorkers
+from load.bench.workers import BenchWorkers
+from load.stages import one_of_each_process
 
 RATE_HZ = 100
-PROCESSES = ("scoring", "learning", "monitoring", "history")
-"""One verb of each worker process."""
 
 
 def measure(system: BenchSystem, backlog: list[EncodedRecord], folder: Path) -> list[Path]:
@@ -26,7 +25,7 @@ def measure(system: BenchSystem, backlog: list[EncodedRecord], folder: Path) -> 
     folder.mkdir(parents=True, exist_ok=True)
     events = sum(record.partition is None for record in backlog)
     system.publisher.all(backlog)
-    with system.reader() as reader, system.workers(*VERBS) as workers:
+    with system.reader() as reader, system.workers() as workers:
         reader.wait_for(1)
         with _profiled(workers, folder) as files:
             reader.wait_for(TARGETS * events)
@@ -39,9 +38,9 @@ def _profiled(workers: BenchWorkers, folder: Path) -> Iterator[list[Path]]:
     if spy is None:
         raise click.ClickException("py-spy is not installed: pip install 'tidecast[bench]'")
     files, profilers = [], []
-    for verb in PROCESSES:
-        for number, process in enumerate(workers.processes(verb)):
-            file = folder / f"{verb}-{number}.speedscope.json"
+    for name in one_of_each_process():
+        for number, process in enumerate(workers.processes(name)):
+            file = folder / f"{name}-{number}.speedscope.json"
             command = [spy, "record", "--pid", str(process.pid), "--rate", str(RATE_HZ), "--threads"]
             command += ["--format", "speedscope", "--output", str(file)]
             profilers.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))

@@ -11,7 +11,7 @@ from load.bench.parts import kill_midway, many_customers, recovery, stored
 from load.bench.parts.draining import alone, together
 from load.bench.parts.latency import ladder
 from load.bench.system import EXPLICIT_OUTCOMES, BenchSystem
-from load.bench.workers import VERBS
+from load.stages import names
 
 SLOW_EVENTS = 20_000
 """Size of a backlog for a system that would take too long with a larger one."""
@@ -56,7 +56,7 @@ class BenchSuite:
     def drain(self) -> None:
         """A backlog through scoring and learning, and through all stages."""
         for _ in range(self.options.runs):
-            for verbs, label in ((("scoring", "learning"), "scoring + learning"), (VERBS, "all stages")):
+            for verbs, label in ((("scoring", "learning"), "scoring + learning"), (names(), "all stages")):
                 system = self._system()
                 together(system, system.job.backlog(self.options.events), self.figures, verbs, label)
 

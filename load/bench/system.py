@@ -132,9 +132,9 @@ class BenchSystem:
         return {part: self.stack["pids"][part]["pid"] for part in ("kafka", "redis", "clickhouse")}
 
     @contextmanager
-    def workers(self, *verbs: str, processes: int = 1) -> Iterator[BenchWorkers]:
-        """Supervised workers for these verbs, ended afterwards."""
-        command = tidecast("worker", *verbs, "--use-case", self._use_case, "--processes", str(processes))
+    def workers(self, *stages: str, processes: int = 1) -> Iterator[BenchWorkers]:
+        """Supervised workers for these stages (default: all), ended afterwards."""
+        command = tidecast("worker", *stages, "--use-case", self._use_case, "--processes", str(processes))
         self._supervisor = process = subprocess.Popen(command, env=self.env, stdout=sys.stderr)
         try:
             yield BenchWorkers(psutil.Process(process.pid), self.data, self.check)

@@ -9,10 +9,11 @@ from pathlib import Path
 import click
 import psutil
 
+from load.stages import names
+
 PATIENCE_S = 300.0
 IDLE_S = 2.0
 """A stage that has processed nothing for so long is idle. History gathers records for a second."""
-VERBS = ("scoring", "learning", "judging", "monitoring", "history")
 
 
 def cpu_s(process: psutil.Process) -> float:
@@ -67,7 +68,7 @@ class BenchWorkers:
 
     def identities(self) -> set[int]:
         """Process ids of all workers."""
-        return {process.pid for verb in VERBS for process in self.processes(verb)}
+        return {process.pid for name in names() for process in self.processes(name)}
 
     def wait_ready(self) -> None:
         """Wait until all workers report that they are ready."""

@@ -17,6 +17,7 @@ from load.chaos.plan import Fault, plan
 from load.chaos.publisher import ChaosPublisher
 from load.chaos.reader import ChaosReader
 from load.chaos.system import PARTITIONS, SERVE_EVERY, TARGETS, ChaosSystem
+from load.stages import names
 
 MAX_FAULTS = 3
 """Faults at the same time."""
@@ -235,9 +236,7 @@ def _lags(system: ChaosSystem) -> str:
         if p["lag"] and not p["stage"].startswith("learning")
     ]
     stages = {position["stage"].partition(" ")[0] for position in positions}
-    lags += [
-        f"{stage} has no position" for stage in ("scoring", "judging", "monitoring", "history") if stage not in stages
-    ]
+    lags += [f"{stage} has no position" for stage in names() if stage not in stages]
     return ", ".join(lags[:5])
 
 

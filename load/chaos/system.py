@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import threading
 import time
 import urllib.request
@@ -15,6 +14,7 @@ from load.chaos import disk, guards
 from load.chaos.proxy import HOST, Link, Proxies
 from load.chaos.servers import PARTS, Servers, free_ports
 from load.chaos.workers import ALWAYS, KINDS, ChaosWorker, ChaosWorkers, environment, tidecast
+from load.stages import stages
 
 USE_CASE = Path(__file__).parent / "use_case"
 PARTITIONS = 12
@@ -158,15 +158,16 @@ class ChaosSystem:
 
     def fail_points(self) -> list[str]:
         """All fail points of all stages as STAGE.POINT, as the code under test lists them."""
-        command = [sys.executable, "-m", "sinks.failpoints"]
-        points = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
         learners = [f"learning-{target}-{arm}" for target, arms in TARGETS.items() for arm in arms]
-        found = []
-        for point in points:
-            for verb in point["verbs"]:
-                stages = learners[:2] if verb == "learning" else [verb]
-                found += [f"{stage}.{point['name']}" for stage in stages]
-        return found
+        members = {stage.name: learners[:2] if stage.name == "learning" else [stage.name] for stage in stages()}
+        points = dict.fromkeys(point for stage in stages() for point in stage.fail_points)
+        return [
+            f"{member}.{point}"
+            for point in points
+            for stage in stages()
+            if point in stage.fail_points
+            for member in members[stage.name]
+        ]
 
     def _rebuild(self) -> None:
         """Run `tidecast rebuild`, again if a server is away."""

@@ -12,16 +12,18 @@ from pathlib import Path
 
 import psutil
 
-KINDS: dict[str, tuple[str, ...]] = {
-    "scoring-a": ("scoring",),
-    "scoring-b": ("scoring",),
-    "scoring-c": ("scoring",),
-    "learning": ("learning",),
-    "learning-b": ("learning",),
-    "watching": ("judging", "monitoring"),
-    "history": ("history",),
+from load.stages import in_process
+
+KINDS = {
+    "scoring-a": "scoring",
+    "scoring-b": "scoring",
+    "scoring-c": "scoring",
+    "learning": "learning",
+    "learning-b": "learning",
+    "watching": "watching",
+    "history": "history",
 }
-"""Name → verbs."""
+"""Name → the worker process of `tidecast worker` that it is."""
 EXTRA_MEMBERS = ("scoring-c", "learning-b")
 """Workers that join and leave."""
 ALWAYS = tuple(name for name in KINDS if name not in EXTRA_MEMBERS)
@@ -51,7 +53,7 @@ class ChaosWorker:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 # supervised by this harness, so it waits for servers without a time limit
-                tidecast("worker", *KINDS[self.name], "--single", "--supervised"),
+                tidecast("worker", *in_process(KINDS[self.name]), "--single", "--supervised"),
                 env=dict(self.environment),
                 stdin=subprocess.PIPE,
                 stdout=log,

@@ -22,7 +22,7 @@ from agents.cli.define.load_options import (
     refuse_both,
 )
 from agents.formatting import as_json
-from agents.sizing.advice import changes, limits
+from agents.sizing.advice import changes, limits, unsized
 from agents.sizing.constants import Constants, read_measured
 from agents.sizing.estimate import Estimate, estimate
 from agents.sizing.load import GIB, Hardware, Prices
@@ -80,6 +80,8 @@ def command(
     prices = Prices(given["core_hour"], given["memory_gb_month"], given["disk_gb_month"])
     factors = [1.0, *(factor for factor in times if factor != 1)]
     estimates = [(factor, estimate(load.times(factor), constants, hardware, prices)) for factor in factors]
+    if left_out := unsized(estimates[0][1]):
+        notes.append(f"The estimate leaves out {', '.join(left_out)}: no constants are measured of them yet.")
     guessed = [each.name for each in measured if each.provisional]
     if guessed:
         notes.append(

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from agents.settings import load_settings
+from agents.stages import STAGES
 
 if TYPE_CHECKING:
     from agents.verifying import Finding
@@ -17,11 +18,10 @@ if TYPE_CHECKING:
 GC_THRESHOLDS = (50_000, 50, 1_000)
 """Garbage collection thresholds. The decoded records of a batch live as long as the batch; with Python's defaults
 the collector would scan them again and again."""
-STAGES = ("scoring", "learning", "judging", "monitoring", "history")
 
 
 @click.command()
-@click.argument("stages", nargs=-1, type=click.Choice(STAGES))
+@click.argument("stages", nargs=-1, type=click.Choice(list(STAGES)))
 @click.option("--use-case", envvar="TIDECAST_USE_CASE", help="Name or path; default: what was deployed last.")
 @click.option("--json", "as_json", is_flag=True, help="Findings as one JSON object; progress on standard error.")
 def command(stages: tuple[str, ...], use_case: str | None, as_json: bool) -> None:

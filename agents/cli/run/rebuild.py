@@ -9,16 +9,17 @@ import click
 from agents.cli.progress import bar
 from agents.runtime.hash_seed import fix_hashes
 from agents.settings import load_settings
+from agents.stages import LEARNING, STAGES
 from streams.errors import TidecastError, Unavailable
 
 if TYPE_CHECKING:
     from agents.operations.rebuild import Lost, Rebuilder
 
-VERBS = ("scoring", "learning", "judging", "monitoring")
+REBUILT = tuple(row.name for row in STAGES.values() if row.store.is_rebuilt)
 
 
 @click.command()
-@click.argument("stages", nargs=-1, type=click.Choice(VERBS))
+@click.argument("stages", nargs=-1, type=click.Choice(REBUILT))
 @click.option("--use-case", envvar="TIDECAST_USE_CASE", help="Name or path; default: what was deployed last.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def command(stages: tuple[str, ...], use_case: str | None, yes: bool) -> None:
@@ -45,10 +46,9 @@ def command(stages: tuple[str, ...], use_case: str | None, yes: bool) -> None:
 
     settings = load_settings()
     wiring = connect_system(settings, use_case)
-    wiring.check(VERBS)
     with alone(settings.data / "run", "rebuild"), LogReader(settings) as reader:
         rebuilder = Rebuilder(wiring, reader, wiring.emitter())
-        found = rebuilder.find(stages or VERBS, all_snapshots="learning" in stages)
+        found = rebuilder.find(stages or REBUILT, all_snapshots=LEARNING.name in stages)
         if not found:
             click.echo("Nothing is missing: every stage has the state that its group has reported.")
             return

@@ -5,7 +5,7 @@ import time
 from load.bench.figures import Figures
 from load.bench.job import TARGETS, EncodedRecord
 from load.bench.system import BenchSystem
-from load.bench.workers import VERBS
+from load.stages import names
 
 WATCH_S = 10.0
 """Longest time for which a stage is measured. Its rate stays the same after that."""
@@ -40,9 +40,9 @@ def together(
 def alone(system: BenchSystem, backlog: list[EncodedRecord], figures: Figures) -> None:
     """Drain the backlog stage by stage: each stage reads what the one before has written, and no other stage runs."""
     system.publisher.all(backlog)
-    for verb in VERBS:
-        with system.workers(verb) as workers:
-            done = workers.drained(verb, WATCH_S)
+    for name in names():
+        with system.workers(name) as workers:
+            done = workers.drained(name, WATCH_S)
         if done.records and done.seconds:
-            figures.add(f"{verb} alone: drain", "records/s", done.records / done.seconds)
-            figures.add(f"{verb} alone: CPU", "µs/record", 1e6 * done.cpu_s / done.records)
+            figures.add(f"{name} alone: drain", "records/s", done.records / done.seconds)
+            figures.add(f"{name} alone: CPU", "µs/record", 1e6 * done.cpu_s / done.records)

@@ -10,14 +10,13 @@ from load.bench.figures import Figures
 from load.bench.job import TARGETS
 from load.bench.pacing import Pacer
 from load.bench.system import BenchSystem
-from load.bench.workers import VERBS, BenchWorkers
+from load.bench.workers import BenchWorkers
+from load.stages import one_of_each_process
 
 RATE = 1000
 SAMPLE_S = 5.0
 LINE_EVERY = 12
 """Samples between two lines of output."""
-GROUPS = ("scoring", "learning", "monitoring", "history")
-"""One verb of each worker process."""
 FLAT = 0.05
 """Largest growth in the second half that counts as flat, as a share of the mean memory. Caches fill in the first
 half."""
@@ -31,7 +30,7 @@ def measure(system: BenchSystem, minutes: float, events: int, figures: Figures) 
     each process over time."""
     seconds = round(60 * minutes)
     system.publisher.all(system.job.backlog(events))
-    with system.reader() as reader, system.pacer() as pacer, system.workers(*VERBS) as workers:
+    with system.reader() as reader, system.pacer() as pacer, system.workers() as workers:
         pacer.prepare_stream(RATE, seconds)
         workers.wait_ready()
         first = workers.identities()
@@ -59,7 +58,7 @@ def measure(system: BenchSystem, minutes: float, events: int, figures: Figures) 
 
 def _cpu_s(workers: BenchWorkers, system: BenchSystem) -> dict[str, float]:
     """CPU time of each worker and server so far."""
-    return {verb: workers.cpu_s(verb) for verb in GROUPS} | system.servers_cpu_s()
+    return {name: workers.cpu_s(name) for name in one_of_each_process()} | system.servers_cpu_s()
 
 
 def _sampled(pacer: Pacer, workers: BenchWorkers, system: BenchSystem) -> dict[str, list[float]]:
@@ -67,7 +66,7 @@ def _sampled(pacer: Pacer, workers: BenchWorkers, system: BenchSystem) -> dict[s
     samples: dict[str, list[float]] = {}
     number = 0
     while not pacer.has_answer(SAMPLE_S):
-        now = {verb: workers.rss_mib(verb) for verb in GROUPS} | system.servers_rss_mib()
+        now = {name: workers.rss_mib(name) for name in one_of_each_process()} | system.servers_rss_mib()
         for name, value in now.items():
             samples.setdefault(name, []).append(value)
         number += 1
@@ -99,7 +98,7 @@ def _add_figures(figures: Figures, name: str, samples: Sequence[float]) -> None:
     growth = slope(later) * len(later)
     figures.add(f"soak, {name}: memory in the end", "MiB", samples[-1])
     figures.add(f"soak, {name}: growth in the second half", "MiB/min", slope(later) * 60 / SAMPLE_S)
-    if name in GROUPS:
+    if name in one_of_each_process():
         flat = growth <= FLAT * statistics.mean(later)
         click.echo(f"{name}: {'flat' if flat else 'NOT flat'}, {growth:+.1f} MiB in the second half")
 

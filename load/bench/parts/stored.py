@@ -8,7 +8,6 @@ import redis
 from load.bench.figures import Figures
 from load.bench.job import TARGETS, EncodedRecord
 from load.bench.system import BenchSystem
-from load.bench.workers import VERBS
 
 TABLES = (
     "SELECT table, sum(bytes_on_disk) AS bytes, sum(rows) AS rows FROM system.parts "
@@ -23,7 +22,7 @@ def measure(system: BenchSystem, backlog: list[EncodedRecord], figures: Figures)
     client = redis.Redis.from_url(system.stack["redis"])
     before = int(client.info("memory")["used_memory"])
     system.publisher.all(backlog)
-    with system.reader() as reader, system.workers(*VERBS) as workers:
+    with system.reader() as reader, system.workers() as workers:
         reader.wait_for(TARGETS * events)
         workers.drained("history")
     held = int(client.info("memory")["used_memory"]) - before

@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from agents.kafka.consumer_groups import members, refuse_members
 from agents.settings import load_settings
+from agents.stages import STAGES
 from streams.errors import TidecastError
 from tests.integration.conftest import Stack, tidecast_command
 from tests.integration.runtime.counting.world import until
@@ -80,8 +81,8 @@ class Lossy(System):
 
     def reported(self) -> bool:
         """Whether every stage with state in Redis has told Kafka how far it is."""
-        for stage in ("scoring", "judging", "monitoring"):
-            group = f"{self.prefix}tidecast-{stage}"
+        for row in [row for row in STAGES.values() if row.store.is_redis]:
+            group = f"{self.prefix}{row.group}"
             told = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result()
             if not any(place.offset > 0 for place in told.topic_partitions):
                 return False

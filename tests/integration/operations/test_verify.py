@@ -18,6 +18,7 @@ from redis import Redis
 from agents.cli import tidecast as group
 from agents.kafka.log_reader import LogReader
 from agents.settings import load_settings
+from agents.stages import stage_row
 from agents.wiring import Wiring, connect_system
 from schemas.topics import LABELLED_EXAMPLES, PREDICTIONS
 from sinks.clickhouse.client import WRITING, connect
@@ -42,11 +43,11 @@ class System:
         self.found: dict[str, Any] = {}
         """All that the last `verify` found."""
 
-    def work(self, *verbs: str) -> None:
-        """All that these verbs have before them, one after the other."""
+    def work(self, *names: str) -> None:
+        """All that the stages of these names have before them, one after the other."""
         emitter = self.wiring.emitter()
         with LogReader(self.wiring.settings) as reader:
-            for stage in [stage for verb in verbs for stage in self.wiring.stages(verb).values()]:
+            for stage in [stage for name in names for stage in stage_row(name).build(self.wiring).values()]:
                 places = [place for topic in stage.topics for place in reader.partitions(topic) if stage.wants(place)]
                 for place, start in stage.assign(places).items():
                     self._work(stage, reader, place, start, emitter)

@@ -13,12 +13,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from agents.stages import STAGES, by_process
 from tests.integration.conftest import Stack, tidecast_command
 from tests.integration.runtime.counting.world import until
 
 pytestmark = pytest.mark.integration
 _numbers = count()
-KINDS = ("scoring", "learning", "judging-monitoring", "history")
+KINDS = tuple("-".join(row.name for row in rows) for rows in by_process(STAGES).values())
+"""What each worker process is called: its stages."""
 
 
 class Place:
@@ -103,12 +105,12 @@ def deploy(place: Place) -> None:
 
 
 def children(parent: "subprocess.Popen[bytes]") -> dict[str, psutil.Process]:
-    """The living child processes by their first verb."""
+    """The living child processes by their kind."""
     found = {}
     for child in psutil.Process(parent.pid).children():
         with contextlib.suppress(psutil.Error):  # just killed, not yet missed
-            verbs = [word for word in child.cmdline() if word in ("scoring", "learning", "judging", "history")]
-            found.update({verb: child for verb in verbs[:1]})
+            kind = "-".join(word for word in child.cmdline() if word in STAGES)
+            found.update({kind: child} if kind else {})
     return found
 
 
@@ -124,7 +126,7 @@ def test_everything_runs_survives_a_kill_and_ends_together(place: Place) -> None
     worker = place.start()
     until(lambda: all(place.ready(kind) for kind in KINDS), 60)
     before = children(worker)
-    assert sorted(before) == ["history", "judging", "learning", "scoring"]
+    assert sorted(before) == sorted(KINDS)
     assert all(child.environ()["PYTHONHASHSEED"] == "0" for child in before.values())
     before["scoring"].send_signal(signal.SIGKILL)
     until(lambda: children(worker).get("scoring", before["scoring"]).pid != before["scoring"].pid)
@@ -132,7 +134,7 @@ def test_everything_runs_survives_a_kill_and_ends_together(place: Place) -> None
     ticked = until(place.ticks)  # its clock is the wall's
     until(lambda: place.ticks() > ticked)
     after = children(worker)
-    assert all(after[kind].pid == before[kind].pid for kind in ("learning", "judging", "history"))
+    assert all(after[kind].pid == before[kind].pid for kind in KINDS if kind != "scoring")
     worker.send_signal(signal.SIGINT)
     assert worker.wait(30) == 0
     assert not any(child.is_running() for child in after.values())

@@ -14,12 +14,13 @@ import pytest
 from agents.cli import tidecast
 from agents.settings import Settings
 from agents.stack.parts import valkey_server
+from agents.stages import STAGES
 from sinks.redis.client import check_server, connect
 from tests.contract.servers import redis_server
 
 ROOT = Path(__file__).parents[3]
 CHECK = Path(__file__).parent / "compose_check"
-WORKERS = ("scoring", "learning", "judging", "monitoring", "history")
+WORKERS = tuple(STAGES)
 SECRETS = ("TIDECAST_SIGNING_KEY", "TIDECAST_REDIS_PASSWORD", "TIDECAST_CLICKHOUSE_PASSWORD", "GRAFANA_PASSWORD")
 
 pytestmark = pytest.mark.skipif(shutil.which("go") is None, reason="Go is not installed")
