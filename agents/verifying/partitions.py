@@ -31,9 +31,9 @@ class PartitionsCheck:
         if place.topic in self._row.outputs:
             self._outputs.read(place, records)
         if place in self._places:
-            for piece in self._stage.process({place: records}):
-                self._outputs.expect(place, piece.outputs)
-                piece.commit()
+            for slice_ in self._stage.process({place: records}):
+                self._outputs.expect(place, slice_.outputs)
+                slice_.commit()
 
     def end(self, place: TopicPartition) -> None:
         """See Check."""

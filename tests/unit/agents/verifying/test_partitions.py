@@ -79,13 +79,13 @@ def test_what_a_worker_left_is_what_a_replay_makes(live: Live) -> None:
 def test_a_value_that_a_replay_does_not_make_differs(live: Live) -> None:
     changed = [*LOG[:2], LOG[2]._replace(value=b"another"), *LOG[3:]]
     state = verified(live, changed)["counting/state"]
-    assert state.differing and not state.behind
+    assert state.differing and not state.lagging
     assert "counting of customer-events[0]: state at 5.0, the replay's at 5.0, differs" in state.differences[0]
 
 
-def test_a_worker_that_has_records_left_is_behind(live: Live) -> None:
+def test_a_worker_that_has_records_left_lags(live: Live) -> None:
     more = [*LOG, LOG[0]._replace(offset=5)]
-    assert verified(live, more)["counting/state"].behind
+    assert verified(live, more)["counting/state"].lagging
 
 
 def test_an_output_that_is_missing_differs(live: Live) -> None:
