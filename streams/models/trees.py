@@ -21,7 +21,9 @@ _NO_SAMPLES = Random(0)
 
 def _distribution(cls: type, state: dict[str, Any]) -> Any:
     found: Any = object.__new__(cls)
-    found.__dict__.update(state, _rng=_NO_SAMPLES)
+    # Not `__dict__.update`: from Python 3.13 on that may replace keys by equal ones that other instances share. Pickle
+    # writes an identical string once and an equal one again, so the bytes would depend on what the process did before.
+    found.__dict__ = {**state, "_rng": _NO_SAMPLES}
     return found
 
 
