@@ -14,17 +14,27 @@ from sinks.redis.errors import address, redis_errors, translated
 #       pairs (due or '', customer).
 # Nothing after the first write can fail: the position's type is checked by the GET, the timers' by their first
 # change, MSET and DEL take any type, and Redis checks memory only before a script's first write. MSET by the 500
-# takes Redis two thirds of the time of a SET each; Lua's stack holds 8,000 arguments.
+# takes Redis two thirds of the time of a SET each, and ZADD by the 500 four fifths of the whole script's time with a
+# ZADD each (Valkey 9.1); Lua's stack holds 8,000 arguments.
 SOURCE = b"""
 local stored = redis.call('GET', KEYS[1])
 if stored == ARGV[3] then return 1 end
 if (stored or '') ~= ARGV[1] then return 0 end
 local n = tonumber(ARGV[2])
+local pairs, count = {}, 0
 for i = n + 3, #ARGV, 2 do
   if ARGV[i] == '' then redis.call('ZREM', KEYS[n + 1], ARGV[i + 1])
-  else redis.call('ZADD', KEYS[n + 1], ARGV[i], ARGV[i + 1]) end
+  else
+    pairs[count + 1], pairs[count + 2] = ARGV[i], ARGV[i + 1]
+    count = count + 2
+    if count == 1000 then
+      redis.call('ZADD', KEYS[n + 1], unpack(pairs, 1, count))
+      count = 0
+    end
+  end
 end
-local pairs, count = {}, 0
+if count > 0 then redis.call('ZADD', KEYS[n + 1], unpack(pairs, 1, count)) end
+count = 0
 for i = 1, n do
   local value = ARGV[i + 2]
   if value == '' then redis.call('DEL', KEYS[i])
