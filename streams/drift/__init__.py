@@ -1,1 +1,1 @@
-"""Whether things are as they were: sketches, statistics and their thresholds."""
+"""Drift detection: sketches, statistics and their thresholds."""

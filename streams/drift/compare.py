@@ -1,4 +1,4 @@
-"""Whether a window differs from the reference by more than chance, clustering and indifference explain."""
+"""Tests whether a window differs from the reference by more than chance and clustering explain, and by enough."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from streams.drift.sketch import Histogram, merged
 
 LEAST_PSI = 0.1
 LEAST_KS = 0.05
-"""Smaller statistics never alert, however sure: a huge window would find differences that mean nothing."""
+"""Smaller statistics never alert, however significant: a huge window finds differences that do not matter."""
 CRITICAL = {"psi": 0.25, "ks": 0.2}
-"""An alert that opens above this is critical, below it a warning."""
+"""An alert that opens above this value is critical; below it, a warning."""
 LEAST_VALUES = 100
-"""A histogram with fewer values (divided by the design effect) is shown and not tested."""
+"""A histogram with fewer values, divided by the design effect, is shown but not tested."""
 
 
 class Finding(NamedTuple):
-    """One statistic of one histogram against the reference; `threshold` None: too few values for a test."""
+    """A statistic of a histogram against the reference. `threshold` is None with too few values for a test."""
 
     statistic: str
     value: float
@@ -26,26 +26,25 @@ class Finding(NamedTuple):
 
     @property
     def drifted(self) -> bool:
-        """Whether it alerts."""
+        """Whether the finding raises an alert."""
         return self.threshold is not None and self.value > self.threshold
 
 
 @dataclass(slots=True)
 class Reference:
-    """What windows are compared with; `design` is how much more they vary than independent values would."""
+    """The reference of windows. `design`: how much more they vary than independent values would."""
 
     histogram: Histogram
     design: float = 1.0
 
 
 def reference_of(windows: Sequence[Histogram]) -> Reference:
-    """The reference that these windows make together.
+    """Build the reference from windows.
 
-    Questions about one customer resemble each other, and days differ: both make windows vary more than
-    the tests allow for. So each window is compared with all the others, and the mean of its chi-square per degree
-    of freedom is the design effect by which thresholds grow (Rao and Scott, "On chi-squared tests for multiway
-    contingency tables", Annals of Statistics 12, 1984); a few windows tell it roughly, so two standard errors of
-    it are added."""
+    Questions about one customer are similar, and days differ. Both make windows vary more than the tests assume. So
+    each window is compared with all others. The mean chi-square per degree of freedom is the design effect, by which
+    thresholds grow (Rao and Scott, "On chi-squared tests for multiway contingency tables", Annals of Statistics 12,
+    1984). Few windows estimate it roughly, so that two standard errors are added."""
     ratios, freedom = [], 0
     for number, window in enumerate(windows):
         rest = merged([*windows[:number], *windows[number + 1 :]])
@@ -61,7 +60,7 @@ def reference_of(windows: Sequence[Histogram]) -> Reference:
 
 
 def compare(reference: Reference, current: Histogram, alpha: float) -> list[Finding]:
-    """PSI and KS of a window's histogram, those that can be had; `alpha`: chance of a false alarm of each."""
+    """Return PSI and KS of a window's histogram, where defined. `alpha`: probability of a false alarm of each."""
     past = reference.histogram
     if not past.total or not current.total:
         return []

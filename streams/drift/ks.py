@@ -1,4 +1,4 @@
-"""Two-sample Kolmogorov-Smirnov distance of two histograms, and what it may be by chance."""
+"""Two-sample Kolmogorov-Smirnov distance of two histograms, and its threshold."""
 
 from math import log, sqrt
 
@@ -6,10 +6,10 @@ from streams.drift.sketch import Histogram
 
 
 def ks(reference: Histogram, current: Histogram) -> float:
-    """Greatest difference between the two shares of known values below any bucket's end, 0 to 1.
+    """Return the greatest difference between the two shares of known values below any bucket's end, 0 to 1.
 
-    Both must have known values. Buckets only hide differences inside of them: it is never more than the
-    distance of the values themselves, so its threshold errs on the side of silence."""
+    Both must have known values. Buckets hide differences inside them, so the result is at most the distance of the
+    values themselves, and its threshold errs on the side of silence."""
     n, m = reference.known, current.known
     lead = greatest = 0
     for index in sorted(reference.counts.keys() | current.counts.keys()):
@@ -19,7 +19,9 @@ def ks(reference: Histogram, current: Histogram) -> float:
 
 
 def by_chance(n: int, m: int, alpha: float) -> float:
-    """The distance that samples of n and m independent values of one distribution exceed with probability at
-    most `alpha`: Smirnov's asymptotic distribution by its first term, P(D > d) <= 2 exp(-2 d^2 n m / (n + m))
-    (Smirnov, "Table for estimating the goodness of fit of empirical distributions", 1948)."""
+    """Return the distance that samples of n and m independent values of one distribution exceed with probability at
+    most `alpha`.
+
+    First term of Smirnov's asymptotic distribution, P(D > d) <= 2 exp(-2 d^2 n m / (n + m)) (Smirnov, "Table for
+    estimating the goodness of fit of empirical distributions", 1948)."""
     return sqrt(log(2 / alpha) / 2 * (1 / n + 1 / m))

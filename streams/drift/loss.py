@@ -1,4 +1,4 @@
-"""Concept drift seen in an arm's errors: ADWIN on the loss of each example, and the alert it opens and closes."""
+"""Detects concept drift in an arm's errors: ADWIN on the loss of each example, and the alert that it controls."""
 
 from array import array
 from collections import deque
@@ -9,28 +9,28 @@ from typing import Any
 from river.drift import ADWIN
 
 CLOCK = 32
-"""Examples from one look of ADWIN to the next."""
+"""Examples between two checks of ADWIN."""
 
 GRACE = 200
-"""Examples in its window before ADWIN looks at all."""
+"""Least examples in the window before ADWIN checks at all."""
 
 MIN_WINDOW = 30
-"""Examples that a part of its window must have."""
+"""Least examples in a part of the window."""
 
 CALM = 1000
 """Examples without a further rise after which an alert closes at the new level."""
 
 TAIL = 512
-"""Latest losses kept to say where the change began."""
+"""Latest losses kept to locate the start of a change."""
 
 SCALING = 200
-"""Examples from which the scale of a regression target's errors is taken (their mean), once and for all."""
+"""First examples whose mean error becomes the fixed scale of a regression target's errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Where the mean loss changed most: its level before and after, the examples behind each, and the bound
-    that ADWIN sets on such a difference by chance."""
+    """Where the mean loss changed most: its levels before and after, their numbers of examples, and ADWIN's bound on a
+    difference by chance."""
 
     before: float
     after: float
@@ -43,7 +43,7 @@ class Change:
 class AlertStep:
     """An alert opens (`how` is rise) or closes (fall or calm).
 
-    value: the loss now minus the loss before the alert. width: examples at the new level."""
+    value: present loss minus the loss before the alert. width: examples at the new level."""
 
     opens: bool
     how: str
@@ -56,9 +56,9 @@ class AlertStep:
 class LossDetector:
     """ADWIN (Bifet and Gavaldà 2007) with settings measured for a stage that runs for months.
 
-    Fed with a loss between 0 and 1. With delta 0.002: no false alarm in 1.2 million stationary examples (four
-    kinds of loss); a rise of the mean by 0.06 to 0.1 is found after 200 to 480 examples. Shifts that last for
-    less than about 200 examples are missed. River's ADWIN starts over after each change."""
+    The loss lies between 0 and 1. With delta 0.002 there was no false alarm in 1.2 million stationary examples of four
+    kinds of loss. A rise of the mean by 0.06 to 0.1 is found after 200 to 480 examples; shifts shorter than about 200
+    examples are missed. River's ADWIN starts over after each change."""
 
     def __init__(self, delta: float) -> None:
         self._delta = delta
@@ -67,11 +67,11 @@ class LossDetector:
 
     @property
     def mean(self) -> float:
-        """Mean loss in the window."""
+        """Return the mean loss in the window."""
         return float(self._adwin.estimation)
 
     def update(self, loss: float) -> Change | None:
-        """One example's loss, 0 to 1; the change when ADWIN sees one."""
+        """Add an example's loss, 0 to 1; return the change when ADWIN detects one."""
         adwin = self._adwin
         if adwin.drift_detected:
             width, total = 0, 0.0
@@ -86,7 +86,7 @@ class LossDetector:
         return self._locate(width + 1, total + loss, spread / width)
 
     def _locate(self, width: int, total: float, variance: float) -> Change:
-        """The cut of the window before ADWIN shortened it, within the latest losses, that separates best."""
+        """Return the best cut, within the latest losses, of the window before ADWIN shortened it."""
         best, found, tail = -1.0, (0, 0.0), 0.0
         for count, loss in enumerate(reversed(self._tail), 1):
             tail += loss
@@ -101,28 +101,28 @@ class LossDetector:
         return Change(before, after, width - count, count, self._bound(width - count, count, variance))
 
     def _bound(self, before: int, after: int, variance: float) -> float:
-        """ADWIN's cut for windows of these sizes (equation 3.1 there, by the normal approximation)."""
+        """Return ADWIN's bound for windows of these sizes (equation 3.1 there, by the normal approximation)."""
         per = 1 / before + 1 / after
         confidence = log(2 * log(before + after) / self._delta)
         return sqrt(2 * per * max(variance, 0.0) * confidence) + 2 / 3 * per * confidence
 
     def pack(self) -> list[Any]:
-        """Everything it is; River's own packing of its window, no pickle."""
+        """Return the whole state, with River's window as plain values, without pickle."""
         tail = array("d", self._tail).tobytes()
         return [self._adwin.drift_detected, self._adwin._helper.__getstate__(), tail]
 
     def unpack(self, state: list[Any]) -> None:
-        """Become what `pack` described."""
+        """Restore the state that `pack` returned."""
         self._adwin._drift_detected = state[0]
         self._adwin._helper.__setstate__(state[1])
         self._tail = deque(array("d", state[2]), maxlen=TAIL)
 
 
 class LossWatch:
-    """One arm's detector and its alert, which opens once when the loss rises and closes once: when ADWIN sees
-    it fall again, or after CALM examples without a further rise.
+    """An arm's detector and its alert.
 
-    A binary target's loss is (p − label)², a regression target's |error| / (|error| + scale)."""
+    The alert opens once when the loss rises. It closes once: when ADWIN detects a fall, or after CALM examples without
+    a further rise. A binary target's loss is (p − label)², a regression target's |error| / (|error| + scale)."""
 
     def __init__(self, binary: bool, delta: float) -> None:
         self._binary = binary
@@ -135,7 +135,7 @@ class LossWatch:
         self._calm = 0
 
     def update(self, answer: float, label: float) -> AlertStep | None:
-        """One example; a step when an alert opens or closes here. The caller sets `alert_id` on opening."""
+        """Add an example; return a step when the alert opens or closes. The caller sets `alert_id` on opening."""
         error = answer - label
         if self._binary:
             loss = min(error * error, 1.0)
@@ -178,12 +178,12 @@ class LossWatch:
         return AlertStep(how == "rise", how, mean - self._level, self._threshold, evidence, examples_after)
 
     def pack(self) -> list[Any]:
-        """Everything it is."""
+        """Return the whole state."""
         numbers = [self._scaled, self._scale, self.alert_id, self._level, self._threshold, self._calm]
         return [self._binary, self._detector.pack(), *numbers]
 
     def unpack(self, state: list[Any]) -> None:
-        """Become what `pack` described."""
+        """Restore the state that `pack` returned."""
         self._binary = state[0]
         self._detector.unpack(state[1])
         self._scaled, self._scale, self.alert_id, self._level, self._threshold, self._calm = state[2:]

@@ -1,4 +1,4 @@
-"""Population stability index of two histograms, and what it may be by chance."""
+"""Population stability index of two histograms, and its threshold."""
 
 from math import log
 from statistics import NormalDist
@@ -7,25 +7,25 @@ from streams.drift.sketch import Histogram
 
 MOST_BINS = 10
 LEAST_PER_BIN = 25
-"""Values of the smaller histogram per bin: with fewer, the chi-square approximation says too little."""
+"""Least values of the smaller histogram per bin: with fewer, the chi-square approximation is poor."""
 _NONE = 0.5
-"""Added to every bin, so that an empty one is not infinitely unlikely."""
+"""Count added to every bin, so that an empty one is not infinitely unlikely."""
 
 
 def bins(reference: Histogram, current: Histogram, design: float = 1.0) -> list[tuple[int, int]]:
-    """Counts (reference, current) in about ten bins of nearly equal mass, and one for the missing values.
+    """Return counts (reference, current) in about ten bins of nearly equal mass, and one for the missing values.
 
-    Bins are runs of buckets; the mass is the mean of both shares, so that values new to either are seen.
-    `design`: how many values count as one (see streams/drift/compare)."""
+    A bin is a run of buckets. The mass is the mean of both shares, so that values that are new in either are seen.
+    `design`: number of values that count as one (see streams/drift/compare)."""
     n, m = reference.total, current.total
     wanted = max(2, min(MOST_BINS, int(min(n, m) / design / LEAST_PER_BIN)))
-    share = 2 * n * m / wanted  # in units in which a reference value weighs m and a current one n
+    share = 2 * n * m / wanted  # units: a reference value weighs m, and a current one n
     found: list[tuple[int, int]] = []
     a = b = 0
     for index in sorted(reference.counts.keys() | current.counts.keys()):
         more_a, more_b = reference.counts.get(index, 0), current.counts.get(index, 0)
         mass, more = a * m + b * n, more_a * m + more_b * n
-        # A heavy bucket begins a bin of its own where that comes nearer to equal parts.
+        # A heavy bucket starts a bin of its own where that gives more equal bins.
         if mass >= share or (mass > share / 2 and mass + more - share > share - mass):
             found.append((a, b))
             a = b = 0
@@ -41,7 +41,7 @@ def bins(reference: Histogram, current: Histogram, design: float = 1.0) -> list[
 
 
 def psi(table: list[tuple[int, int]]) -> float:
-    """Sum of (q - p) ln(q / p) over the bins' shares p (reference) and q (current); 0 when they agree."""
+    """Return the sum of (q - p) ln(q / p) over the bins' shares p (reference) and q (current); 0 when they agree."""
     n = sum(a for a, _ in table) + _NONE * len(table)
     m = sum(b for _, b in table) + _NONE * len(table)
     shares = (((a + _NONE) / n, (b + _NONE) / m) for a, b in table)

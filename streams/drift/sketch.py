@@ -1,10 +1,10 @@
-"""A mergeable histogram with log-spaced buckets, the same whatever the order of the values.
+"""A mergeable histogram with log-spaced buckets that does not depend on the order of the values.
 
 Bucket 0 holds |x| < 2^-30. Bucket k > 0 holds 2^(q-30) (1 + r/32) <= x < 2^(q-30) (1 + (r+1)/32) where
-q, r = divmod(k - 1, 32); bucket -k holds the negatives of those. The last buckets, +-2560, also hold all that is
-beyond 2^50. So the middle of a bucket is within 1/64 = 1.6 % of its values, integers below 64 have buckets of
-their own, and there are at most 5,121 buckets. It is DDSketch with linear interpolation inside each octave
-(Masson, Rim and Lee, "DDSketch", VLDB 2019): `frexp` instead of a logarithm, so exact on every machine."""
+q, r = divmod(k - 1, 32); bucket -k holds their negatives. The last buckets, +-2560, also hold everything beyond 2^50.
+The middle of a bucket is within 1/64 = 1.6 % of its values, integers below 64 have buckets of their own, and there are
+at most 5,121 buckets. This is DDSketch with linear interpolation inside each octave (Masson, Rim and Lee, "DDSketch",
+VLDB 2019). It uses `frexp` instead of a logarithm, and so is exact on every machine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ from schemas.records import HistogramRecord
 STEPS = 32
 """Buckets per octave."""
 LEAST = 2.0**-30
-"""Smaller magnitudes count as zero."""
+"""Magnitudes below this count as zero."""
 MOST = 80 * STEPS
 """Index of the last bucket."""
 _SHIFT = 29 * STEPS + 1 - STEPS
 
 
 def bucket_of(value: float) -> int:
-    """Index of the bucket that holds `value`, which must not be NaN."""
+    """Return the index of the bucket that holds `value`, which must not be NaN."""
     size = abs(value)
     if size < LEAST:
         return 0
@@ -36,7 +36,7 @@ def bucket_of(value: float) -> int:
 
 
 def bounds(index: int) -> tuple[float, float]:
-    """(lowest, highest) value of a bucket, by magnitude below and above; zero's are (-2^-30, 2^-30)."""
+    """Return the (lowest, highest) value of a bucket; those of the zero bucket are (-2^-30, 2^-30)."""
     if index == 0:
         return (-LEAST, LEAST)
     octave, step = divmod(abs(index) - 1, STEPS)
@@ -47,7 +47,7 @@ def bounds(index: int) -> tuple[float, float]:
 
 @dataclass(slots=True)
 class Histogram:
-    """Counts per bucket; `total` includes the `missing` (NaN) values; `sum` is that of the known ones."""
+    """Counts per bucket. `total` includes the `missing` (NaN) values; `sum` is that of the known ones."""
 
     counts: dict[int, int] = field(default_factory=dict)
     missing: int = 0
@@ -55,7 +55,7 @@ class Histogram:
     sum: float = 0.0
 
     def add(self, value: float) -> None:
-        """Count one value; NaN is missing. Sums are rounded one by one, so in the order of the log."""
+        """Count a value; NaN is missing. The sum is rounded at each value, in the order of the log."""
         self.total += 1
         if value != value:
             self.missing += 1
@@ -66,21 +66,21 @@ class Histogram:
 
     @property
     def known(self) -> int:
-        """Number of values that were not missing."""
+        """Return the number of known values."""
         return self.total - self.missing
 
     @property
     def mean(self) -> float | None:
-        """Mean of the known values; None without any."""
+        """Return the mean of the known values; None without any."""
         return self.sum / self.known if self.known else None
 
     @property
     def missing_rate(self) -> float:
-        """Share of missing values, 0 without any values."""
+        """Return the share of missing values; 0 without any values."""
         return self.missing / self.total if self.total else 0.0
 
     def to_record(self) -> HistogramRecord:
-        """The record tidecast.Histogram: buckets ascending."""
+        """Return the record tidecast.Histogram, buckets ascending."""
         buckets = sorted(self.counts)
         counts = [self.counts[index] for index in buckets]
         return {
@@ -93,23 +93,23 @@ class Histogram:
 
     @classmethod
     def from_record(cls, record: HistogramRecord) -> "Histogram":
-        """The histogram that `to_record` wrote."""
+        """Build the histogram from a record of `to_record`."""
         counts = dict(zip(record["buckets"], record["counts"], strict=True))
         return cls(counts, record["missing"], record["total"], record["sum"])
 
     def pack(self) -> list[Any]:
-        """A list for msgpack, the same for equal histograms."""
+        """Return a list for msgpack; equal for equal histograms."""
         return list(self.to_record().values())
 
     @classmethod
     def unpack(cls, packed: Sequence[Any]) -> "Histogram":
-        """The histogram that `pack` wrote."""
+        """Build the histogram from a list of `pack`."""
         buckets, counts, missing, total, amount = packed
         return cls(dict(zip(buckets, counts, strict=True)), missing, total, amount)
 
 
 def _sum(values: Sequence[float]) -> float:
-    """Their sum, the same in every order; NaN where opposite infinities or an overflow leave none."""
+    """Return the sum, the same in every order; NaN where opposite infinities or an overflow leave none."""
     try:
         return fsum(values)
     except (OverflowError, ValueError):
@@ -117,7 +117,7 @@ def _sum(values: Sequence[float]) -> float:
 
 
 def merged(parts: Sequence[Histogram]) -> Histogram:
-    """One histogram of all values; exactly the same for every order of the parts."""
+    """Merge histograms; the result is exactly the same for every order of the parts."""
     counts: dict[int, int] = {}
     for part in parts:
         for index, count in part.counts.items():

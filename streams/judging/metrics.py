@@ -1,18 +1,18 @@
-"""Prequential quality of one arm: over all examples so far, and exactly over the most recent ones."""
+"""Prequential metrics of one arm: over all examples so far, and exactly over the most recent ones."""
 
 from collections.abc import Iterable, Sequence
 from math import floor, fsum, log, sqrt
 from typing import Any
 
 CLIP = 1e-15
-"""Probabilities are cut to CLIP … 1 − CLIP before a logarithm is taken."""
+"""Probabilities are clipped to CLIP … 1 − CLIP before a logarithm is taken."""
 
 BINS_PER_UNIT = 40
 """Bins of log-odds per unit, for the ROC AUC over all examples; at most 2,764 can be occupied."""
 
 
 def total(values: Iterable[float]) -> float:
-    """Their exact sum; infinite or NaN, not an error, when it is no double (a model that diverges answers so)."""
+    """Return the exact sum; infinity or NaN, not an error, when it is not a double, as a diverging model makes it."""
     kept = list(values)
     try:
         return fsum(kept)
@@ -21,13 +21,13 @@ def total(values: Iterable[float]) -> float:
 
 
 def log_loss(p: float, label: float) -> float:
-    """−log of the probability given to what happened, in nats; River's own."""
+    """Return −log of the probability of what happened, in nats, computed as River does."""
     p = min(max(p, CLIP), 1.0 - CLIP)
     return -log(p) if label else -log(1.0 - p)
 
 
 def roc_auc(answers: Sequence[float], labels: Sequence[float]) -> float | None:
-    """Exact ROC AUC by ranks (Mann and Whitney 1947; a tie counts one half); None with one class only."""
+    """Return the exact ROC AUC by ranks (Mann and Whitney 1947; a tie counts one half); None with one class only."""
     pairs = sorted(zip(answers, labels, strict=True))
     below = half_wins = ones = 0
     i = 0
@@ -46,8 +46,8 @@ def roc_auc(answers: Sequence[float], labels: Sequence[float]) -> float | None:
 class BinaryTotals:
     """Log loss, accuracy at p > 0.5 and ROC AUC of probabilities over all examples.
 
-    The AUC counts two answers in one bin of log-odds (1/40 wide) as a tie; `roc_auc_error` bounds what that
-    can change: half the share of pairs that lie in one bin."""
+    The AUC counts two answers in one bin of log-odds (1/40 wide) as a tie. `roc_auc_error` bounds the error: half of
+    the share of pairs that lie in one bin."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -56,7 +56,7 @@ class BinaryTotals:
         self.bins: dict[int, list[int]] = {}
 
     def add(self, answer: float, label: float) -> None:
-        """One example: probability of 1, and 1 or 0."""
+        """Add an example: probability of 1, and the label 1 or 0."""
         self.count += 1
         self.loss += log_loss(answer, label)
         self.correct += (answer > 0.5) == (label != 0)
@@ -65,7 +65,7 @@ class BinaryTotals:
         cell[label != 0] += 1
 
     def values(self) -> dict[str, float]:
-        """The metrics by name; the AUC only when both labels were seen."""
+        """Return the metrics by name; the AUC only when both labels were seen."""
         if not self.count:
             return {}
         found = {"log_loss": self.loss / self.count, "accuracy": self.correct / self.count}
@@ -81,17 +81,17 @@ class BinaryTotals:
         return found
 
     def pack(self) -> list[Any]:
-        """Everything it is, the same for the same examples."""
+        """Return the whole state; equal for equal examples."""
         return [self.count, self.loss, self.correct, sorted([k, *cell] for k, cell in self.bins.items())]
 
     def unpack(self, state: list[Any]) -> None:
-        """Become what `pack` described."""
+        """Restore the state that `pack` returned."""
         self.count, self.loss, self.correct = state[:3]
         self.bins = {k: [zeros, ones] for k, zeros, ones in state[3]}
 
     @staticmethod
     def recent(answers: Sequence[float], labels: Sequence[float]) -> dict[str, float]:
-        """The same metrics, exactly, over a few examples."""
+        """Return the same metrics, exactly, over a few examples."""
         if not answers:
             return {}
         pairs = list(zip(answers, labels, strict=True))
@@ -113,7 +113,7 @@ class RegressionTotals:
         self.signed = 0.0
 
     def add(self, answer: float, label: float) -> None:
-        """One example."""
+        """Add an example."""
         error = answer - label
         self.count += 1
         self.absolute += abs(error)
@@ -121,7 +121,7 @@ class RegressionTotals:
         self.signed += error
 
     def values(self) -> dict[str, float]:
-        """The metrics by name."""
+        """Return the metrics by name."""
         if not self.count:
             return {}
         return {
@@ -131,16 +131,16 @@ class RegressionTotals:
         }
 
     def pack(self) -> list[Any]:
-        """Everything it is."""
+        """Return the whole state."""
         return [self.count, self.absolute, self.squared, self.signed]
 
     def unpack(self, state: list[Any]) -> None:
-        """Become what `pack` described."""
+        """Restore the state that `pack` returned."""
         self.count, self.absolute, self.squared, self.signed = state
 
     @staticmethod
     def recent(answers: Sequence[float], labels: Sequence[float]) -> dict[str, float]:
-        """The same metrics over a few examples."""
+        """Return the same metrics over a few examples."""
         if not answers:
             return {}
         errors = [answer - label for answer, label in zip(answers, labels, strict=True)]

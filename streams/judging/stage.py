@@ -1,6 +1,6 @@
-"""Judging: labelled-examples in; prequential metrics and alerts on the loss out.
+"""The judging stage: labelled-examples in; prequential metrics and alerts on the loss out.
 
-It needs no model: each example carries what every arm answered when it was asked, so all arms are judged on the
+It needs no model: each example carries every arm's answer at the time of the question. So all arms are judged on the
 same matured questions, with the true delay of their labels."""
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,15 +36,15 @@ from streams.usecases.declaration import UseCase
 
 STAGE = "judging"
 EVERY = 100
-"""Examples of a target from one set of metrics to the next."""
+"""Examples of a target between two sets of metrics."""
 
 SLICE = 2000
-"""Records at most in one slice."""
+"""Most records of a slice."""
 
 
 @dataclass(slots=True)
 class JudgingSlice:
-    """streams.log.Slice: one partition."""
+    """See Slice. It covers one partition."""
 
     outputs: Sequence[Output]
     positions: Mapping[TopicPartition, int]
@@ -61,13 +61,13 @@ class JudgingSlice:
 
 
 class Judging(Stage):
-    """streams.log.Stage on the partitions of labelled-examples that hold a target's examples.
+    """The stage on the partitions of labelled-examples that hold a target's examples.
 
-    A record that is no example of its partition's target is skipped and counted. Definitions other than ours
-    raise DeploymentMismatch, after what was read before them is committed."""
+    A record that is not an example of its partition's target is skipped and counted. Other definitions raise
+    DeploymentMismatch, after the records before them are committed."""
 
     topics: Sequence[str] = (LABELLED_EXAMPLES,)
-    batch_interval: float = 0.1  # as learning
+    batch_interval: float = 0.1  # as in learning
 
     def __init__(
         self, use_case: UseCase, deployment: Deployment, store: StageStore, codec: Codec, signing_key: bytes
@@ -83,11 +83,11 @@ class Judging(Stage):
         self._committed: dict[int, Position | None] = {}
 
     def wants(self, partition: TopicPartition) -> bool:
-        """Whether a target of ours lies there."""
+        """See Stage.wants: partitions of our targets."""
         return partition.topic == LABELLED_EXAMPLES and partition.partition in self._targets
 
     def assign(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """streams.log.Stage.assign."""
+        """See Stage.assign."""
         self._judged.clear()
         self._committed.clear()
         wanted = [partition for partition in partitions if self.wants(partition)]
@@ -103,7 +103,7 @@ class Judging(Stage):
         return 0 if committed is None else committed.offset
 
     def process(self, batch: Batch) -> Iterator[JudgingSlice]:
-        """streams.log.Stage.process: one slice after the other, each of one partition."""
+        """See Stage.process. Each slice covers one partition."""
         for (_, partition), records in batch.items():
             if partition not in self._judged:
                 continue
@@ -111,12 +111,12 @@ class Judging(Stage):
                 yield from self._slice(partition, records[start : start + SLICE])
 
     def commit(self, partition: int, position: Position, blob: bytes) -> None:
-        """Write a slice by compare-and-set on the position before it."""
+        """Write a slice by compare-and-set on the previous position."""
         self._store.commit(STAGE, LABELLED_EXAMPLES, partition, self._committed[partition], position, blob)
         self._committed[partition] = position
 
     def _slice(self, partition: int, records: Sequence[LogRecord]) -> Iterator[JudgingSlice]:
-        """The slice of these records; when the definitions change among them, up to there, then the error."""
+        """Return the slice of these records. It ends where the definitions change, and the error follows."""
         judged, outputs = self._judged[partition], list[Output]()
         start = end = self._next(partition)
         mismatch: DeploymentMismatch | None = None
@@ -169,11 +169,11 @@ class Judging(Stage):
         if not judged.advance(example["source"]):
             return []
         if example["settled_by"] == CORRECTION:
-            return []  # the question is judged already, with the delay that was true
+            return []  # the question is judged already, with its true delay
         given = {answer["arm"]: answer["value"] for answer in example["answers"]}
         answers = [given.get(judged_arm.arm.name) for judged_arm in judged.arms]
         if any(answer is None or not isfinite(answer) for answer in answers):
-            # Asked before an arm was declared: arms are compared on the same questions only.
+            # asked before an arm was declared: arms are compared on the same questions only
             judged.incomplete += 1
             return []
         return self._judge(judged, partition, offset, answers, label, example["outcome_at"])
@@ -202,7 +202,7 @@ class Judging(Stage):
     # -- outputs
 
     def _metrics(self, judged: Judged, arm: JudgedArm, places: Iterator[Coordinate]) -> list[Output]:
-        """One record per span."""
+        """Return one metrics record per span."""
         recent = arm.totals.recent(arm.answers, judged.labels)
         outputs = []
         for span, number, values in (
@@ -255,7 +255,7 @@ class Judging(Stage):
 
 
 def _message(target: str, arm: str, step: AlertStep) -> str:
-    """One sentence for a person."""
+    """Return one sentence for a person."""
     before, after = step.evidence["mean_before"], step.evidence["mean_after"]
     errors = f"{arm}'s errors on {target}"
     if step.how == "rise":

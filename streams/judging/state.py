@@ -1,7 +1,7 @@
-"""What judging knows of one target: the metrics and the alerts of its arms, in one blob of bounded size.
+"""Judging's state of one target: the metrics and alerts of its arms, in one blob of bounded size.
 
-Size: 16 kB for the target and, per arm, 8 kB of recent answers, up to 6 kB of detector, and the occupied bins of
-the AUC (typically 2 to 5 kB, never more than 40 kB)."""
+Size: 16 kB for the target; per arm, 8 kB of recent answers, up to 6 kB of detector, and the occupied bins of the AUC
+(typically 2 to 5 kB, at most 40 kB)."""
 
 from array import array
 from collections import deque
@@ -19,13 +19,13 @@ from streams.models.arms import Arm
 from streams.targets.declaration import Target
 
 RECENT = 1000
-"""Examples in the recent span."""
+"""Number of examples in the recent span."""
 
 FORMAT = 1
 
 
 class JudgedArm:
-    """One arm's metrics over all examples, its recent answers, and its alert (naive arms have none)."""
+    """An arm's metrics over all examples, its recent answers, and its alert. Baselines have no alert."""
 
     def __init__(self, arm: Arm, target: Target) -> None:
         self.arm = arm
@@ -35,12 +35,12 @@ class JudgedArm:
         self.watch = None if arm.role == "naive" else LossWatch(binary, target.alert_delta)
 
     def pack(self) -> list[Any]:
-        """Everything it is, the same for the same examples."""
+        """Return the whole state; equal for equal examples."""
         watch = None if self.watch is None else self.watch.pack()
         return [self.totals.pack(), array("d", self.answers).tobytes(), watch]
 
     def unpack(self, state: list[Any]) -> None:
-        """Become what `pack` described."""
+        """Restore the state that `pack` returned."""
         self.totals.unpack(state[0])
         self.answers.extend(array("d", state[1]))
         if self.watch is not None and state[2] is not None:
@@ -51,9 +51,10 @@ class JudgedArm:
 class Judged:
     """The state of one partition of labelled-examples.
 
-    marks: per source partition of customer-events, the mark of the last record read. opened, settled: per
-    source partition, as its progress says. labels, times: of the recent examples (times in ms of event time).
-    skipped: records that were no examples of the target; incomplete: examples that not all arms answered."""
+    marks: source partition of customer-events → mark of the last record read.
+    opened, settled: source partition → numbers from its progress.
+    labels, times: of the recent examples; times in ms of event time.
+    skipped: records that were not examples of the target. incomplete: examples without an answer of every arm."""
 
     target: Target
     deployment_id: str = ""
@@ -78,12 +79,12 @@ class Judged:
 
     @property
     def matured(self) -> float:
-        """Share of all opened observations that are settled; NaN before the first progress."""
+        """Return the share of all opened observations that are settled; NaN before the first progress."""
         opened = sum(self.opened.values())
         return min(sum(self.settled.values()) / opened, 1.0) if opened else nan
 
     def pack(self) -> bytes:
-        """The stored form, the same for the same records read."""
+        """Return the stored form; equal for equal records."""
         return bytes(
             msgpack.packb(
                 [
@@ -104,8 +105,10 @@ class Judged:
 
     @classmethod
     def unpack(cls, target: Target, data: bytes) -> "Judged":
-        """What `pack` wrote. Arms that are new since start empty, with them all metrics: arms are compared on
-        the same examples only; alerts of arms that stay go on."""
+        """Parse what `pack` wrote.
+
+        If an arm is new, all metrics start empty, because arms are compared on the same examples only. Alerts of arms
+        that stay continue."""
         state = msgpack.unpackb(data)
         _, kind, deployment_id, marks, opened, settled, counts, labels, times, arms, *later = state
         judged = cls(

@@ -1,1 +1,1 @@
-"""Models: what arms declare, the models built of that, versions and snapshots."""
+"""Models: declarations of arms, the models built from them, versions and snapshots."""

@@ -1,4 +1,4 @@
-"""Arms: the models that a target declares, by name."""
+"""Arms: the named models of a target."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,8 +10,7 @@ Role = Literal["champion", "challenger", "shadow", "naive"]
 
 @dataclass(frozen=True)
 class Arm:
-    """A named model of a target. Exactly one arm of a target is its champion; the champion's answer is the
-    prediction's value."""
+    """A named model of a target. Exactly one arm is the champion, whose answer is the prediction's value."""
 
     name: str
     model: Declaration

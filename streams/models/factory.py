@@ -1,4 +1,4 @@
-"""From an arm to its model, and from a model into a snapshot and back."""
+"""Builds the model of an arm, and converts models to the form in snapshots and back."""
 
 from collections.abc import Sequence
 from hashlib import sha256
@@ -12,10 +12,10 @@ from streams.models.registry import MODELS
 
 
 def model_problem(declared: Any, kind: Kind, names: Sequence[str]) -> str | None:
-    """Why this is no model for a target of that kind with vectors named `names`, and the remedy; None when it is."""
+    """Return why this model does not fit a target of that kind with vectors named `names`; None when it fits."""
     name = type(declared).__name__
     if not isinstance(declared, Declaration):
-        return f"{declared!r} is no model; use one of {', '.join(MODELS)}, as in Logistic()."
+        return f"{declared!r} is not a model; use one of {', '.join(MODELS)}, as in Logistic()."
     if MODELS.get(name) is not type(declared):
         return f"{name} is not registered; add its line to streams/models/registry.py."
     if kind not in declared.fits:
@@ -25,9 +25,9 @@ def model_problem(declared: Any, kind: Kind, names: Sequence[str]) -> str | None
 
 
 def build_model(arm: Arm, target_name: str, kind: Kind, names: Sequence[str], lineage: int) -> Model:
-    """The untrained model of an arm over vectors named `names`; its seed follows from (target, arm, lineage).
+    """Build the untrained model of an arm over vectors named `names`. Its seed follows from (target, arm, lineage).
 
-    DeclarationError when it is no model of such a target (`model_problem`)."""
+    DeclarationError when the model does not fit the target (`model_problem`)."""
     problem = model_problem(arm.model, kind, names)
     if problem:
         raise DeclarationError(f"Target {target_name!r}, arm {arm.name!r}: {problem}")
@@ -35,17 +35,17 @@ def build_model(arm: Arm, target_name: str, kind: Kind, names: Sequence[str], li
 
 
 def seed_of(target: str, arm: str, lineage: int) -> int:
-    """32 bits, the same on every machine, Python and process."""
+    """Return a seed of 32 bits, the same on every machine and in every process."""
     return int.from_bytes(sha256(f"{target}\0{arm}\0{lineage}".encode()).digest()[:4], "big")
 
 
 def pack_model(model: Model) -> list[Any]:
-    """Class name and plain state (a pickle inside, for River's estimators): equal bytes for equal histories."""
+    """Return class name and plain state (with a pickle for River's estimators); equal histories give equal bytes."""
     return [type(model).__name__, model.pack()]
 
 
 def unpack_model(packed: list[Any]) -> Model:
-    """The model that `pack_model` described. Only for bytes whose seal was checked: a pickle runs code.
+    """Build the model from what `pack_model` returned. Only for bytes whose seal was checked: a pickle runs code.
 
     TidecastError when no registered model has that class."""
     name, state = packed

@@ -1,8 +1,8 @@
 """Standard scaling and a linear model by stochastic gradient descent, over vectors.
 
-The same numbers, to the last bit, as River's `StandardScaler() | LogisticRegression(SGD(r), l2=l)` (or
-`LinearRegression`) over dicts without the unknown features: the operations are River's, in River's order. It
-keeps plain lists, so it is faster than River and its state needs no pickle."""
+The results equal, to the last bit, those of River's `StandardScaler() | LogisticRegression(SGD(r), l2=l)` (or
+`LinearRegression`) over dicts without the unknown features: the operations are River's, in River's order. It keeps
+plain lists, and so is faster than River and needs no pickle."""
 
 from collections.abc import Iterator, Sequence
 from math import exp
@@ -18,7 +18,7 @@ INTERCEPT_RATE = 0.01
 
 
 def step_problems(learning_rate: float, l2: float) -> Iterator[str]:
-    """What is wrong with the settings of the descent."""
+    """Return what is wrong with the settings of the descent."""
     if not learning_rate > 0 or not l2 >= 0:
         yield "learning_rate must be above 0 and l2 at least 0."
 
@@ -34,7 +34,7 @@ class LinearModel(Model):
         learning_rate: float,
         clip_gradient: float = RIVERS_CLIP,
     ) -> None:
-        """`names`: of the vectors; `features`: those it looks at, None for all, in their order."""
+        """`names`: of the vectors. `features`: those that it uses, in their order; None for all."""
         self.features = list(names if features is None else features)
         self.columns = None if features is None else [names.index(feature) for feature in features]
         self.l2 = l2
@@ -49,7 +49,7 @@ class LinearModel(Model):
         self._deviations = [0.0] * size
 
     def score(self, vector: Sequence[float]) -> float:
-        """The linear score: log-odds or value."""
+        """Return the linear score: log-odds or value."""
         if self.columns is not None:
             vector = [vector[i] for i in self.columns]
         dot = 0.0
@@ -63,11 +63,11 @@ class LinearModel(Model):
         return self.answer(self.score(vector))
 
     def answer(self, score: float) -> float:
-        """What is answered at a score."""
+        """Return the answer at a score."""
         return score
 
     def gradient(self, score: float, label: float) -> float:
-        """Derivative of the loss with respect to the score."""
+        """Return the derivative of the loss with respect to the score."""
         return 2 * (score - label)
 
     def learn(self, vector: Sequence[float], label: float) -> None:
@@ -88,7 +88,7 @@ class LinearModel(Model):
                 weights[i] -= rate * (z * gradient)
 
     def _scale(self, vector: Sequence[float]) -> tuple[list[tuple[int, float]], float]:
-        """Learn the scaling (Welford), then (column, scaled value) of what is known, and the dot product."""
+        """Learn the scaling (Welford); return (column, scaled value) of known features, and the dot product."""
         counts, means, variances = self.counts, self.means, self.variances
         deviations, weights = self._deviations, self.weights
         scaled: list[tuple[int, float]] = []
@@ -101,7 +101,7 @@ class LinearModel(Model):
             means[i] = mean = old + (x - old) / count
             variance = variances[i]
             variances[i] = variance = variance + ((x - old) * (x - mean) - variance) / count
-            # Rounding can leave a variance below zero, where River fails: no spread, as for zero.
+            # Rounding can make a variance negative, where River fails. It counts as zero.
             deviations[i] = deviation = 0.0 if variance <= 0.0 else variance**0.5
             z = (x - mean) / deviation if deviation else 0.0
             dot += weights[i] * z
@@ -109,7 +109,7 @@ class LinearModel(Model):
         return scaled, dot
 
     def explain(self, vector: Sequence[float], top: int) -> tuple[float, list[tuple[str, float]]]:
-        """See Model: weight × scaled value, in one pass; features without any are left out."""
+        """See Model. A contribution is weight × scaled value; zero ones are left out."""
         if self.columns is not None:
             vector = [vector[i] for i in self.columns]
         scaling = zip(vector, self.means, self._deviations, self.weights, strict=True)
@@ -117,7 +117,7 @@ class LinearModel(Model):
             weight * ((x - mean) / deviation) if deviation and x == x else 0.0 for x, mean, deviation, weight in scaling
         ]
         dot = 0.0
-        for part in parts:  # not sum(): newer Pythons add up otherwise than `score`
+        for part in parts:  # not sum(): newer Pythons add up differently from `score`
             dot += part
         return self.answer(dot + self.intercept), _strongest(self.features, parts, top)
 
@@ -160,7 +160,7 @@ class LogisticModel(LinearModel):
     """Scaled logistic regression under log loss."""
 
     def answer(self, score: float) -> float:
-        """The probability of 1; River's cuts at ±30."""
+        """Return the probability of 1, with River's limits at ±30."""
         if score < -30:
             return 0.0
         if score > 30:
@@ -168,7 +168,7 @@ class LogisticModel(LinearModel):
         return 1 / (1 + exp(-score))
 
     def gradient(self, score: float, label: float) -> float:
-        """See LinearModel; River's cuts at ±18 kept, since they decide bits."""
+        """See LinearModel. River's limits at ±18 are kept, because they decide bits."""
         sign = -1 if label == 0 else 1
         z = score * sign
         if z > 18.0:
@@ -183,7 +183,7 @@ def _strength(contribution: tuple[str, float]) -> float:
 
 
 def _strongest(names: Sequence[str], parts: list[float], top: int) -> list[tuple[str, float]]:
-    """Sorts plain numbers first: only few pairs need to be made."""
+    """Return the strongest contributions. Sorts plain numbers first, so that few pairs are built."""
     least = sorted(map(abs, parts), reverse=True)[top - 1] if 0 < top <= len(parts) else 0.0
     found = [(name, part) for name, part in zip(names, parts, strict=True) if part and abs(part) >= least]
     found.sort(key=_strength, reverse=True)

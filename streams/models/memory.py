@@ -1,4 +1,4 @@
-"""The model store in memory."""
+"""A model store in memory."""
 
 
 class MemoryModelStore:

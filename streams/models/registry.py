@@ -16,4 +16,4 @@ MODELS: dict[str, type[Declaration]] = {
     for name, each in dict(vars()).items()
     if isinstance(each, type) and issubclass(each, Declaration) and each is not Declaration
 }
-"""By name."""
+"""Name → declaration."""

@@ -1,7 +1,7 @@
-"""River's estimators over vectors: exactly River's answers on the dict of the known features.
+"""Wraps River's estimators for vectors: the answers are River's on the dict of the known features.
 
-River is imported only where one of its models is built or loaded: it takes the better part of a second, which a scorer
-without them does not spend when it starts."""
+River is imported only where one of its models is built or loaded. The import takes 0.7 s, which a scorer without such
+models saves at start."""
 
 import pickle
 from abc import abstractmethod
@@ -14,7 +14,7 @@ from streams.models.trees import pickled
 
 
 class RiverDeclaration(Declaration):
-    """A model that is an estimator of River's: a subclass names it, the rest is here.
+    """A model that is an estimator of River. A subclass names the estimator.
 
     The estimator must be deterministic: give it the seed if it takes one."""
 
@@ -22,7 +22,7 @@ class RiverDeclaration(Declaration):
 
     @abstractmethod
     def estimator(self, kind: Kind, seed: int) -> Any:
-        """River's untrained classifier or regressor, by the target's kind. Import River in here."""
+        """Return River's untrained classifier or regressor, by the target's kind. Import River here."""
 
     def build(self, kind: Kind, names: Sequence[str], seed: int) -> "RiverModel":
         """See Declaration."""
@@ -37,11 +37,11 @@ class RiverModel(Model):
         self.estimator = estimator
 
     def known(self, vector: Sequence[float]) -> dict[str, float]:
-        """The known features by name, in order."""
+        """Return the known features by name, in order."""
         return {name: x for name, x in zip(self.names, vector, strict=True) if x == x}
 
     def predict(self, vector: Sequence[float]) -> float:
-        """See Model; River's own 0.0 before the first example."""
+        """See Model. Before the first example it is River's 0.0."""
         return float(self.estimator.predict_one(self.known(vector)))
 
     def learn(self, vector: Sequence[float], label: float) -> None:
@@ -49,7 +49,7 @@ class RiverModel(Model):
         self.estimator.learn_one(self.known(vector), label)
 
     def pack(self) -> list[Any]:
-        """See Model; the estimator pickled."""
+        """See Model. The estimator is pickled."""
         return [self.names, pickled(self.estimator)]
 
     @classmethod
@@ -59,10 +59,10 @@ class RiverModel(Model):
 
 
 class RiverClassifier(RiverModel):
-    """A River classifier of False and True."""
+    """A River classifier with the classes False and True."""
 
     def predict(self, vector: Sequence[float]) -> float:
-        """See Model; 0.5 while River has no opinion at all."""
+        """See Model. It is 0.5 while River returns no probability."""
         answer = self.estimator.predict_proba_one(self.known(vector))
         return float(answer.get(True, 0.0)) if answer else 0.5
 

@@ -1,4 +1,4 @@
-"""A learner's whole state as sealed bytes: nothing of it is parsed before its signature was checked.
+"""Snapshots: a learner's whole state as sealed bytes. Nothing is parsed before the signature is checked.
 
 Layout: 8 bytes MAGIC with the format version, 32 bytes HMAC-SHA256 of (magic, payload) under the system's
 signing key, the payload: msgpack of the fields of Snapshot, models as in streams.models.factory."""
@@ -20,16 +20,16 @@ from streams.models.version import Version
 MAGIC = b"tidecas\x01"
 SEAL = 32
 LIMIT = 64 * 1024 * 1024
-"""Bytes a snapshot may have: River's trees take up to ten times that in memory when loaded."""
+"""Most bytes of a snapshot. Loaded, River's trees take up to ten times as much memory."""
 
 
 class BadSnapshot(TidecastError):
-    """Bytes that are no snapshot of ours: cut, changed, too large, of another format or another key."""
+    """The bytes are not a valid snapshot: truncated, changed, too large, of another format or another key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """The snapshot a switch names: path in the model store, SHA-256 of its bytes, offset and command."""
+    """The snapshot that a switch names: path in the model store, SHA-256 of its bytes, offset and command."""
 
     path: str
     digest: bytes
@@ -42,11 +42,14 @@ class Snapshot:
     """A model with the place in the log that it reflects.
 
     model: None when the candidate failed at this version's offset; `failure` then says why.
-    marks: per source partition of customer-events, the mark of the last example read.
-    position: next record of labelled-examples. examples: learnt since the start of the lineage.
-    skipped: records that were no examples of this target. command: the one it obeys, 0 for the cadence.
-    served: in a failed snapshot, the last good one, which goes on serving. declared: the arm's model, the
-    target's kind and the feature names, as text. deployment_id, deployment_number: definitions that were in force."""
+    marks: source partition of customer-events → mark of the last example read.
+    position: next record of labelled-examples.
+    examples: number learnt since the start of the lineage.
+    skipped: number of records that were not examples of this target.
+    command: the command that it obeys; 0 for the regular interval.
+    served: in a failed snapshot, the last good one, which keeps serving.
+    declared: the arm's model, the target's kind and the feature names, as text.
+    deployment_id, deployment_number: of the definitions in force."""
 
     version: Version
     model: Model | None
@@ -63,7 +66,7 @@ class Snapshot:
 
 
 def seal(payload: bytes, key: bytes, limit: int = LIMIT) -> bytes:
-    """The payload with its signature in front. BadSnapshot when that is more than `limit` bytes."""
+    """Return the payload with its signature in front. BadSnapshot when it has more than `limit` bytes."""
     size = len(MAGIC) + SEAL + len(payload)
     if size > limit:
         raise BadSnapshot(f"The snapshot would have {size} bytes, {limit} are allowed; declare a smaller model.")
@@ -71,11 +74,11 @@ def seal(payload: bytes, key: bytes, limit: int = LIMIT) -> bytes:
 
 
 def unseal(blob: bytes, key: bytes, limit: int = LIMIT) -> bytes:
-    """The payload of sealed bytes. BadSnapshot unless size, format and signature are right."""
+    """Return the payload of sealed bytes. BadSnapshot unless size, format and signature are right."""
     if len(blob) > limit:
         raise BadSnapshot(f"The snapshot has {len(blob)} bytes, {limit} are allowed; it is not loaded.")
     if blob[: len(MAGIC)] != MAGIC:
-        raise BadSnapshot("These bytes are no snapshot of this format version; restore it from a backup.")
+        raise BadSnapshot("These bytes are not a snapshot of this format version; restore it from a backup.")
     payload = blob[len(MAGIC) + SEAL :]
     if not hmac.compare_digest(blob[len(MAGIC) : len(MAGIC) + SEAL], _digest(payload, key)):
         raise BadSnapshot(
@@ -86,12 +89,12 @@ def unseal(blob: bytes, key: bytes, limit: int = LIMIT) -> bytes:
 
 
 def _digest(payload: bytes, key: bytes) -> bytes:
-    # An empty key is allowed where none is configured; the seal then only guards against damage.
+    # Without a configured key the key is empty, and the seal guards against damage only.
     return hmac.new(key or b"\0", MAGIC + payload, hashlib.sha256).digest()
 
 
 def dump_snapshot(snapshot: Snapshot, key: bytes, limit: int = LIMIT) -> bytes:
-    """Sealed bytes, the same for the same history. BadSnapshot when they are too many."""
+    """Return sealed bytes, equal for equal histories. BadSnapshot when there are too many."""
     served = snapshot.served
     fields: list[Any] = [
         list(snapshot.version),
@@ -111,11 +114,11 @@ def dump_snapshot(snapshot: Snapshot, key: bytes, limit: int = LIMIT) -> bytes:
 
 
 def load_snapshot(blob: bytes, key: bytes, limit: int = LIMIT) -> Snapshot:
-    """What `dump_snapshot` sealed. BadSnapshot when the bytes are not that."""
+    """Load what `dump_snapshot` sealed. BadSnapshot for any other bytes."""
     payload = unseal(blob, key, limit)
     try:
         return _unpack(msgpack.unpackb(payload))
-    except Exception as error:  # whatever a former format or another version of River makes of it
+    except Exception as error:  # any error that a former format or another version of River causes
         raise BadSnapshot(
             f"The snapshot's contents cannot be read ({type(error).__name__}: {error}); use the version of Tidecast "
             "and River that wrote it."

@@ -1,4 +1,4 @@
-"""Where snapshots are kept, whoever implements it."""
+"""The protocol of a model store."""
 
 from typing import Protocol
 
@@ -8,13 +8,13 @@ class ModelStore(Protocol):
     Unavailable."""
 
     def put(self, path: str, blob: bytes) -> None:
-        """Write all of it or nothing, durably; writing the same again changes nothing."""
+        """Write the whole blob durably, or nothing. Writing the same again changes nothing."""
         ...
 
     def get(self, path: str) -> bytes:
-        """The blob; KeyError when there is none."""
+        """Return the blob; KeyError when there is none."""
         ...
 
     def list(self, prefix: str) -> list[str]:
-        """All paths that begin with `prefix` (a folder, with its trailing slash), sorted."""
+        """Return all paths that begin with `prefix` (a folder, with its trailing slash), sorted."""
         ...

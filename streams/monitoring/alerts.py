@@ -1,4 +1,4 @@
-"""Drift alerts of monitoring: each opens once and closes once."""
+"""The drift alerts of monitoring. Each opens once and closes once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,24 +10,24 @@ from streams.drift.compare import CRITICAL, Finding, Reference
 from streams.drift.sketch import Histogram
 
 QUIET_WINDOWS = 2
-"""An alert closes when its statistic was not above its threshold in so many tested windows in a row."""
+"""Tested windows in a row without drift after which an alert closes."""
 
 
 class Subject(NamedTuple):
-    """What a finding is about: `kind` is feature or answer."""
+    """The subject of a finding. `kind` is feature or answer."""
 
     kind: str
     name: str
 
     @property
     def words(self) -> str:
-        """For a sentence."""
+        """Return the subject's name in a sentence."""
         return f"Feature {self.name}" if self.kind == "feature" else f"The answers of {self.name}"
 
 
 @dataclass(slots=True)
 class Open:
-    """An alert that is open; `quiet`: windows in a row without drift."""
+    """An open alert. `quiet`: windows in a row without drift."""
 
     alert_id: str
     severity: str
@@ -35,13 +35,13 @@ class Open:
 
 
 class Alerts:
-    """Which alerts are open, by (slot, statistic)."""
+    """The open alerts by (slot, statistic)."""
 
     def __init__(self) -> None:
         self._open: dict[tuple[int, str], Open] = {}
 
     def judge(self, slot: int, finding: Finding) -> str | None:
-        """What a finding does: "open" it, "closed", or None. Untested findings change nothing."""
+        """Return what a finding does to its alert: "open", "closed" or None. Untested findings change nothing."""
         alert = self._open.get((slot, finding.statistic))
         if finding.threshold is None or (alert is None and not finding.drifted):
             return None
@@ -51,21 +51,21 @@ class Alerts:
         return "closed" if alert.quiet >= QUIET_WINDOWS else None
 
     def opened(self, slot: int, finding: Finding, alert_id: str) -> Open:
-        """Remember an alert that was just opened."""
+        """Add an alert that was opened."""
         severity = "critical" if finding.value >= CRITICAL[finding.statistic] else "warning"
         alert = self._open[slot, finding.statistic] = Open(alert_id, severity)
         return alert
 
     def closed(self, slot: int, finding: Finding) -> Open:
-        """Forget an alert that was just closed."""
+        """Remove an alert that was closed."""
         return self._open.pop((slot, finding.statistic))
 
     def pack(self) -> list[Any]:
-        """A list for msgpack, the same for equal contents."""
+        """Return a list for msgpack; equal for equal contents."""
         return [[*key, alert.alert_id, alert.severity, alert.quiet] for key, alert in sorted(self._open.items())]
 
     def unpack(self, packed: Sequence[Any]) -> None:
-        """Take over what `pack` wrote."""
+        """Restore what `pack` returned."""
         self._open = {(slot, statistic): Open(*rest) for slot, statistic, *rest in packed}
 
 
@@ -78,7 +78,7 @@ def alert_record(
     evidence: Mapping[str, float],
     source: CoordinateRecord,
 ) -> DriftAlertRecord:
-    """The record tidecast.DriftAlert; the window is (from, to) in ms of event time."""
+    """Return the record tidecast.DriftAlert. The window is (from, to) in ms of event time."""
     assert finding.threshold is not None  # untested findings open and close nothing
     of_feature = subject.kind == "feature"
     return {
@@ -101,7 +101,7 @@ def alert_record(
 
 
 def evidence_of(reference: Reference, current: Histogram) -> dict[str, float]:
-    """The numbers behind a finding; means only where there are known values."""
+    """Return the numbers behind a finding; means only where there are known values."""
     past = reference.histogram
     numbers = {
         "count": float(current.total),
@@ -138,7 +138,7 @@ def _change(evidence: Mapping[str, float]) -> str:
 
 
 def _time(ms: int) -> str:
-    """ISO minutes in UTC, or plain ms beyond the calendar."""
+    """Format a time to the minute in UTC; beyond the calendar in plain ms."""
     try:
         return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
     except (ValueError, OverflowError, OSError):

@@ -1,4 +1,4 @@
-"""What is profiled: every feature, then every target's answers; each has a slot."""
+"""The layout of profiles: a slot for every feature, then for every target's answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ Slot = int
 
 @dataclass(slots=True)
 class Layout:
-    """Slots of a use case. `columns`: per target, the slot of each place of its predictions' vectors."""
+    """The slots of a use case. `columns`: target → the slot of each place in its vectors."""
 
     names: list[str]
     kinds: list[str]
@@ -20,7 +20,7 @@ class Layout:
 
     @classmethod
     def of(cls, use_case: UseCase) -> "Layout":
-        """The layout of a use case."""
+        """Return the layout of a use case."""
         features = [feature.name for feature in use_case.features]
         targets = [target.name for target in use_case.targets]
         place = {name: slot for slot, name in enumerate(features)}
@@ -32,9 +32,9 @@ class Layout:
         )
 
     def fresh(self, asked: Sequence[str], target: str) -> list[tuple[int, Slot]]:
-        """(place in the vector, slot) of the target's features that the targets in `asked` do not have.
+        """Return (place in the vector, slot) of the target's features that no target in `asked` has.
 
-        Questions of one customer at one moment share their features' values: each counts once."""
+        Questions of one customer at one moment share the values of their features. Each value counts once."""
         key = (*asked, target)
         found = self._fresh.get(key)
         if found is None:

@@ -1,4 +1,4 @@
-"""The merger: one profile per window over all source partitions, compared with the reference."""
+"""The merger: builds one profile per window over all source partitions, and compares it with the reference."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -20,17 +20,17 @@ from streams.monitoring.alerts import Alerts, Subject, alert_record, evidence_of
 from streams.monitoring.layout import Layout
 
 NextSource = Callable[[], CoordinateRecord]
-"""Gives the coordinate of the next output."""
+"""Returns the coordinate of the next output."""
 Produced = tuple[str, FeatureProfileRecord | DriftAlertRecord]
-"""Full name and record of an output."""
+"""The full name and record of an output."""
 
 
 class Merger:
-    """Windows that wait for their partitions, the reference, and which alerts are open.
+    """Windows that wait for partitions, the reference, and the open alerts.
 
-    warm_up_windows: first ones that are neither reference nor compared.
-    alpha: chance of a false alarm of one test, so that those of all tests of a window add up to the budget.
-    `late` counts partial profiles of a closed window, `skipped` those that fit no deployment of ours."""
+    warm_up_windows: first windows, which are neither reference nor compared.
+    alpha: probability of a false alarm of one test; those of all tests of a window add up to the budget.
+    late: number of partial profiles of closed windows. skipped: number of profiles of other deployments."""
 
     def __init__(
         self,
@@ -58,10 +58,10 @@ class Merger:
         self.skipped = 0
 
     def take(self, record: FeatureProfileRecord, next_source: NextSource) -> Iterator[Produced]:
-        """One FeatureProfile of a source partition; gives what the windows it completes lead to."""
+        """Take a FeatureProfile of a source partition; return the outputs of the windows that it completes."""
         partition = record["partition"]
         if partition is None:
-            return  # our own
+            return  # our own output
         if not self._marks.advance(partition, record["source"]):
             return
         if not self._fits(partition, record):
@@ -151,7 +151,7 @@ class Merger:
     # -- bytes
 
     def pack(self) -> bytes:
-        """The same bytes for equal contents."""
+        """Return the stored form; equal for equal contents."""
         windows = [
             [index, [[p, _packed(parts[p])] for p in sorted(parts)]] for index, parts in sorted(self._windows.items())
         ]
@@ -170,7 +170,7 @@ class Merger:
         return bytes(msgpack.packb(parts))
 
     def unpack(self, packed: bytes, same_definitions: bool) -> None:
-        """Take over what `pack` wrote; under other definitions no more than how far it had come."""
+        """Restore what `pack` returned; under other definitions, only the closed windows."""
         marks, watermarks, closed, warm_up, windows, first, references, alerts, late, skipped = msgpack.unpackb(
             packed, use_list=False
         )
@@ -195,7 +195,7 @@ def profile_record(
     reference: bool = False,
     findings: Sequence[Sequence[Finding]] = (),
 ) -> FeatureProfileRecord:
-    """The record tidecast.FeatureProfile; without histograms it only carries the watermark."""
+    """Return the record tidecast.FeatureProfile; without histograms it carries the watermark only."""
     profiles: list[ProfileRecord] = []
     for slot, histogram in enumerate(histograms):
         values = {finding.statistic: finding.value for finding in (findings[slot] if findings else ())}

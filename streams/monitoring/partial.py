@@ -1,4 +1,4 @@
-"""Profiles of one source partition: open windows, until its progress has passed their end."""
+"""Partial profiles of one source partition: windows stay open until its progress has passed their end."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from streams.monitoring.layout import Layout
 
 
 class Closed(NamedTuple):
-    """A window that is complete in this partition; no histograms: only its time has passed."""
+    """A window that is complete in this partition. Without histograms only time has passed."""
 
     number: int
     watermark: int
@@ -20,16 +20,16 @@ class Closed(NamedTuple):
 
 
 class PartialProfiles:
-    """What a source partition's predictions have looked like in each window that is still open.
+    """The profile of a source partition's predictions in each open window.
 
-    Windows are numbered: window i spans [i * width, (i + 1) * width) ms of event time. `late` counts predictions
-    of a closed window, which scoring never makes; `skipped` those that are not of this deployment's form."""
+    Window i spans [i * width, (i + 1) * width) ms of event time. late: number of predictions of closed windows, which
+    scoring never makes. skipped: number of predictions that do not fit this deployment."""
 
     def __init__(self, layout: Layout, width: int) -> None:
         self._layout = layout
         self._width = width
         self._mark: Mark | None = None
-        self._closed: int | None = None  # windows before this one are closed
+        self._closed: int | None = None  # the windows before this one are closed
         self._windows: dict[int, list[Histogram]] = {}
         self._moment: tuple[int, str, int] | None = None
         self._asked: list[str] = []
@@ -63,7 +63,7 @@ class PartialProfiles:
         window[self._layout.answers[target]].add(record["value"])
 
     def _fresh(self, record: PredictionRecord, target: str) -> list[tuple[int, int]]:
-        """Features of this prediction that no other of the same customer and moment has brought."""
+        """Return the features of this prediction that no other prediction of the same customer and moment had."""
         moment = (record["source"]["offset"], record["customer_id"], record["asked_at"])
         if moment != self._moment or target in self._asked:
             self._moment, self._asked = moment, []
@@ -72,26 +72,28 @@ class PartialProfiles:
         return fresh
 
     def progressed(self, watermark: int) -> Iterator[Closed]:
-        """The windows that `watermark` (ms) closes, oldest first. At the first call and whenever a window's end
-        is passed there is at least one, empty if need be: the merger must hear of it."""
+        """Return the windows that `watermark` (ms) closes, oldest first.
+
+        There is at least one at the first call and whenever the end of a window is passed, even an empty one, because
+        the merger must know."""
         passed = watermark // self._width
         if self._closed is not None and passed <= self._closed:
             return
         self._closed = passed
         indices = sorted(index for index in self._windows if index < passed) or [passed - 1]
         for index in indices:
-            # Only with the last one is all of it told; before, no more than that window's end has passed.
+            # Only the last one carries the whole watermark; the others carry the end of their window.
             reached = watermark if index == indices[-1] else (index + 1) * self._width
             yield Closed(index, reached, self._windows.pop(index, []))
 
     def pack(self) -> bytes:
-        """The same bytes for equal contents."""
+        """Return the stored form; equal for equal contents."""
         windows = [[index, [histogram.pack() for histogram in self._windows[index]]] for index in sorted(self._windows)]
         parts = [self._mark, self._closed, self.late, self.skipped, self._moment, self._asked, windows]
         return bytes(msgpack.packb(parts))
 
     def unpack(self, packed: bytes, same_definitions: bool) -> None:
-        """Take over what `pack` wrote; under other definitions no more than how far it had come."""
+        """Restore what `pack` returned; under other definitions, only the closed windows."""
         mark, closed, late, skipped, moment, asked, windows = msgpack.unpackb(packed, use_list=False)
         self._mark = mark
         if not same_definitions:

@@ -1,4 +1,4 @@
-"""Monitoring as a stage: predictions and its own feature-profiles in; feature-profiles and drift-alerts out."""
+"""The monitoring stage: predictions and its own feature-profiles in; feature-profiles and drift-alerts out."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ MERGED_KEY = b"merged"
 
 @dataclass(slots=True)
 class MonitoringSlice:
-    """streams.log.Slice: each partition's position and state are written together."""
+    """See Slice. Each partition's position and state are written together."""
 
     outputs: Sequence[Output]
     positions: Mapping[TopicPartition, int]
@@ -45,16 +45,16 @@ class MonitoringSlice:
     rejects: ClassVar[None] = None
 
     def commit(self) -> None:
-        """streams.log.Slice.commit."""
+        """See Slice.commit."""
         for source in self.changed:
             source.commit()
 
 
 class Monitoring(Stage):
-    """streams.log.Stage on predictions (partial profiles per source partition) and on feature-profiles (the merger).
+    """The stage on predictions (partial profiles per source partition) and on feature-profiles (the merger).
 
-    Records that are none of ours are skipped and counted; predictions of other definitions than this worker's raise
-    DeploymentMismatch. After a change of definitions the profiles and the reference start anew."""
+    Foreign records are skipped and counted. Predictions of other definitions raise DeploymentMismatch. After a change
+    of definitions the profiles and the reference start again."""
 
     topics: Sequence[str] = (PREDICTIONS, FEATURE_PROFILES)
     batch_interval: float = 0.1  # a batch for every few predictions took two thirds of a core at 1,000 events/s
@@ -71,20 +71,20 @@ class Monitoring(Stage):
 
     @property
     def late(self) -> int:
-        """Predictions and partial profiles of windows that were closed already: scoring makes none."""
+        """Number of predictions and partial profiles of closed windows; scoring makes none."""
         return sum(source.profiles.late for source in self._sources.values())
 
     @property
     def skipped(self) -> int:
-        """Records that were none of ours."""
+        """Number of foreign records."""
         return sum(source.profiles.skipped for source in self._sources.values())
 
     def wants(self, partition: TopicPartition) -> bool:
-        """All partitions of predictions, and the one of feature-profiles."""
+        """See Stage.wants: all partitions of predictions, and the one of feature-profiles."""
         return partition.topic == PREDICTIONS or partition == TopicPartition(FEATURE_PROFILES, 0)
 
     def assign(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """streams.log.Stage.assign."""
+        """See Stage.assign."""
         self._sources = {tp: self._load(tp) for tp in partitions if self.wants(tp)}
         return {tp: source.position.offset for tp, source in self._sources.items()}
 
@@ -104,7 +104,7 @@ class Monitoring(Stage):
         return _Source(tp, self._store, self._deployment.deployment_id, profiles)
 
     def process(self, batch: Batch) -> Iterator[MonitoringSlice]:
-        """streams.log.Stage.process: one slice per batch."""
+        """See Stage.process. There is one slice per batch."""
         outputs: list[Output] = []
         changed = []
         for tp, records in batch.items():
@@ -154,7 +154,7 @@ class Monitoring(Stage):
         record: ProgressRecord,
         coordinates: Iterator[CoordinateRecord],
     ) -> Iterator[Output]:
-        """The profiles of the windows that a source partition's progress closes."""
+        """Emit the profiles of the windows that a source partition's progress closes."""
         if not profiles.advance(record["source"]):
             return
         for closed in profiles.progressed(record["watermark"]):
@@ -164,7 +164,7 @@ class Monitoring(Stage):
             yield Output(FEATURE_PROFILES, 0, str(partition).encode(), value, made["source"])
 
     def _merged(self, name: str, record: FeatureProfileRecord | DriftAlertRecord) -> Output:
-        """A record of the merger, as it goes out."""
+        """Return a record of the merger as an output."""
         value = self._codec.encode(name, record)
         if name == FEATURE_PROFILE:
             return Output(FEATURE_PROFILES, 0, MERGED_KEY, value, record["source"])
@@ -172,7 +172,7 @@ class Monitoring(Stage):
         return Output(DRIFT_ALERTS, 0, alert["alert_id"].encode(), value, alert["source"])
 
     def _coordinates(self, place: TopicPartition, offset: int) -> Iterator[CoordinateRecord]:
-        """Coordinates, as records, of one record's outputs."""
+        """Yield coordinates, as records, of one record's outputs."""
         ordinal = 0
         while True:
             yield Coordinate(place.topic, self._deployment.epoch, place.partition, offset, ordinal).as_record()
@@ -180,7 +180,7 @@ class Monitoring(Stage):
 
 
 class _Source:
-    """One partition that is read: its position and state, as stored and as they are now."""
+    """A source partition: its position and state, stored and present."""
 
     def __init__(
         self, place: TopicPartition, store: StageStore, deployment_id: str, profiles: PartialProfiles | Merger
@@ -197,7 +197,7 @@ class _Source:
             profiles.unpack(packed, written_by == deployment_id)
 
     def commit(self) -> None:
-        """Write position and state if nobody else has in between."""
+        """Write position and state unless another owner has written meanwhile."""
         blob = bytes(msgpack.packb([self._deployment_id, self.profiles.pack()]))
         self._store.commit(STAGE, *self.place, self._committed, self.position, blob)
         self._committed = self.position

@@ -1,1 +1,1 @@
-"""The models that can be declared, one file each. streams/models/registry lists them."""
+"""The models that an arm can declare, one file each. streams/models/registry lists them."""

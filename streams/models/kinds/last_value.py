@@ -1,4 +1,4 @@
-"""The naive forecast that an amount stays as it is."""
+"""A baseline: the forecast that an amount stays as it is."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from streams.models.declaration import Declaration, Kind, Model, feature_problem
 
 @dataclass(frozen=True)
 class LastValue(Declaration):
-    """Naive forecast of an amount: a feature's value times `scale`; 0 where the feature is unknown."""
+    """A baseline: a feature's value times `scale`; 0 where the feature is unknown."""
 
     feature: str
     scale: float = 1.0
@@ -29,7 +29,7 @@ class LastValue(Declaration):
 
 
 class LastValueModel(Model):
-    """The value in one column of the vector times `scale`; 0 where it is unknown."""
+    """Answers with one column of the vector times `scale`; 0 where it is unknown."""
 
     def __init__(self, feature: str, column: int, scale: float) -> None:
         self.feature = feature
@@ -42,10 +42,10 @@ class LastValueModel(Model):
         return x * self.scale if isfinite(x) else 0.0
 
     def learn(self, vector: Sequence[float], label: float) -> None:
-        """Nothing to learn."""
+        """See Model. There is nothing to learn."""
 
     def explain(self, vector: Sequence[float], top: int) -> tuple[float, list[tuple[str, float]]]:
-        """Its one feature."""
+        """See Model. The only contribution is its feature."""
         value = self.predict(vector)
         return value, [(self.feature, value)][:top]
 

@@ -1,4 +1,4 @@
-"""The naive forecast that looks at no feature: a model that does not beat it is worth nothing."""
+"""A baseline that uses no feature. A model that does not beat it is worth nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from streams.models.declaration import Declaration, Kind, Model
 
 @dataclass(frozen=True)
 class PriorRate(Declaration):
-    """Naive forecast: the mean of the labels so far (0.5, or 0 for an amount, before any)."""
+    """A baseline: the mean of the labels so far; before any, 0.5, or 0 for an amount."""
 
     fits = ("binary", "regression")
     models = ("streams.models.kinds.prior_rate.PriorRateModel",)

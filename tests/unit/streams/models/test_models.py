@@ -195,7 +195,7 @@ def test_linear_models_equal_river_on_anything(data: st.DataObject) -> None:
         ("binary", Logistic(learning_rate=0.0), "learning_rate"),
         ("binary", LastValue("a"), "LastValue answers regression targets only"),
         ("regression", LastValue("x"), "'x'"),
-        ("binary", "logistic", "'logistic' is no model; use one of .*Logistic"),
+        ("binary", "logistic", "'logistic' is not a model; use one of .*Logistic"),
         ("binary", AdaptiveForest(trees=0), "trees"),
     ],
 )

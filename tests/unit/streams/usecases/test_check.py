@@ -163,7 +163,7 @@ def test_a_wrong_target(change, problem):
         (Arm("b", LastValue("spend_13w")), "arm 'b', model: LastValue answers regression targets only"),
         (Arm("b", Logistic(features=("spent",))), "arm 'b', model: feature 'spent' is not among the target's"),
         (Arm("b", PriorRate(), role="naiv"), "arm 'b', role: 'naiv' is no role; did you mean 'naive'?"),
-        (Arm("b", "logistic"), "arm 'b', model: 'logistic' is no model; use one of AdaptiveForest, HoeffdingTree"),
+        (Arm("b", "logistic"), "arm 'b', model: 'logistic' is not a model; use one of AdaptiveForest, HoeffdingTree"),
         (Arm("logistic", PriorRate()), "arm 'logistic', name: 'logistic' is declared twice; rename one of them."),
         (Arm("a.b", PriorRate()), "arm 'a.b', name: write letters"),
         (Arm("b", Logistic(l2="x")), "arm 'b', model: Logistic(l2='x'"),
