@@ -22,6 +22,8 @@ MANY_CUSTOMERS = 20_000
 FEW_CUSTOMERS = 1_000
 BATCH = 1_000
 ROUNDS = 3
+FREED_S = 0.01
+"""Between two looks whether Redis has freed what was deleted."""
 
 
 def redis_constants(client: redis.Redis, answer: float) -> dict[str, float]:
@@ -53,8 +55,9 @@ def _store(client: redis.Redis) -> RedisScoringStore:
 
 
 def _used(client: redis.Redis) -> int:
-    """Return Redis's used bytes without buffers."""
-    found = client.info("memory")
+    """Return Redis's used bytes without buffers, once Redis has freed what was deleted."""
+    while (found := client.info("memory"))["lazyfree_pending_objects"]:
+        time.sleep(FREED_S)
     return int(found["used_memory"]) - int(found["mem_aof_buffer"]) - int(found["mem_clients_normal"])
 
 
