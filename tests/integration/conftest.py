@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from agents.stack import ports, supervise
 from agents.stack.parts import Kafka
 from agents.stack.place import Place
 from agents.stack.supervise import down, up
+from tests.waiting import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,14 @@ BROKER_SESSION = {"broker.session.timeout.ms": 3000, "broker.heartbeat.interval.
 @pytest.fixture(scope="session", autouse=True)
 def prompt_servers() -> Iterator[None]:
     """Servers that are started often: compiled quickly rather than well; and a broker that was killed is let in again
-    when its former self's session has ended, which by default takes 9 s."""
+    when its former self's session has ended, which by default takes 9 s. Each process that shares the tests has ports
+    of its own: between choice and start no other one takes them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
+        patch.setattr(supervise, "START_TIMEOUT", PATIENCE_S)
+        number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+        count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+        patch.setattr(ports, "CHOICE", ports.CHOICE[number::count])
         usual = Kafka.properties
         patch.setattr(Kafka, "properties", staticmethod(lambda place: {**usual(place), **BROKER_SESSION}))
         yield
@@ -94,7 +101,7 @@ def tidecast(stack: Stack) -> Tidecast:
     Raises AssertionError with its output when it fails and `check` is true.
     """
 
-    def run(*arguments: str, check: bool = True, timeout: float = 120) -> "subprocess.CompletedProcess[str]":
+    def run(*arguments: str, check: bool = True, timeout: float = PATIENCE_S) -> "subprocess.CompletedProcess[str]":
         done = subprocess.run(
             tidecast_command(*arguments),
             env=stack.env,

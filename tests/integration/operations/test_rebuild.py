@@ -1,6 +1,5 @@
 """Redis and the model store lose everything during a run: workers say so and end, `tidecast rebuild` makes it again."""
 
-import os
 import re
 import shutil
 import signal
@@ -20,8 +19,8 @@ from agents.settings import load_settings
 from agents.stages import STAGES
 from streams.errors import TidecastError
 from tests.integration.conftest import Stack, tidecast_command
-from tests.integration.runtime.counting.world import until
 from tests.integration.runtime.test_crashes import MAPPING, System, purchases
+from tests.waiting import exit_code, until
 
 pytestmark = pytest.mark.integration
 DATABASE = 5
@@ -47,7 +46,7 @@ class Lossy(System):
     def stop(self) -> None:
         assert self.worker is not None
         self.worker.send_signal(signal.SIGTERM)
-        assert self.worker.wait(40) == 0
+        assert exit_code(self.worker) == 0
         self.worker = None
 
     def fails(self, *arguments: str) -> str:
@@ -100,7 +99,7 @@ def system(stack: Stack, tmp_path: Path) -> Iterator[Lossy]:
     yield made
     if made.worker is not None:
         made.worker.send_signal(signal.SIGTERM)
-        made.worker.wait(40)
+        exit_code(made.worker)
     made.redis.flushdb()
 
 
@@ -112,11 +111,11 @@ def test_lost_state_is_made_again(system: Lossy) -> None:
     system.run("deploy", "retail", "--partitions", "3")
     system.worker = system.start("worker")
     publisher = system.start(*publish, "--speed", f"{86_400 * 400 // 8}x")
-    until(lambda: system.records() > rows * 0.4 and system.reported(), 120)
+    until(lambda: system.records() > rows * 0.4 and system.reported())
     system.redis.flushdb()
-    assert publisher.wait(120) == 0
+    assert exit_code(publisher) == 0
     system.run(*publish)  # should the workers have been done: more to do, at which they notice
-    assert system.worker.wait(120) == 1
+    assert exit_code(system.worker) == 1
     system.worker = None
     assert "run `tidecast rebuild`" in system.said() and "Traceback" not in system.said()
     shutil.rmtree(system.models)
@@ -132,11 +131,11 @@ def test_lost_state_is_made_again(system: Lossy) -> None:
     assert "Nothing is missing" in system.run("rebuild")
     system.worker = system.start("worker", "--single")
     system.run(*publish)
-    until(system.caught_up, 120)
+    until(system.caught_up)
     counted = system.status()["counters"]
     assert counted["accepted"] == rows
     count = ("sql", "SELECT count() FROM predictions", "--format", "csv")
-    until(lambda: f"\n{counted['predictions']}\n" in system.run(*count), 60)
+    until(lambda: f"\n{counted['predictions']}\n" in system.run(*count))
     system.stop()
     assert "a replay of the logs gives the same" in system.run("verify")
 
@@ -148,12 +147,16 @@ def test_lost_state_is_made_again(system: Lossy) -> None:
 
 
 def kill_half_way(system: Lossy) -> tuple[int, int]:
-    """kill -9 of a rebuild when two partitions of scoring are there again; then one loses its position once more, but
-    not its customers. Which one that is, and the other one."""
-    rebuild = subprocess.Popen(tidecast_command("rebuild"), env={**system.env, "PYTHONHASHSEED": "0"})
-    until(lambda: len(system.positions()) > 1, 120)
-    os.kill(rebuild.pid, signal.SIGKILL)
-    assert rebuild.wait() == -signal.SIGKILL
+    """kill -9 of a rebuild when two partitions of scoring are there again, and the third one is begun; then one loses
+    its position once more, but not its customers. Which one that is, and the other one."""
+    points = system.folder / "points"
+    points.mkdir()
+    (points / "worker.commit.partly").write_text("stop")  # at the first state that it makes after scoring's
+    env = {**system.env, "PYTHONHASHSEED": "0", "TIDECAST_FAIL_POINTS": str(points)}
+    rebuild = subprocess.Popen(tidecast_command("rebuild"), env=env)
+    until(lambda: len(system.positions()) == 3)
+    rebuild.kill()
+    assert exit_code(rebuild) == -signal.SIGKILL
     lost, there = sorted(system.positions())[:2]
     system.redis.delete(system.positions()[lost])
     return lost, there

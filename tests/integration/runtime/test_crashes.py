@@ -19,7 +19,7 @@ from agents.operations.status import StatusReader
 from agents.settings import load_settings
 from agents.wiring import connect_system
 from tests.integration.conftest import Stack, tidecast_command
-from tests.integration.runtime.counting.world import until
+from tests.waiting import exit_code, until
 
 pytestmark = pytest.mark.integration
 CUSTOMERS = 150
@@ -76,8 +76,8 @@ class System:
     def kill_one(self, r: random.Random) -> None:
         """kill -9 of one worker process; its supervisor starts it again."""
         assert self.worker is not None
-        children = psutil.Process(self.worker.pid).children()
-        r.choice([child for child in children if child.status() != psutil.STATUS_ZOMBIE]).kill()
+        supervisor = psutil.Process(self.worker.pid)
+        r.choice(until(lambda: [child for child in supervisor.children() if runs(child)])).kill()
 
     def caught_up(self) -> bool:
         """Whether every stage but learning (it reports by snapshots) has read all there is."""
@@ -86,13 +86,21 @@ class System:
         return bool(lags) and not any(lags) and not found.notes
 
 
+def runs(process: psutil.Process) -> bool:
+    """Whether it does, and has not just been killed."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 @pytest.fixture
 def system(stack: Stack, tmp_path: Path) -> Iterator[System]:
     made = System(stack, tmp_path)
     yield made
     if made.worker is not None:
         made.worker.send_signal(signal.SIGTERM)
-        made.worker.wait(40)
+        exit_code(made.worker)
 
 
 def purchases(file: Path) -> int:
@@ -122,18 +130,18 @@ def test_killed_workers_leave_no_trace(system: System) -> None:
     r = random.Random(11)
     publisher = system.start(*publish, "--speed", str(86_400 * DAYS // 20) + "x")
     for kill in range(KILLS):
-        until(lambda share=kill: system.observer.scoring().published > rows * (share + 0.5) / KILLS, 120)
+        until(lambda share=kill: system.observer.scoring().published > rows * (share + 0.5) / KILLS)
         system.kill_one(r)
-    assert publisher.wait(120) == 0
+    assert exit_code(publisher) == 0
     system.run(*publish)
-    until(system.caught_up, 120)
+    until(system.caught_up)
 
     told = system.status()["counters"]
     assert told["accepted"] == rows
     assert told["duplicate"] + told["late"] == rows, "published again: nothing changes"
     assert told["dead"] == 0
     system.worker.send_signal(signal.SIGTERM)
-    assert system.worker.wait(40) == 0
+    assert exit_code(system.worker) == 0
     system.worker = None
     assert "a replay of the logs gives the same" in system.run("verify")
     stored = system.run("sql", "SELECT count() AS n FROM predictions", "--format", "csv")

@@ -11,7 +11,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
 
@@ -37,7 +36,7 @@ from streams.timeline import PartitionHeader
 from streams.usecases import load_use_case
 from tests.fuzz.targets.snapshot import Bomb
 from tests.integration.conftest import Stack, retail_deployed, tidecast_command
-from tests.integration.runtime.counting.world import until
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.integration
 NOW = 1_767_225_600_000
@@ -86,7 +85,7 @@ class System:
         """What the worker says of itself, green or red."""
         try:
             address = (self._stack.folder / "run" / "scoring.0.health").read_text().strip()
-            with urllib.request.urlopen(f"{address}/healthz", timeout=5) as answer:
+            with urllib.request.urlopen(f"{address}/healthz", timeout=PATIENCE_S) as answer:
                 return str(answer.read().decode())
         except urllib.error.HTTPError as red:
             return red.read().decode()
@@ -111,7 +110,7 @@ class System:
             0,
             on_delivery=lambda error, _: failed.append(error) if error else None,
         )
-        assert producer.flush(30) == 0 and not failed, failed
+        assert producer.flush(PATIENCE_S) == 0 and not failed, failed
 
     def purchase(self, id: str, customer: str = CUSTOMER, codec: Codec | None = None, **more: Any) -> bytes:
         fields = {"event_id": id, "customer_id": customer, "occurred_at": NOW, "items": 1, "amount_cents": 100}
@@ -129,7 +128,7 @@ class System:
         reader.assign([TopicPartition(self.settings.topic(DEAD_LETTERS), 0, OFFSET_BEGINNING)])
         found = []
         try:
-            while (message := reader.poll(10)) is not None and message.error() is None:
+            while (message := reader.poll(PATIENCE_S)) is not None and message.error() is None:
                 found.append(self.codec.decode(message.value())[1])
         finally:
             reader.close()
@@ -224,7 +223,6 @@ def test_what_is_too_large_is_a_dead_letter_or_never_gets_in(system: System) -> 
     system.send(system.purchase("compressed", source="y" * 30_000_000), compression="gzip")
     system.send(b"\0" * 300_000_000, compression="zstd")
     settled(system, dead=5)
-    assert psutil.Process(system.worker.pid).memory_info().rss < 600 << 20
     found = {letter["source"]["offset"]: letter for letter in system.letters()}
     last = [found[offset] for offset in sorted(found)[-5:]]
     assert [letter["reason"] for letter in last] == [*["too_large"] * 2, "unknown_target", *["too_large"] * 2]

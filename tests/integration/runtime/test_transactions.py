@@ -12,7 +12,8 @@ from agents.settings import load_settings
 from streams.log import TopicPartition
 from tests.integration.conftest import Stack
 from tests.integration.runtime.counting.stage import SOURCE, STAGE
-from tests.integration.runtime.counting.world import GROUP, PARTITIONS, World, ended, until, world
+from tests.integration.runtime.counting.world import GROUP, PARTITIONS, World, ended, world
+from tests.waiting import PATIENCE_S, exit_code, until
 
 pytestmark = pytest.mark.integration
 ON = {"TIDECAST_TRANSACTIONS": "true"}
@@ -48,7 +49,7 @@ def test_a_worker_killed_before_and_after_the_end_of_its_transactions_repeats_no
     for kill, point in enumerate(("acked", "produced", "acked")):
         arm(folder, point, "kill")
         worker = system.start("a", 0, 100 + kill, **points)  # slices are cut elsewhere each time
-        assert worker.wait(60) == -signal.SIGKILL
+        assert exit_code(worker) == -signal.SIGKILL
     assert system.total() < 4_000
     system.start("a", **points)
     until(system.done)
@@ -109,7 +110,7 @@ def test_markers_and_aborted_records_are_neither_counted_nor_lag(
     monkeypatch.setenv("TIDECAST_DATA", str(system.stack.folder))
     system.start("a")
     writer = Producer({**system.kafka, "transactional.id": f"{system.prefix}writer"})
-    writer.init_transactions(30)
+    writer.init_transactions(PATIENCE_S)
     for value, end in ((b"first", writer.commit_transaction), (b"never", writer.abort_transaction)):
         writer.begin_transaction()
         writer.produce(system.prefix + SOURCE, value, partition=2)

@@ -15,7 +15,7 @@ import pytest
 
 from agents.stages import STAGES, by_process
 from tests.integration.conftest import Stack, tidecast_command
-from tests.integration.runtime.counting.world import until
+from tests.waiting import PATIENCE_S, exit_code, until
 
 pytestmark = pytest.mark.integration
 _numbers = count()
@@ -42,7 +42,7 @@ class Place:
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
-            timeout=90,
+            timeout=PATIENCE_S,
             check=False,
         )
 
@@ -60,7 +60,7 @@ class Place:
     def ready(self, kind: str, slot: int = 0) -> bool:
         try:
             address = (self.run_folder / f"{kind}.{slot}.health").read_text().strip()
-            with urllib.request.urlopen(f"{address}/readyz", timeout=5) as answer:
+            with urllib.request.urlopen(f"{address}/readyz", timeout=PATIENCE_S) as answer:
                 return bool(answer.status == 200)
         except (OSError, ValueError, urllib.error.URLError):
             return False
@@ -69,7 +69,7 @@ class Place:
         """What /healthz says, red or green; nothing while it does not answer."""
         try:
             address = (self.run_folder / f"{kind}.{slot}.health").read_text().strip()
-            with urllib.request.urlopen(f"{address}/healthz", timeout=5) as answer:
+            with urllib.request.urlopen(f"{address}/healthz", timeout=PATIENCE_S) as answer:
                 return str(answer.read().decode())
         except urllib.error.HTTPError as red:
             return red.read().decode()
@@ -124,7 +124,7 @@ def test_before_a_deployment_it_says_what_to_do(place: Place) -> None:
 def test_everything_runs_survives_a_kill_and_ends_together(place: Place) -> None:
     deploy(place)
     worker = place.start()
-    until(lambda: all(place.ready(kind) for kind in KINDS), 60)
+    until(lambda: all(place.ready(kind) for kind in KINDS))
     before = children(worker)
     assert sorted(before) == sorted(KINDS)
     assert all(child.environ()["PYTHONHASHSEED"] == "0" for child in before.values())
@@ -136,7 +136,7 @@ def test_everything_runs_survives_a_kill_and_ends_together(place: Place) -> None
     after = children(worker)
     assert all(after[kind].pid == before[kind].pid for kind in KINDS if kind != "scoring")
     worker.send_signal(signal.SIGINT)
-    assert worker.wait(30) == 0
+    assert exit_code(worker) == 0
     assert not any(child.is_running() for child in after.values())
     assert not [kind for kind in KINDS if (place.run_folder / f"{kind}.0.health").exists()]
     assert "Traceback" not in place.said()
@@ -167,18 +167,18 @@ def test_predictions_do_not_wait_for_clickhouse(place: Place) -> None:
     deploy(place)
     place.env["TIDECAST_CLICKHOUSE_URL"] = "http://127.0.0.1:1"
     worker = place.start("scoring", "history")
-    until(lambda: place.ready("scoring"), 60)
-    until(lambda: "ClickHouse" in place.told("history"), 60)  # history has met it
+    until(lambda: place.ready("scoring"))
+    until(lambda: "ClickHouse" in place.told("history"))  # history has met it
     assert worker.poll() is None
     assert place.ready("scoring")
     assert not place.ready("history")
     worker.terminate()
-    assert worker.wait(30) == 0
+    assert exit_code(worker) == 0
 
 
 def test_two_scoring_processes_share_the_partitions(place: Place) -> None:
     deploy(place)
     worker = place.start("scoring", "--processes", "2")
-    until(lambda: place.ready("scoring", 0) and place.ready("scoring", 1), 60)
+    until(lambda: place.ready("scoring", 0) and place.ready("scoring", 1))
     worker.terminate()
-    assert worker.wait(30) == 0
+    assert exit_code(worker) == 0

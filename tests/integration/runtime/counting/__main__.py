@@ -1,47 +1,70 @@
 """A worker process with the counting stage: python -m tests.integration.runtime.counting KIND (PAUSE MOST ONLY).
 
-TEST_SESSION_S is how long its session in the consumer group lasts; see also `Telling` and the stage."""
+TEST_SESSION_S is how long its session in the consumer group lasts, TEST_STOP_S how long it waits for its slice when
+it is told to stop; see also the gate and the stage."""
 
 import asyncio
 import logging
 import os
 import sys
-from pathlib import Path
+from typing import Any
 
 from agents.cli import TidecastError
+from agents.runtime import worker
 from agents.runtime.slots import Slot
 from agents.runtime.worker import Worker
 from agents.settings import load_settings
 from agents.transport import app
+from agents.transport.batch_consumer import BatchConsumer
 from sinks.kafka.producer import KafkaEmitter
 from sinks.kafka.transactional import TransactionalEmitter
 from sinks.redis.client import connect
 from sinks.redis.stage_store import RedisStageStore
 from streams.log import Emitter
+from tests.integration.runtime.counting.gate import GATE
 from tests.integration.runtime.counting.stage import Counting
 
 
 class Telling(Worker):
-    """A worker that makes the file `stopping` in the folder TEST_BATCHES when it begins to stop."""
+    """A worker that tells its gate what it has fetched, and that it stops."""
 
     async def _stop(self) -> bool:
-        if "TEST_BATCHES" in os.environ:
-            (Path(os.environ["TEST_BATCHES"]) / "stopping").touch()
+        self._telling = asyncio.ensure_future(self._tell())
         return await super()._stop()
+
+    async def _tell(self) -> None:
+        while any(app.consumer.flow_active for app in self._apps):
+            await asyncio.sleep(0.01)
+        if GATE.folder:
+            (GATE.folder / "stopping").touch()
+
+
+def watch_fetches() -> None:
+    """Count the bytes of all values that come from Kafka."""
+    wait = BatchConsumer._wait_next_records
+
+    async def watched(self: BatchConsumer, timeout: float) -> Any:
+        records, active = await wait(self, timeout)
+        GATE.fetched_bytes += sum(len(r.value) for found in (records or {}).values() for r in found)
+        return records, active
+
+    BatchConsumer._wait_next_records = watched
 
 
 def main(kind: str, pause: float = 0.0, most: int = 500, only: int | None = None) -> None:
     settings = load_settings()
     app.SESSION_TIMEOUT_S = float(os.environ.get("TEST_SESSION_S", app.SESSION_TIMEOUT_S))
+    worker.STOP_PATIENCE_S = float(os.environ.get("TEST_STOP_S", worker.STOP_PATIENCE_S))
+    watch_fetches()
     logging.basicConfig(level="WARNING", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
-    async def equip(worker: Worker) -> None:
+    async def equip(made: Worker) -> None:
         store = RedisStageStore(connect(**settings.redis()), 0, settings.topic_prefix)
         parts = (settings.confluent(), settings.topic)
         emitter: Emitter = KafkaEmitter(*parts)
         if settings.transactions:
             emitter = TransactionalEmitter(*parts, settings.topic("tidecast-counting"), "counting")
-        worker.add("tidecast-counting", Counting(store, pause, most, only), emitter)
+        made.add("tidecast-counting", Counting(store, pause, most, only), emitter)
 
     with Slot(settings.data / "run", kind) as slot:
         asyncio.run(Telling(settings, kind, slot, 0).run(equip))

@@ -5,12 +5,12 @@ import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 from streams.identity import Position
 from streams.log import Batch, LogRecord, Output, Stage, TopicPartition
 from streams.state.store import StageStore
+from tests.integration.runtime.counting.gate import GATE
 
 SOURCE = "customer-events"
 SINK = "predictions"
@@ -20,14 +20,6 @@ STAGE = "counting"
 def chained(checksum: int, value: bytes) -> int:
     """The checksum of one more record; depends on the order and on every single record."""
     return zlib.crc32(value, checksum)
-
-
-def wait_at_gate(folder: Path, records: int) -> None:
-    """Tells how many records each batch has, a line a batch, and works on it when the file `open` is there."""
-    with (folder / "batches").open("a") as out:
-        out.write(f"{records}\n")
-    while not (folder / "open").exists():
-        time.sleep(0.01)
 
 
 def unpacked(blob: bytes) -> tuple[int, int]:
@@ -88,13 +80,18 @@ class Counting(Stage):
         return {place: position.offset if position else 0 for place, (position, _) in self.known.items()}
 
     def process(self, batch: Batch) -> Iterator[Piece]:
-        if "TEST_BATCHES" in os.environ:
-            wait_at_gate(Path(os.environ["TEST_BATCHES"]), sum(map(len, batch.values())))
+        GATE.begin(sum(map(len, batch.values())))
         for place, records in batch.items():
             for start in range(0, len(records), self._most):
+                piece = records[start : start + self._most]
+                GATE.wait(self._counted() + len(piece))
                 if self._pause:
                     time.sleep(self._pause)
-                yield self._piece(place, records[start : start + self._most])
+                yield self._piece(place, piece)
+
+    def _counted(self) -> int:
+        """Records counted so far, over all partitions."""
+        return sum(unpacked(blob)[0] for _, blob in self.known.values())
 
     def _piece(self, place: TopicPartition, records: Sequence[LogRecord]) -> Piece:
         assert self.wants(place)

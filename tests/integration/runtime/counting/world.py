@@ -4,14 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import redis
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
@@ -20,19 +18,11 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from sinks.redis.stage_store import RedisStageStore
 from tests.integration.conftest import Stack
 from tests.integration.runtime.counting.stage import SINK, SOURCE, STAGE, chained, unpacked
+from tests.waiting import PATIENCE_S, exit_code
 
 PARTITIONS = 4
 GROUP = "tidecast-counting"
 _numbers = count()
-
-
-def until(true: Callable[[], Any], seconds: float = 40.0) -> Any:
-    """Wait for a condition; its value."""
-    end = time.monotonic() + seconds
-    while not (found := true()):
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.02)
-    return found
 
 
 class World:
@@ -60,7 +50,7 @@ class World:
 
     def flush(self) -> None:
         """What was sent is in."""
-        assert self._producer.flush(30) == 0
+        assert self._producer.flush(PATIENCE_S) == 0
 
     def send_one(self, partition: int, value: bytes) -> None:
         """One record more (not flushed)."""
@@ -90,7 +80,7 @@ class World:
         """Status and body of an endpoint of a worker; 0 when it does not answer."""
         try:
             address = (self.stack.folder / "run" / f"{kind}.0.health").read_text().strip()
-            with urllib.request.urlopen(f"{address}/{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"{address}/{path}", timeout=PATIENCE_S) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -121,8 +111,16 @@ class World:
         return result
 
     def done(self) -> bool:
-        """Whether all that was sent is counted."""
-        return self.total() >= sum(map(len, self.sent))
+        """Whether all that was sent is counted. AssertionError when nobody is left to count it."""
+        if self.total() >= sum(map(len, self.sent)):
+            return True
+        assert any(child.poll() is None for child in self._children), self._said()
+        return False
+
+    def _said(self) -> str:
+        """The end of what the workers wrote."""
+        logs = (self.stack.folder / "logs").glob(f"{self.prefix}*.log")
+        return "\n".join(f"{log.name}: {log.read_text()[-2000:]}" for log in logs)
 
     def outputs(self) -> list[list[int]]:
         """All offsets put out in each partition, as they lie in the log."""
@@ -133,7 +131,7 @@ class World:
         reader.assign([TopicPartition(self.prefix + SINK, place, OFFSET_BEGINNING) for place in range(PARTITIONS)])
         try:
             while len(ended) < PARTITIONS:
-                message = reader.poll(10.0)
+                message = reader.poll(PATIENCE_S)
                 assert message is not None, "Kafka does not say more"
                 if message.error() is None:
                     found[message.partition()].append(int(message.value()))
@@ -181,7 +179,7 @@ def world(stack: Stack) -> Iterator[World]:
         made.close()
 
 
-def ended(child: "subprocess.Popen[bytes]", number: int = signal.SIGTERM, seconds: float = 20.0) -> int:
+def ended(child: "subprocess.Popen[bytes]", number: int = signal.SIGTERM) -> int:
     """Send a signal; the exit code."""
     child.send_signal(number)
-    return child.wait(seconds)
+    return exit_code(child)
