@@ -5,6 +5,7 @@ import redis
 from confluent_kafka.admin import AdminClient
 
 from load.baselines.measure import measure
+from tests.waiting import PATIENCE_S
 
 
 @pytest.mark.integration
@@ -16,7 +17,7 @@ def test_a_small_backlog(stack, monkeypatch: pytest.MonkeyPatch, kind: str) -> N
     assert figures.system == kind and figures.events == 1500
     assert figures.drain_events_per_s > 0 and figures.cpu_us_per_event > 0 and figures.first_prediction_s
     admin = AdminClient({"bootstrap.servers": stack.kafka})
-    assert not [name for name in admin.list_topics(timeout=10).topics if name.startswith(prefix)]
+    assert not [name for name in admin.list_topics(timeout=PATIENCE_S).topics if name.startswith(prefix)]
     assert not list(redis.Redis.from_url(stack.redis).scan_iter(f"{prefix}*", count=1000))
 
 

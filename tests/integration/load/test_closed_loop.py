@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE_S
+
 pytestmark = pytest.mark.integration
 ELEC2 = Path(__file__).parents[4] / "shared" / "data" / "elec2" / "electricity.csv.gz"
 
@@ -22,7 +24,7 @@ def test_accuracy_equals_rivers_own(data_set: str) -> None:
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
-        timeout=180,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "prequential accuracy: Tidecast" in done.stdout
