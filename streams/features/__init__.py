@@ -1,1 +1,1 @@
-"""Features: their declarations, and the pure function from (state, clock) to a vector."""
+"""Features: declarations, and the pure function of (state, clock) that they are."""

@@ -1,1 +1,1 @@
-"""Targets: what asks a question, and what settles it."""
+"""Questions to customers: what asks them, how they are answered, what settles them."""

@@ -1,7 +1,9 @@
-"""Rules about the tree itself: how many files a folder holds, and where things may lie."""
+"""Rules about the tree itself: how many files a folder holds, where things may lie, and how tests wait."""
 
+import ast
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -23,3 +25,57 @@ def _modules() -> list[Path]:
 def test_no_folder_holds_more_than_about_a_dozen_modules() -> None:
     sizes = Counter(path.parent for path in _modules() if path.name != "__init__.py")
     assert {str(folder): size for folder, size in sizes.items() if size > MOST_MODULES} == {}
+
+
+CLOCKS = {"sleep", "monotonic", "perf_counter", "process_time", "thread_time"}
+"""Of the module time: who asserts on them asserts on the machine."""
+USAGE = {"memory_info", "cpu_times", "cpu_percent", "getrusage"}
+WAITS = {"wait", "communicate", "result", "flush", "poll", "join"}
+LEAST_PATIENCE_S = 1
+"""A time-out from here on is a patience, and there is one of it: tests.waiting.PATIENCE_S."""
+OWN_CLOCKS = {
+    "tests/waiting.py": "it waits for all others",
+    "tests/loaded.py": "it tells how long the tests take",
+    "tests/fuzz/own.py": "the fuzzer watches its child",
+    "tests/fuzz/live.py": "the fuzzer watches its server",
+    "tests/integration/runtime/counting/gate.py": "part of a worker's program",
+    "tests/integration/runtime/counting/stage.py": "part of a worker's program",
+}
+
+
+def _asks_the_machine(node: ast.AST) -> str:
+    """What of a piece of code depends on how fast or how busy the machine is; "" for nothing."""
+    match node:
+        case ast.Attribute(value=ast.Name("time"), attr=name) if name in CLOCKS:
+            return f"time.{name}"
+        case ast.ImportFrom(module="time", names=names) if any(alias.name in CLOCKS for alias in names):
+            return "from time import"
+        case ast.Attribute(attr=name) if name in USAGE:
+            return name
+        case ast.Call(func=ast.Attribute(attr=name), args=args) if name in WAITS and any(map(_is_patience, args)):
+            return f"{name} with a patience of its own"
+        case ast.keyword(arg="timeout", value=value) if _is_patience(value):
+            return "timeout with a patience of its own"
+    return ""
+
+
+def _is_patience(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, int | float)
+        and not isinstance(node.value, bool)
+        and node.value >= LEAST_PATIENCE_S
+    )
+
+
+def _found(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+        if what := _asks_the_machine(node):
+            yield f"{path}:{node.lineno}: {what}"  # type: ignore[attr-defined]
+
+
+def test_tests_wait_for_conditions_and_measure_no_machine() -> None:
+    """Use tests.waiting, a clock of the test's own, or a count of what was done."""
+    tests = [path for path in _modules() if path.parts[0] == "tests" and str(path) not in OWN_CLOCKS]
+    assert [line for path in tests for line in _found(path)] == []
+    assert all(any(_found(Path(path))) for path in OWN_CLOCKS), "listed, and has no need of it"

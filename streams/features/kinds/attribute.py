@@ -1,4 +1,4 @@
-"""A field of the latest event."""
+"""What the latest event said."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from streams.features.fields import VALUES, Events, Problem, field_problems, val
 
 @dataclass(frozen=True)
 class Attribute(Latest):
-    """A field of the customer's latest such event: a number (true is 1, false 0), or with `equals` 1 where the field
-    has that value and 0 where it has another."""
+    """What the customer's latest such event said: a number (true is 1, false 0), or with `equals` 1 where the
+    field has that value and 0 where it has another."""
 
     name: str
     of: str | tuple[str, ...]

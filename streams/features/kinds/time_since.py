@@ -1,4 +1,4 @@
-"""The time since the latest event."""
+"""How long ago the latest event was."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

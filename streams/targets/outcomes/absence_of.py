@@ -1,4 +1,4 @@
-"""An outcome: something does not happen."""
+"""That something does not happen."""
 
 from dataclasses import dataclass
 from dataclasses import field as default

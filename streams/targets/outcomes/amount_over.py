@@ -1,4 +1,4 @@
-"""An outcome: the sum of a field over the events within a horizon."""
+"""The sum of a field of what happens."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

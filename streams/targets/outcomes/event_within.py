@@ -1,4 +1,4 @@
-"""An outcome: something happens."""
+"""That something happens."""
 
 from dataclasses import dataclass
 from dataclasses import field as default

@@ -1,4 +1,4 @@
-"""An outcome that a record states."""
+"""What an outcome record says."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,10 +11,8 @@ from streams.targets.outcome import Label, Outcome
 
 @dataclass(frozen=True)
 class ExplicitOutcome(Outcome):
-    """The value of a tidecast.Outcome record.
-
-    within: how long to wait for it; None for ever. default: the label if it does not arrive in time; None drops the
-    question."""
+    """Told by a tidecast.Outcome record. `within`: how long to wait for it, None for ever; `default`: the
+    label when it did not come in time, None drops the question."""
 
     within: str | None = None
     default: float | None = None

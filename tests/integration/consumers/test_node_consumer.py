@@ -18,6 +18,7 @@ from schemas.marks import Marks
 from schemas.topics import CUSTOMER_EVENTS, TOPICS
 from streams.avro.codec import Codec
 from streams.log import Output
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.integration
 
@@ -59,7 +60,7 @@ def consumer(tmp_path_factory):
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
     )
     if done.returncode and any(word in done.stderr for word in AWAY):
         pytest.skip(f"the npm registry cannot be reached: {done.stderr.splitlines()[0]}")
@@ -130,7 +131,7 @@ def test_node_reads_every_topic(consumer, settings):
         cwd=consumer,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]

@@ -5,7 +5,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from schemas.examples import examples_of
 from schemas.records import PREDICTION, PROGRESS
 from streams.avro.codec import Codec
 from tests.integration.conftest import Stack
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.integration
 
@@ -52,7 +52,7 @@ def encode(stack: Stack, records: list[tuple[str, dict[str, Any]]]) -> list[byte
 def write_with_repeats(stack: Stack, topic: str) -> list[str]:
     """Two partitions whose writer went back 30 records after every 100; the ids a reader must have, sorted."""
     admin = AdminClient({"bootstrap.servers": stack.kafka})
-    admin.create_topics([NewTopic(topic, 2, 1)])[topic].result(20)
+    admin.create_topics([NewTopic(topic, 2, 1)])[topic].result(PATIENCE_S)
     producer = Producer({"bootstrap.servers": stack.kafka, "enable.idempotence": True})
     progress = (PROGRESS, examples_of(PROGRESS).valid[0])
     for partition in (0, 1):
@@ -63,7 +63,7 @@ def write_with_repeats(stack: Stack, topic: str) -> list[str]:
             records.append(progress)
         for value in encode(stack, [*records, *[progress] * BATCH]):
             producer.produce(topic, value, partition=partition)
-    assert producer.flush(20) == 0
+    assert producer.flush(PATIENCE_S) == 0
     return sorted(prediction(partition, offset)["prediction_id"] for partition in (0, 1) for offset in range(EACH))
 
 
@@ -83,9 +83,8 @@ def test_each_prediction_is_taken_once_whatever_is_killed(stack: Stack, tmp_path
         for run in range(1, KILLS + 2):
             command = [sys.executable, "read_once.py", stack.kafka, stack.registry, topic, str(file)]
             with subprocess.Popen(command, cwd=tmp_path) as reader:
-                until = time.monotonic() + 60
-                while taken() < len(expected) * run // (KILLS + 1):
-                    assert reader.poll() is None and time.monotonic() < until
-                    time.sleep(0.002)
+                goal = len(expected) * run // (KILLS + 1)
+                until(lambda goal=goal, reader=reader: taken() >= goal or reader.poll() is not None)
+                assert reader.poll() is None
                 reader.kill()
         assert sorted(row[0] for row in database.execute("SELECT id FROM answers")) == expected

@@ -20,6 +20,7 @@ from streams.control import check
 from streams.errors import DeploymentMismatch, SettingError, TidecastError, Unavailable
 from streams.log import Output
 from streams.usecases.declaration import UseCase
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.integration
 
@@ -58,7 +59,7 @@ def settings(stack, monkeypatch):
 def config(settings, topic):
     admin = AdminClient(settings.confluent())
     resource = ConfigResource(ResourceType.TOPIC, settings.topic(topic))
-    found = admin.describe_configs([resource])[resource].result(20)
+    found = admin.describe_configs([resource])[resource].result(PATIENCE_S)
     return {name: entry.value for name, entry in found.items()}
 
 
@@ -66,7 +67,7 @@ def delete(settings, *topics):
     admin = AdminClient(settings.confluent())
     names = [settings.topic(topic) for topic in topics]
     for future in admin.delete_topics(names).values() if names else ():
-        future.result(20)
+        future.result(PATIENCE_S)
 
 
 def test_a_first_deployment(settings, use_case):
@@ -202,6 +203,7 @@ def test_a_log_that_does_not_begin_with_a_deployment_is_refused(settings, use_ca
 def test_a_deleted_topic_is_refused(settings, use_case, topic):
     deploy(settings, use_case, partitions=1)
     delete(settings, topic)
+    until(lambda: topic not in Logs(settings).partitions())  # the controller knows of it before the broker
     with pytest.raises(TidecastError, match=f"{topic}.*(was deleted|is missing).*TIDECAST_TOPIC_PREFIX"):
         deploy(settings, use_case)
 

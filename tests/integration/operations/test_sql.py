@@ -14,6 +14,7 @@ from sinks.clickhouse.client import READING, WRITING, connect
 from sinks.clickhouse.migrate import migrate
 from streams.errors import SettingError
 from tests.integration.conftest import Stack, Tidecast, tidecast_command
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.integration
 
@@ -57,7 +58,13 @@ def test_query_from_a_file_and_from_standard_input(tidecast: Tidecast, stack: St
     file.write_text("-- how many\nSELECT 41 + 1 AS answer;\n")
     assert tidecast("sql", "--file", str(file)).stdout == '"answer"\n42\n'
     done = subprocess.run(
-        tidecast_command("sql"), input="SELECT 7", env=stack.env, capture_output=True, text=True, timeout=60, check=True
+        tidecast_command("sql"),
+        input="SELECT 7",
+        env=stack.env,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=True,
     )
     assert done.stdout == '"7"\n7\n'
 

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,10 @@ import pytest
 
 from agents.stages import STAGES
 from tests.integration.conftest import Stack, Tidecast, tidecast_command
+from tests.waiting import exit_code, until
 
 MAPPING = 'event = "Purchase"\ncustomer = "who"\ntime = "day"\n[fields]\nitems = { value = 1 }\n'
 ROWS = 60
-PATIENCE_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -38,19 +37,18 @@ def scorer(stack: Stack, tidecast: Tidecast, file: Path) -> Iterator[None]:
         yield
     finally:
         worker.terminate()
-        worker.wait(30)
+        exit_code(worker)
 
 
 def settled(tidecast: Tidecast, published: int) -> dict[str, Any]:
     """The status once scoring has worked off so many events."""
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        status: dict[str, Any] = json.loads(tidecast("status", "--use-case", "retail", "--json").stdout)
-        lag = sum(place["lag"] for place in status["places"] if place["stage"] == "scoring")
-        if status["published"] == published and lag == 0:
-            return status
-        time.sleep(0.1)
-    raise AssertionError(status)
+
+    def status() -> dict[str, Any] | None:
+        found: dict[str, Any] = json.loads(tidecast("status", "--use-case", "retail", "--json").stdout)
+        lag = sum(place["lag"] for place in found["places"] if place["stage"] == "scoring")
+        return found if found["published"] == published and lag == 0 else None
+
+    return until(status)
 
 
 def test_status_and_customer(tidecast: Tidecast, file: Path, scorer: None) -> None:

@@ -24,6 +24,7 @@ from schemas.topics import LABELLED_EXAMPLES, PREDICTIONS
 from sinks.clickhouse.client import WRITING, connect
 from streams.log import Stage, TopicPartition
 from tests.integration.conftest import Stack
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.integration
 CUSTOMERS = 40
@@ -68,7 +69,7 @@ class System:
                 value = record.value[:-1] + bytes([record.value[-1] ^ 2]) if changed else record.value
                 name = self.wiring.settings.topic(place.topic)
                 producer.produce(name, value, record.key, place.partition)
-        assert producer.flush(10) == 0
+        assert producer.flush(PATIENCE_S) == 0
 
     def verify(self, *words: str) -> dict[str, Any]:
         """What differs, by check; the exit code must fit."""

