@@ -87,11 +87,7 @@ class Rejects:
 
 
 class Slice(Protocol):
-    """A bounded part of a batch's work: produce `outputs`, wait for all acks, then call `commit` once.
-
-    `commit` writes state and positions together by compare-and-set. It raises PositionConflict when
-    another owner was there, Unavailable when the store is away. `positions` are the next offsets to
-    tell Kafka after the commit. `rejects`: None from a stage that sets nothing rejects."""
+    """A bounded part of a batch's work. The caller produces `outputs`, waits for all acks, then calls `commit` once."""
 
     @property
     def outputs(self) -> Sequence[Output]:
@@ -100,26 +96,45 @@ class Slice(Protocol):
 
     @property
     def positions(self) -> Mapping[TopicPartition, int]:
-        """Next offset per partition, for Kafka's group."""
+        """Next offset per partition, for Kafka's group, once the slice is committed. A partition may be left out (a
+        learner's, until a snapshot holds its position)."""
         ...
 
     @property
     def rejects(self) -> Rejects | None:
-        """For whoever counts, once it is committed."""
+        """For whoever counts, once the slice is committed. None from a stage that rejects nothing."""
         ...
 
     def commit(self) -> None:
-        """Write state and positions."""
+        """Write state and positions together. The slice is final when this returns, and not before.
+
+        PositionConflict: another owner has moved the position; nothing of the partitions concerned was written.
+        Unavailable: the store does not answer, and may have written or not."""
         ...
 
 
 class Stage(Protocol):
     """One verb: scoring, learning, judging, monitoring, history. Synchronous, run by one thread at a time.
 
-    The shell calls `assign` with all partitions now owned and reads from the offsets returned; calls
-    `process` with batches that start at these offsets; produces and commits each slice before it asks
-    for the next. After PositionConflict or Unavailable it drops the iterator, calls `assign` again,
-    seeks and goes on, so nothing of a failed slice may linger. Any other exception stops the worker."""
+    The caller (agents.runtime.stage_runner)
+    1. calls `assign` with all partitions that it owns now, and reads each from the offset returned;
+    2. calls `process` with batches that go on where the last batch ended;
+    3. takes one slice at a time: produces its outputs, waits for the acks, commits it, asks for the next;
+    4. drops the iterator and begins at 1 again after PositionConflict or Unavailable, and whenever it likes.
+
+    Every stage promises, and tests/contract/test_stages.py shows:
+    - Nothing is written before `commit`. A stage may write ahead only what the log determines, place and bytes (a
+      learner's snapshots); after the next `assign` it puts out again what belongs to it.
+    - `assign` forgets all that was computed before. What is computed again has the same bytes and the same order.
+    - Batches, slices and the interleaving of partitions leave no trace in outputs and state.
+    - Positions do not go back: neither those that `assign` returns, nor those of slices until the next `assign`.
+    - A record that it cannot use becomes a dead letter, or is skipped and counted. It changes nothing else.
+
+    It may block in `assign` and `commit` on its store, in `process` on what it reads (store, model store, schema
+    registry), each for its client's timeout. It never waits for Kafka or for time to pass.
+
+    It may raise PositionConflict and Unavailable, after which the caller goes on. Any other exception stops the
+    worker, because a person has to act: DeploymentMismatch, LogGap, BadSnapshot, or a fault of the code."""
 
     topics: Sequence[str]
     batch_interval: float = 0.0
@@ -134,11 +149,12 @@ class Stage(Protocol):
         ...
 
     def assign(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Load positions for the partitions now owned (dropping all that is cached): next offset each."""
+        """Forget everything and load the positions of the partitions now owned: next offset each."""
         ...
 
     def process(self, batch: Batch) -> Iterator[Slice]:
-        """The batch's work, slice by slice."""
+        """The batch's work, slice by slice. Nothing is computed before the caller asks for it. Records below the
+        position are passed over."""
         ...
 
 

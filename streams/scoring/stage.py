@@ -164,7 +164,8 @@ class Scoring(Stage):
             yield slice_
 
     def commit(self, slice_: ScoringSlice) -> None:
-        """Write a slice; only then is it remembered."""
+        """Write a slice whose outputs are acked: first to the store, each partition's state, timers and position
+        together; then, if that went well, to what this process remembers."""
         self._store.commit(slice_.commits)
         self._cache.committed(slice_.works, slice_.commits)
         for commit in slice_.commits:
