@@ -14,7 +14,7 @@ import pytest
 
 from tests.kernels import REQUIRED
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 PACKAGES = ("schemas", "streams", "sinks", "agents", "load")
 METADATA = ("pyproject.toml", "README.md", "LICENSE")
 OF_A_CLONE = ("schemas/history/",)
