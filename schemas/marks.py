@@ -38,8 +38,9 @@ class HighWater(dict[Source, Mark]):
 
     def advance(self, key: Source, source: "CoordinateRecord") -> bool:
         """Whether the coordinate `source` lies above the mark of `key`; moves the mark."""
-        mark = mark_above(self.get(key), source)
-        if mark is None:
+        # as mark_above, written out: a call less for each record
+        mark, last = (source["epoch"], source["offset"], source["ordinal"]), self.get(key)
+        if last is not None and mark <= last:
             return False
         self[key] = mark
         return True
