@@ -43,7 +43,7 @@ RejectedEvent = Rejected[LateEventRecord]
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class RejectFilter:
     """Which rejected records to read. Empty and None select all.
 
     kinds: reasons, or event types without their namespace. since, until: when they were rejected, ms; `until` is
@@ -99,11 +99,11 @@ class RejectedReader(Generic[RecordT]):
         self._topic = topic
         self._ends = {place: reader.bounds(place)[1] for place in reader.partitions(topic)}
 
-    def records(self, selection: Selection) -> int:
+    def records(self, selection: RejectFilter) -> int:
         """Return the number of records to read through, at most."""
         return sum(max(0, end - self._low(place)) for place, end in self._places(selection))
 
-    def read(self, selection: Selection, advance: Advance = lambda count: None) -> Iterator[Rejected[RecordT]]:
+    def read(self, selection: RejectFilter, advance: Advance = lambda count: None) -> Iterator[Rejected[RecordT]]:
         """Yield the selected records, partition by partition in log order, each once even if a crash left it twice."""
         for place, end in self._places(selection):
             marks = Marks()
@@ -117,7 +117,7 @@ class RejectedReader(Generic[RecordT]):
                 if selection.matches(rejected, raw.key):
                     yield rejected
 
-    def _places(self, selection: Selection) -> list[tuple[TopicPartition, int]]:
+    def _places(self, selection: RejectFilter) -> list[tuple[TopicPartition, int]]:
         return [(place, end) for place, end in self._ends.items() if selection.reads(place.partition)]
 
     def _low(self, place: TopicPartition) -> int:

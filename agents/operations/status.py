@@ -18,7 +18,7 @@ EVENTS = ("accepted", "duplicate", "late", "dead")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StagePosition:
     """The position of a stage in a partition; lag in records."""
 
     stage: str
@@ -46,7 +46,7 @@ class SystemStatus:
     use_case: str
     deployment_id: str
     epoch: int
-    places: list[Place] = field(default_factory=list)
+    places: list[StagePosition] = field(default_factory=list)
     ticks: dict[int, int | None] = field(default_factory=dict)
     watermark: int | None = None
     counters: dict[str, int] = field(default_factory=dict)
@@ -138,7 +138,7 @@ class StatusReader:
             position, packed = stored.get(partition, (None, PartitionHeader().pack()))
             header = PartitionHeader.unpack(packed)
             reached = position.offset if position else 0
-            status.places.append(Place(row.name, topic, partition, reached))
+            status.places.append(StagePosition(row.name, topic, partition, reached))
             status.ticks[partition] = header.last_tick
             for name, count in header.counters.items():
                 status.counters[name] = status.counters.get(name, 0) + count
@@ -162,7 +162,7 @@ class StatusReader:
             for arm in target.arms:
                 reached = self._learnt(target.name, arm.name)
                 stage = f"{row.name} {target.name}/{arm.name}"
-                status.places.append(Place(stage, LABELLED_EXAMPLES, partition, reached))
+                status.places.append(StagePosition(stage, LABELLED_EXAMPLES, partition, reached))
 
     def _learnt(self, target: str, arm: str) -> int:
         """Return the next offset after the newest snapshot of an arm; 0 before the first."""
@@ -175,7 +175,7 @@ class StatusReader:
         for place in [TopicPartition(topic, p) for topic in row.topics for p in self._follower.bounds(topic)]:
             if stage.wants(place):
                 stored = self._wiring.stage_store.read(row.name, *place)
-                status.places.append(Place(row.name, *place, stored[0].offset if stored else 0))
+                status.places.append(StagePosition(row.name, *place, stored[0].offset if stored else 0))
 
     def _tables(self, row: StageRow, status: SystemStatus) -> None:
         from sinks.clickhouse.client import READING, clear_errors, connect
@@ -192,4 +192,4 @@ class StatusReader:
         reached = {(topic, partition): offset for topic, partition, offset in rows}
         for topic in row.topics:  # also topics of which nothing is written yet: all their records are lag
             for partition in self._follower.bounds(topic):
-                status.places.append(Place(row.name, topic, partition, reached.get((topic, partition), 0)))
+                status.places.append(StagePosition(row.name, topic, partition, reached.get((topic, partition), 0)))

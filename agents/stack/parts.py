@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agents.stack.downloads import KAFKA_VERSION, REGISTRY_VERSION, Say, kafka_jars, registry_app
-from agents.stack.place import Place
+from agents.stack.place import StackFolder
 from streams.errors import Unavailable
 
 VALKEY_VERSION = "9.1.2"
@@ -36,10 +36,10 @@ class Part(Protocol):
     title: str
     ports: tuple[str, ...]
 
-    def prepare(self, place: Place, say: Say) -> Start:
+    def prepare(self, place: StackFolder, say: Say) -> Start:
         """Write the configuration; downloads and formats what the first start needs. May take a minute."""
 
-    def ask(self, place: Place, pid: int) -> None:
+    def ask(self, place: StackFolder, pid: int) -> None:
         """Ask the server something only it can answer; raises Unavailable while it does not."""
 
 
@@ -67,7 +67,7 @@ class Kafka:
     title = f"Apache Kafka {KAFKA_VERSION}"
     ports: tuple[str, ...] = ("kafka", "kafka_controller")
 
-    def prepare(self, place: Place, say: Say) -> Start:
+    def prepare(self, place: StackFolder, say: Say) -> Start:
         """Write the properties and format the log folder once."""
         folder = place.folder / "kafka"
         folder.mkdir(exist_ok=True)
@@ -85,14 +85,14 @@ class Kafka:
         return Start([*jvm[:1], "-Xms512m", "-Xmn256m", "-Xmx1g", *jvm[1:], "kafka.Kafka", str(config)], {})
 
     @staticmethod
-    def _format(command: list[str], place: Place) -> None:
+    def _format(command: list[str], place: StackFolder) -> None:
         with place.log("kafka").open("ab") as log:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
         if done.returncode:
             raise Unavailable(f"Kafka's log folder could not be formatted; see {place.log('kafka')}.")
 
     @staticmethod
-    def properties(place: Place) -> dict[str, object]:
+    def properties(place: StackFolder) -> dict[str, object]:
         """The broker's configuration."""
         broker, controller = place.ports["kafka"], place.ports["kafka_controller"]
         own = f"PLAINTEXT://127.0.0.1:{broker}"
@@ -126,7 +126,7 @@ class Kafka:
             "group.initial.rebalance.delay.ms": 0,
         }
 
-    def ask(self, place: Place, pid: int) -> None:
+    def ask(self, place: StackFolder, pid: int) -> None:
         """Ask for the cluster's metadata: our cluster id, and the broker in service."""
         from sinks.kafka.client import admin
 
@@ -144,7 +144,7 @@ class Registry:
     title = f"Apicurio Registry {REGISTRY_VERSION}"
     ports: tuple[str, ...] = ("registry",)
 
-    def prepare(self, place: Place, say: Say) -> Start:
+    def prepare(self, place: StackFolder, say: Say) -> Start:
         """Everything is told by the environment."""
         env = {
             "QUARKUS_HTTP_HOST": "127.0.0.1",
@@ -161,7 +161,7 @@ class Registry:
         fast = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx384m"]
         return Start([java(), *fast, "-jar", str(registry_app(say) / "quarkus-run.jar")], env)
 
-    def ask(self, place: Place, pid: int) -> None:
+    def ask(self, place: StackFolder, pid: int) -> None:
         """List the subjects."""
         subjects, _ = _get("registry", f"{place.addresses()['registry']}/subjects")
         if not isinstance(json.loads(subjects), list):
@@ -175,7 +175,7 @@ class Redis:
     title = f"Valkey {VALKEY_VERSION}"
     ports: tuple[str, ...] = ("redis",)
 
-    def prepare(self, place: Place, say: Say) -> Start:
+    def prepare(self, place: StackFolder, say: Say) -> Start:
         """Write the configuration."""
         folder = place.folder / "redis"
         config = folder / "redis.conf"
@@ -195,7 +195,7 @@ class Redis:
         config.write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
         return Start([str(valkey_server()), str(config)], {})
 
-    def ask(self, place: Place, pid: int) -> None:
+    def ask(self, place: StackFolder, pid: int) -> None:
         """Ask for the process id: it must be the one that was started."""
         import redis
         from redis.backoff import NoBackoff
@@ -222,13 +222,13 @@ class ClickHouse:
     title = "ClickHouse"
     ports: tuple[str, ...] = ("clickhouse",)
 
-    def prepare(self, place: Place, say: Say) -> Start:
+    def prepare(self, place: StackFolder, say: Say) -> Start:
         """Nothing to write: all is told by arguments."""
         module = Path(__file__).with_name("clickhouse_http.py")
         command = [sys.executable, "-P", str(module)]  # -P: its neighbours are no top-level modules
         return Start([*command, str(place.folder / "clickhouse"), str(place.ports["clickhouse"])], {})
 
-    def ask(self, place: Place, pid: int) -> None:
+    def ask(self, place: StackFolder, pid: int) -> None:
         """Run the smallest query; its answer must come from the process that was started."""
         body, headers = _get("clickhouse", f"{place.addresses()['clickhouse']}/?query=SELECT+1")
         if body != b"1\n" or headers.get("X-Process") != str(pid):

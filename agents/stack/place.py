@@ -30,7 +30,7 @@ class Running:
 
 
 @dataclass
-class Place:
+class StackFolder:
     """A data folder, with the ports and processes that it remembers."""
 
     folder: Path
@@ -88,9 +88,9 @@ class Place:
         scratch.replace(self.file)
 
 
-def read_place(folder: Path) -> Place:
-    """Read what a data folder remembers; an empty `Place` for a folder without a stack. Raises SettingError."""
-    place = Place(folder.expanduser().resolve())
+def read_place(folder: Path) -> StackFolder:
+    """Read what a data folder remembers; an empty `StackFolder` for a folder without a stack. Raises SettingError."""
+    place = StackFolder(folder.expanduser().resolve())
     try:
         content: dict[str, Any] = json.loads(place.file.read_text())
         place.ports = {name: int(port) for name, port in content["ports"].items()}
@@ -108,7 +108,7 @@ def read_place(folder: Path) -> Place:
     return place
 
 
-def make_place(folder: Path) -> Place:
+def make_place(folder: Path) -> StackFolder:
     """Like `read_place`, but create the folder, a signing key and a cluster id where they are missing."""
     place = read_place(folder)
     try:

@@ -15,7 +15,7 @@ from agents.settings import REMEMBERED
 from agents.stack import process
 from agents.stack.downloads import Say
 from agents.stack.parts import PARTS, Part
-from agents.stack.place import Place, Running, locked, make_place, read_place
+from agents.stack.place import Running, StackFolder, locked, make_place, read_place
 from agents.stack.ports import choose_ports, require_free
 from streams.errors import SettingError, TidecastError, Unavailable
 
@@ -48,7 +48,7 @@ def up(
     ports: Mapping[str, int] | None = None,
     port_base: int | None = None,
     listeners: Mapping[int, str] | None = None,
-) -> Place:
+) -> StackFolder:
     """Start every server that does not run; return when all answer. Running servers are left alone.
 
     `listeners`: further ports of Kafka, each with the host:port that it advertises to clients. They are remembered
@@ -103,7 +103,7 @@ def status(folder: Path) -> list[PartStatus]:
         return list(pool.map(lambda part: _status(part, place), PARTS))
 
 
-def _status(part: Part, place: Place) -> PartStatus:
+def _status(part: Part, place: StackFolder) -> PartStatus:
     known = place.processes.get(part.name)
     port = place.ports.get(part.ports[0])
     found = process.find(known)
@@ -121,7 +121,9 @@ def _status(part: Part, place: Place) -> PartStatus:
     return PartStatus(part.name, part.title, "running", port, found.pid, uptime, memory, health)
 
 
-def _refuse_to_move(place: Place, chosen: Mapping[str, int], told: Mapping[int, str], missing: list[Part]) -> None:
+def _refuse_to_move(
+    place: StackFolder, chosen: Mapping[str, int], told: Mapping[int, str], missing: list[Part]
+) -> None:
     if told != place.listeners and all(part.name != "kafka" for part in missing):
         raise SettingError("Kafka is running; to change its listeners, run `tidecast stack down` first.")
     for part in PARTS:
@@ -133,7 +135,7 @@ def _refuse_to_move(place: Place, chosen: Mapping[str, int], told: Mapping[int, 
                 )
 
 
-def _require_free_ports(place: Place, missing: list[Part]) -> None:
+def _require_free_ports(place: StackFolder, missing: list[Part]) -> None:
     for part in missing:
         for name in part.ports:
             require_free(name, place.ports[name], f"--port {name}=N")
@@ -142,7 +144,7 @@ def _require_free_ports(place: Place, missing: list[Part]) -> None:
                 require_free("kafka-listener", port, f"--kafka-listener N:{told}")
 
 
-def _start(part: Part, place: Place, say: Say, saving: Lock) -> None:
+def _start(part: Part, place: StackFolder, say: Say, saving: Lock) -> None:
     begun = time.monotonic()
     start = part.prepare(place, say)
     with saving:  # the process id is saved at once: a server that is not remembered could never be ended
@@ -153,7 +155,7 @@ def _start(part: Part, place: Place, say: Say, saving: Lock) -> None:
     say(f"{part.title} is up on port {place.ports[part.ports[0]]} ({time.monotonic() - begun:.1f} s)")
 
 
-def _wait(part: Part, place: Place, child: subprocess.Popen[bytes] | None) -> None:
+def _wait(part: Part, place: StackFolder, child: subprocess.Popen[bytes] | None) -> None:
     """Wait until the server answers. Raises Unavailable with the end of its log when it ends or takes too long."""
     running: Running = place.processes[part.name]
     until = time.monotonic() + START_TIMEOUT
@@ -171,13 +173,13 @@ def _wait(part: Part, place: Place, child: subprocess.Popen[bytes] | None) -> No
         time.sleep(0.05)
 
 
-def _with_log(sentence: str, part: Part, place: Place) -> str:
+def _with_log(sentence: str, part: Part, place: StackFolder) -> str:
     lines = process.last_lines(place.log(part.name))
     quoted = "".join(f"\n  | {line}" for line in lines)
     return f"{sentence}; the last lines of {place.log(part.name)}:{quoted}"
 
 
-def _wipe(place: Place) -> None:
+def _wipe(place: StackFolder) -> None:
     """Remove what the stack created; other things in the folder stay."""
     for name in OURS:
         path = place.folder / name

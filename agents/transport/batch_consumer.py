@@ -18,7 +18,7 @@ from faust.types import TP, ConsumerMessage
 
 from agents.kafka.read_ahead import ReadAhead
 from agents.transport.consumer_thread import Member
-from agents.transport.start_offsets import Kept
+from agents.transport.start_offsets import KafkaOffsets
 from streams.errors import TidecastError
 from streams.log import LogRecord, TopicPartition
 
@@ -127,10 +127,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         """Whether any broker is connected and answers."""
         return self._thread.reached()
 
-    async def kept(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, Kept]:
+    async def kept(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, KafkaOffsets]:
         """Return the bounds and group offsets of these partitions. Raises Unavailable and SettingError."""
         tps = {self.app.tp(place): place for place in places}
-        kept = {tp: Kept(*found) for tp, found in (await self._thread.kept(tps)).items()}
+        kept = {tp: KafkaOffsets(*found) for tp, found in (await self._thread.kept(tps)).items()}
         self._told = {tp: found.group for tp, found in kept.items()}
         return {tps[tp]: found for tp, found in kept.items()}
 

@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KafkaOffsets:
     """Kafka's offsets of a partition: first one kept, next one to be written, and the group's (0: none)."""
 
     first: int
@@ -19,7 +19,7 @@ class Kept:
     group: int
 
 
-def start_of(group: str, place: TopicPartition, position: int, kept: Kept, stateless: bool = False) -> int:
+def start_of(group: str, place: TopicPartition, position: int, kept: KafkaOffsets, stateless: bool = False) -> int:
     """Return the offset to read from, given the stored `position` (0: nothing stored).
 
     Raises LogGap when records after the position are gone, when the log ends before the position, or when the group
@@ -51,7 +51,7 @@ def starts_of(
     group: str,
     places: Sequence[TopicPartition],
     found: Mapping[TopicPartition, int],
-    kept: Mapping[TopicPartition, Kept],
+    kept: Mapping[TopicPartition, KafkaOffsets],
     stateless: bool,
 ) -> dict[TopicPartition, int]:
     """Return `start_of` for each partition; `found` holds the stored positions."""

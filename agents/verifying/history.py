@@ -19,7 +19,7 @@ from schemas.topics import (
 )
 from sinks.clickhouse.client import READING, connect
 from sinks.clickhouse.columns import COLUMNS
-from sinks.clickhouse.rows import Place, Row, Rows, rows_of, undecodable_rows
+from sinks.clickhouse.rows import RecordPlace, Row, Rows, rows_of, undecodable_rows
 from sinks.clickhouse.writer import Writer
 from streams.errors import Undecodable
 from streams.log import Record, TopicPartition
@@ -137,7 +137,7 @@ class HistoryCheck:
 
     def _rows(self, place: TopicPartition, record: Record) -> Rows:
         """Return a record's rows as the history makes them."""
-        at = Place(place.topic, self._live.deployment.epoch, place.partition, record.offset, record.timestamp)
+        at = RecordPlace(place.topic, self._live.deployment.epoch, place.partition, record.offset, record.timestamp)
         try:
             name, fields = self._live.codec.decode(record.value)
         except Undecodable:

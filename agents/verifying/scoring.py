@@ -22,7 +22,7 @@ FATES = ("accepted", "duplicate", "late", "dead")
 
 
 @dataclass
-class Replayed:
+class ReplayedPartition:
     """A partition of customer-events that is replayed up to scoring's position."""
 
     stage: Scoring
@@ -47,7 +47,7 @@ class ScoringCheck:
         what = "published = accepted + duplicate + late + dead"
         self.accounting = Finding(f"{row.name}/accounting", what, repetition="duplicates")
         self._positions = live.scoring_store.positions(range(live.deployment.partitions))
-        self._replayed: dict[int, Replayed] = {}
+        self._replayed: dict[int, ReplayedPartition] = {}
         self._customers: Mapping[int, Sequence[str]] | None = None
         self._outputs = Outputs(live.codec, row.topics)
 
@@ -103,7 +103,7 @@ class ScoringCheck:
         yield self.accounting
         yield self._outputs.finding(f"{self.row.name}/outputs", f"{self.row.results} by id")
 
-    def _part(self, place: TopicPartition) -> Replayed:
+    def _part(self, place: TopicPartition) -> ReplayedPartition:
         part = self._replayed.get(place.partition)
         if part is None:
             live, store = self.live, MemoryScoringStore()
@@ -111,7 +111,9 @@ class ScoringCheck:
             stage.assign([place])
             position, packed = self._positions.get(place.partition, (None, PartitionHeader().pack()))
             end = position.offset if position else 0
-            part = self._replayed[place.partition] = Replayed(stage, store, end, PartitionHeader.unpack(packed))
+            part = self._replayed[place.partition] = ReplayedPartition(
+                stage, store, end, PartitionHeader.unpack(packed)
+            )
         return part
 
     def _is_control(self, place: TopicPartition, record: Record) -> bool:
@@ -124,7 +126,7 @@ class ScoringCheck:
             return False
         return name in CONTROLS and check(name, fields, self.live.signing_key, *place)
 
-    def _account(self, partition: int, part: Replayed) -> None:
+    def _account(self, partition: int, part: ReplayedPartition) -> None:
         counters = part.header.counters
         self.accounting.compared += part.published
         self.accounting.repeated += counters["duplicate"]

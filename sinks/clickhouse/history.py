@@ -16,7 +16,7 @@ from schemas.topics import (
     PREDICTIONS,
 )
 from sinks.clickhouse.migrate import migrate
-from sinks.clickhouse.rows import Place, Row, rows_of, undecodable_rows
+from sinks.clickhouse.rows import RecordPlace, Row, rows_of, undecodable_rows
 from sinks.clickhouse.writer import Writer
 from sinks.failpoints import ROWS, hit
 from streams.avro.codec import Codec
@@ -42,7 +42,7 @@ class HistorySlice:
     outputs: Sequence[Output] = ()
     rejects: ClassVar[None] = None
 
-    def add(self, partition: TopicPartition, place: Place, rows: Sequence[tuple[str, Row]]) -> None:
+    def add(self, partition: TopicPartition, place: RecordPlace, rows: Sequence[tuple[str, Row]]) -> None:
         """Add the rows of a record, which is the last one of its partition so far."""
         for table, row in rows:
             self.rows.setdefault(table, []).append(row)
@@ -111,7 +111,7 @@ class History(Stage):
         part = HistorySlice(self._epoch, self._writer)
         for at, records in batch.items():
             for record in records:
-                place = Place(at.topic, self._epoch, at.partition, record.offset, record.timestamp)
+                place = RecordPlace(at.topic, self._epoch, at.partition, record.offset, record.timestamp)
                 part.add(at, place, self._rows(place, record))
                 if part.records >= self._slice_records:
                     yield part
@@ -119,7 +119,7 @@ class History(Stage):
         if part.records:
             yield part
 
-    def _rows(self, place: Place, record: LogRecord) -> Sequence[tuple[str, Row]]:
+    def _rows(self, place: RecordPlace, record: LogRecord) -> Sequence[tuple[str, Row]]:
         try:
             name, fields = self._codec.decode(record.value)
         except Undecodable:

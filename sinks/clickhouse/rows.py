@@ -24,7 +24,7 @@ LAST_RECORDED_MS = 4_102_444_800_000  # 2100-01-01
 EXACT_INTEGER = 1 << 53
 
 
-class Place(NamedTuple):
+class RecordPlace(NamedTuple):
     """Where a record lies: logical topic, log epoch, partition, offset. `recorded_at`: Kafka's timestamp, ms."""
 
     topic: str
@@ -41,10 +41,10 @@ class Place(NamedTuple):
 
 Row = tuple[Any, ...]
 Rows = list[tuple[str, Row]]
-Mapper = Callable[[Place, str, Decoded], Rows]
+Mapper = Callable[[RecordPlace, str, Decoded], Rows]
 
 
-def rows_of(place: Place, name: str, record: Decoded) -> Rows:
+def rows_of(place: RecordPlace, name: str, record: Decoded) -> Rows:
     """Return (table, row) pairs of a decoded record called `name`; none where it does not belong to the topic."""
     if place.topic == CUSTOMER_EVENTS:
         return customer_rows(place, name, record)
@@ -52,7 +52,7 @@ def rows_of(place: Place, name: str, record: Decoded) -> Rows:
     return mapper(place, name, record) if mapper else []
 
 
-def undecodable_rows(place: Place) -> Rows:
+def undecodable_rows(place: RecordPlace) -> Rows:
     """Return the rows of undecodable bytes: the record is counted as published; scoring keeps it as a dead letter."""
     if place.topic != CUSTOMER_EVENTS:
         return []
@@ -72,7 +72,7 @@ def recorded(ms: int) -> int:
 # --- customer-events
 
 
-def customer_rows(place: Place, name: str, record: Decoded) -> Rows:
+def customer_rows(place: RecordPlace, name: str, record: Decoded) -> Rows:
     """Return a row of `records`, and one of the table of its kind."""
     namespace, _, short = name.rpartition(".")
     if name == records.TICK:
@@ -88,11 +88,11 @@ def customer_rows(place: Place, name: str, record: Decoded) -> Rows:
     return [counted, ("events_raw", _event(place, namespace, short, record))]
 
 
-def _tick(place: Place, short: str, record: records.TickRecord) -> Rows:
+def _tick(place: RecordPlace, short: str, record: records.TickRecord) -> Rows:
     return [_counted(place, "tick", short, 0, record["time"])]
 
 
-def _outcome(place: Place, short: str, record: records.OutcomeRecord) -> Rows:
+def _outcome(place: RecordPlace, short: str, record: records.OutcomeRecord) -> Rows:
     identity = identity_of(record["customer_id"], record["outcome_id"])
     row = (
         *(record["outcome_id"], record["customer_id"], record["target"], record["prediction_id"] or ""),
@@ -107,7 +107,7 @@ def identity_of(customer: str, id: str) -> int:
     return int.from_bytes(blake2b(text, digest_size=8).digest(), "big") or 1
 
 
-def _counted(place: Place, kind: str, short: str, identity: int, occurred_at: int) -> tuple[str, Row]:
+def _counted(place: RecordPlace, kind: str, short: str, identity: int, occurred_at: int) -> tuple[str, Row]:
     return "records_raw", (
         *(place.epoch, place.partition, place.offset, kind, short, identity),
         *(moment(occurred_at), recorded(place.recorded_at)),
@@ -123,7 +123,7 @@ def _is_event(record: Event) -> bool:
     )
 
 
-def _event(place: Place, use_case: str, short: str, record: Event) -> Row:
+def _event(place: RecordPlace, use_case: str, short: str, record: Event) -> Row:
     numbers: dict[str, float] = {}
     texts: dict[str, str] = {}
     for field, value in record.items():
@@ -153,7 +153,7 @@ def _spread(name: str, value: Any, numbers: dict[str, float], texts: dict[str, s
         texts[name] = _json(value)
 
 
-def control_rows(place: Place, name: str, record: Decoded) -> Rows:
+def control_rows(place: RecordPlace, name: str, record: Decoded) -> Rows:
     """Return the row of a control record such as a switch or deployment, whatever its fields."""
     row = (
         *(place.topic, name.rpartition(".")[2], str(record.get("target") or ""), str(record.get("arm") or "")),
@@ -191,7 +191,7 @@ def _answers(answers: list[records.AnswerRecord]) -> tuple[list[Any], ...]:
     )
 
 
-def prediction_rows(place: Place, name: str, record: records.PredictionRecord) -> Rows:
+def prediction_rows(place: RecordPlace, name: str, record: records.PredictionRecord) -> Rows:
     """Return one row per question."""
     end = record["horizon_end"]
     reasons = record["reasons"]
@@ -205,7 +205,7 @@ def prediction_rows(place: Place, name: str, record: records.PredictionRecord) -
     return [("predictions_raw", row)]
 
 
-def example_rows(place: Place, name: str, record: records.LabelledExampleRecord) -> Rows:
+def example_rows(place: RecordPlace, name: str, record: records.LabelledExampleRecord) -> Rows:
     """Return one row per labelled example."""
     row = (
         *(record["example_id"], record["prediction_id"], record["target"], record["customer_id"]),
@@ -216,7 +216,7 @@ def example_rows(place: Place, name: str, record: records.LabelledExampleRecord)
     return [("labelled_examples_raw", row)]
 
 
-def progress_rows(place: Place, name: str, record: records.ProgressRecord) -> Rows:
+def progress_rows(place: RecordPlace, name: str, record: records.ProgressRecord) -> Rows:
     """Return one row, which replaces the previous one of the same source partition."""
     row = (
         *(place.topic, record["source"]["partition"], moment(record["watermark"]), moment(record["tick"])),
@@ -225,7 +225,7 @@ def progress_rows(place: Place, name: str, record: records.ProgressRecord) -> Ro
     return [("progress_raw", row)]
 
 
-def metric_rows(place: Place, name: str, record: records.ModelMetricRecord) -> Rows:
+def metric_rows(place: RecordPlace, name: str, record: records.ModelMetricRecord) -> Rows:
     """Return one row per metric record."""
     row = (
         *(record["metric_id"], record["target"], record["arm"], record["role"], record["span"]),
@@ -235,7 +235,7 @@ def metric_rows(place: Place, name: str, record: records.ModelMetricRecord) -> R
     return [("model_metrics_raw", row)]
 
 
-def alert_rows(place: Place, name: str, record: records.DriftAlertRecord) -> Rows:
+def alert_rows(place: RecordPlace, name: str, record: records.DriftAlertRecord) -> Rows:
     """Return one row for the opening and one for the closing of an alert."""
     row = (
         *(record["alert_id"], record["state"], record["kind"]),
@@ -247,7 +247,7 @@ def alert_rows(place: Place, name: str, record: records.DriftAlertRecord) -> Row
     return [("drift_alerts_raw", row)]
 
 
-def profile_rows(place: Place, name: str, record: records.FeatureProfileRecord) -> Rows:
+def profile_rows(place: RecordPlace, name: str, record: records.FeatureProfileRecord) -> Rows:
     """Return one row per feature and one per target's answers."""
     window = (moment(record["window_from"]), moment(record["window_to"]), moment(record["watermark"]))
     rows: Rows = []
@@ -263,7 +263,7 @@ def profile_rows(place: Place, name: str, record: records.FeatureProfileRecord) 
     return rows
 
 
-def late_rows(place: Place, name: str, record: records.LateEventRecord) -> Rows:
+def late_rows(place: RecordPlace, name: str, record: records.LateEventRecord) -> Rows:
     """Return one row per late event."""
     row = (
         *(record["event_type"], record["event_id"], record["customer_id"], moment(record["occurred_at"])),
@@ -273,7 +273,7 @@ def late_rows(place: Place, name: str, record: records.LateEventRecord) -> Rows:
     return [("late_events_raw", row)]
 
 
-def dead_rows(place: Place, name: str, record: records.DeadLetterRecord) -> Rows:
+def dead_rows(place: RecordPlace, name: str, record: records.DeadLetterRecord) -> Rows:
     """Return one row per dead letter."""
     row = (
         *(record["reason"], record["detail"], record["key"], record["value"], recorded(record["timestamp"])),

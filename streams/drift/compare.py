@@ -17,7 +17,7 @@ LEAST_VALUES = 100
 """A histogram with fewer values, divided by the design effect, is shown but not tested."""
 
 
-class Finding(NamedTuple):
+class DriftFinding(NamedTuple):
     """A statistic of a histogram against the reference. `threshold` is None with too few values for a test."""
 
     statistic: str
@@ -59,7 +59,7 @@ def reference_of(windows: Sequence[Histogram]) -> Reference:
     return Reference(merged(windows), max(1.0, design))
 
 
-def compare(reference: Reference, current: Histogram, alpha: float) -> list[Finding]:
+def compare(reference: Reference, current: Histogram, alpha: float) -> list[DriftFinding]:
     """Return PSI and KS of a window's histogram, where defined. `alpha`: probability of a false alarm of each."""
     past = reference.histogram
     if not past.total or not current.total:
@@ -69,10 +69,10 @@ def compare(reference: Reference, current: Histogram, alpha: float) -> list[Find
     threshold = None
     if min(past.total, current.total) >= LEAST_VALUES * design:
         threshold = max(LEAST_PSI, psi.by_chance(table, alpha) * design)
-    findings = [Finding("psi", psi.psi(table), threshold)]
+    findings = [DriftFinding("psi", psi.psi(table), threshold)]
     if past.known and current.known:
         threshold = None
         if min(past.known, current.known) >= LEAST_VALUES * design:
             threshold = max(LEAST_KS, ks.by_chance(past.known, current.known, alpha) * sqrt(design))
-        findings.append(Finding("ks", ks.ks(past, current), threshold))
+        findings.append(DriftFinding("ks", ks.ks(past, current), threshold))
     return findings

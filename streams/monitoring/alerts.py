@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from schemas.records import CoordinateRecord, DriftAlertRecord
-from streams.drift.compare import CRITICAL, Finding, Reference
+from streams.drift.compare import CRITICAL, DriftFinding, Reference
 from streams.drift.sketch import Histogram
 
 QUIET_WINDOWS = 2
@@ -40,7 +40,7 @@ class Alerts:
     def __init__(self) -> None:
         self._open: dict[tuple[int, str], Open] = {}
 
-    def judge(self, slot: int, finding: Finding) -> str | None:
+    def judge(self, slot: int, finding: DriftFinding) -> str | None:
         """Return what a finding does to its alert: "open", "closed" or None. Untested findings change nothing."""
         alert = self._open.get((slot, finding.statistic))
         if finding.threshold is None or (alert is None and not finding.drifted):
@@ -50,13 +50,13 @@ class Alerts:
         alert.quiet = 0 if finding.drifted else alert.quiet + 1
         return "closed" if alert.quiet >= QUIET_WINDOWS else None
 
-    def opened(self, slot: int, finding: Finding, alert_id: str) -> Open:
+    def opened(self, slot: int, finding: DriftFinding, alert_id: str) -> Open:
         """Add an alert that was opened."""
         severity = "critical" if finding.value >= CRITICAL[finding.statistic] else "warning"
         alert = self._open[slot, finding.statistic] = Open(alert_id, severity)
         return alert
 
-    def closed(self, slot: int, finding: Finding) -> Open:
+    def closed(self, slot: int, finding: DriftFinding) -> Open:
         """Remove an alert that was closed."""
         return self._open.pop((slot, finding.statistic))
 
@@ -73,7 +73,7 @@ def alert_record(
     subject: Subject,
     state: str,
     alert: Open,
-    finding: Finding,
+    finding: DriftFinding,
     window: tuple[int, int],
     evidence: Mapping[str, float],
     source: CoordinateRecord,
@@ -116,7 +116,7 @@ def evidence_of(reference: Reference, current: Histogram) -> dict[str, float]:
 
 
 def _message(
-    subject: Subject, state: str, finding: Finding, window: tuple[int, int], evidence: Mapping[str, float]
+    subject: Subject, state: str, finding: DriftFinding, window: tuple[int, int], evidence: Mapping[str, float]
 ) -> str:
     what = "differs from" if state == "open" else "is again like"
     if subject.kind == "answer":

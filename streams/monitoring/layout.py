@@ -9,7 +9,7 @@ Slot = int
 
 
 @dataclass(slots=True)
-class Layout:
+class ProfileLayout:
     """The slots of a use case. `columns`: target → the slot of each place in its vectors."""
 
     names: list[str]
@@ -19,7 +19,7 @@ class Layout:
     _fresh: dict[tuple[str, ...], list[tuple[int, Slot]]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, use_case: UseCase) -> "Layout":
+    def of(cls, use_case: UseCase) -> "ProfileLayout":
         """Return the layout of a use case."""
         features = [feature.name for feature in use_case.features]
         targets = [target.name for target in use_case.targets]

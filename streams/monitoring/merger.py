@@ -14,10 +14,10 @@ from schemas.records import (
     FeatureProfileRecord,
     ProfileRecord,
 )
-from streams.drift.compare import Finding, Reference, compare, reference_of
+from streams.drift.compare import DriftFinding, Reference, compare, reference_of
 from streams.drift.sketch import Histogram, merged
 from streams.monitoring.alerts import Alerts, Subject, alert_record, evidence_of
-from streams.monitoring.layout import Layout
+from streams.monitoring.layout import ProfileLayout
 
 NextSource = Callable[[], CoordinateRecord]
 """Returns the coordinate of the next output."""
@@ -34,7 +34,7 @@ class Merger:
 
     def __init__(
         self,
-        layout: Layout,
+        layout: ProfileLayout,
         width: int,
         partitions: int,
         warm_up_windows: int,
@@ -110,7 +110,7 @@ class Merger:
     ) -> Iterator[Produced]:
         warming = self._warm_up > 0
         is_reference = not warming and not self._references
-        findings: list[list[Finding]] = [[] for _ in whole]
+        findings: list[list[DriftFinding]] = [[] for _ in whole]
         if self._references:
             findings = [compare(r, h, self._alpha) for r, h in zip(self._references, whole, strict=True)]
         span = (index * self._width, (index + 1) * self._width)
@@ -133,7 +133,7 @@ class Merger:
             self._first = []
 
     def _alert(
-        self, slot: int, finding: Finding, current: Histogram, span: tuple[int, int], next_source: NextSource
+        self, slot: int, finding: DriftFinding, current: Histogram, span: tuple[int, int], next_source: NextSource
     ) -> Iterator[Produced]:
         state = self._alerts.judge(slot, finding)
         if state is None:
@@ -186,14 +186,14 @@ class Merger:
 
 
 def profile_record(
-    layout: Layout,
+    layout: ProfileLayout,
     span: tuple[int, int],
     partition: int | None,
     watermark: int,
     histograms: Sequence[Histogram],
     source: CoordinateRecord,
     reference: bool = False,
-    findings: Sequence[Sequence[Finding]] = (),
+    findings: Sequence[Sequence[DriftFinding]] = (),
 ) -> FeatureProfileRecord:
     """Return the record tidecast.FeatureProfile; without histograms it carries the watermark only."""
     profiles: list[ProfileRecord] = []

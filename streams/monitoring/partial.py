@@ -8,7 +8,7 @@ import msgpack
 from schemas.marks import Mark, mark_above
 from schemas.records import CoordinateRecord, PredictionRecord
 from streams.drift.sketch import Histogram
-from streams.monitoring.layout import Layout
+from streams.monitoring.layout import ProfileLayout
 
 
 class Closed(NamedTuple):
@@ -25,7 +25,7 @@ class PartialProfiles:
     Window i spans [i * width, (i + 1) * width) ms of event time. late: number of predictions of closed windows, which
     scoring never makes. skipped: number of predictions that do not fit this deployment."""
 
-    def __init__(self, layout: Layout, width: int) -> None:
+    def __init__(self, layout: ProfileLayout, width: int) -> None:
         self._layout = layout
         self._width = width
         self._mark: Mark | None = None

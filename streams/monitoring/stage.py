@@ -24,7 +24,7 @@ from streams.errors import Undecodable
 from streams.features.window import duration_ms
 from streams.identity import Coordinate, Position
 from streams.log import Batch, LogRecord, Output, Stage, TopicPartition
-from streams.monitoring.layout import Layout
+from streams.monitoring.layout import ProfileLayout
 from streams.monitoring.merger import Merger, profile_record
 from streams.monitoring.partial import PartialProfiles
 from streams.state.store import StageStore
@@ -65,7 +65,7 @@ class Monitoring(Stage):
         self._gate = DeploymentGate(deployment.deployment_id)
         self._store = store
         self._codec = codec
-        self._layout = Layout.of(use_case)
+        self._layout = ProfileLayout.of(use_case)
         self._width = duration_ms(use_case.profile_window)
         self._sources: dict[TopicPartition, _Source] = {}
 

@@ -14,7 +14,7 @@ import pytest
 
 from agents.stack import ports, supervise
 from agents.stack.parts import Kafka
-from agents.stack.place import Place
+from agents.stack.place import StackFolder
 from agents.stack.supervise import down, up
 from tests.waiting import PATIENCE_S
 
@@ -34,7 +34,7 @@ class Stack:
     """The environment for subprocesses: this process' own, with the stack's data folder."""
 
     @classmethod
-    def of(cls, place: Place) -> "Stack":
+    def of(cls, place: StackFolder) -> "Stack":
         ours = {name: value for name, value in os.environ.items() if not name.startswith("TIDECAST_")}
         kept = {name: os.environ[name] for name in ("TIDECAST_CACHE",) if name in os.environ}
         env = {**ours, **kept, "TIDECAST_DATA": str(place.folder)}

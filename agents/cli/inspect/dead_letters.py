@@ -9,7 +9,7 @@ import click
 
 from agents.cli.options import decoded, newest, one_id, only, selection_options, several_ids, show_value, to_json
 from agents.cli.progress import bar
-from agents.dead_letters.rejected import RejectedLetter, RejectedReader, Selection, key_text, kind_of
+from agents.dead_letters.rejected import RejectedLetter, RejectedReader, RejectFilter, key_text, kind_of
 from agents.dead_letters.requeue import SENDABLE, SENDABLE_BY_FORCE, Requeuer, previews
 from agents.dead_letters.requeue_preview import RequeueCheck, RequeueOutcome
 from agents.formatting import as_json, moment
@@ -79,7 +79,7 @@ def list_them(kinds: tuple[str, ...], limit: int, plain: bool, **where: Any) -> 
             counts[kind_of(letter)] += 1
             yield letter
 
-    selection = Selection(kinds, **where)
+    selection = RejectFilter(kinds, **where)
     with _letters(load_settings()) as letters, bar("reading", letters.records(selection)) as advance:
         found = newest(counted(letters.read(selection, advance)), limit)
     if plain:
@@ -106,7 +106,7 @@ def show(id: str, plain: bool) -> None:
     """
     settings = load_settings()
     with _letters(settings) as letters, HttpRegistry(settings) as registry:
-        letter = only(letters.read(Selection(ids=frozenset((id,)))), id, "dead-letters")
+        letter = only(letters.read(RejectFilter(ids=frozenset((id,)))), id, "dead-letters")
         today = decoded(Codec(registry, load_schemas()).decode, letter.value)
     if plain:
         click.echo(as_json(to_json(letter, today)))
@@ -155,7 +155,7 @@ def requeue(
     if ids and limit is not None:
         raise click.UsageError("give either ids, or --limit with a selection: --reason, --since, --customer …")
     settings = load_settings()
-    selection = Selection(kinds, ids=frozenset(ids), **where)
+    selection = RejectFilter(kinds, ids=frozenset(ids), **where)
     with _letters(settings) as letters, HttpRegistry(settings) as registry:
         check = RequeueCheck.now(settings, required_deployment(settings), registry)
         outcomes = _survey(letters, selection, check, limit)
@@ -177,7 +177,7 @@ def requeue(
 
 
 def _survey(
-    letters: RejectedReader[DeadLetterRecord], selection: Selection, check: RequeueCheck, limit: int | None
+    letters: RejectedReader[DeadLetterRecord], selection: RejectFilter, check: RequeueCheck, limit: int | None
 ) -> Counter[RequeueOutcome]:
     """Count the expected outcomes and print them."""
     counts: Counter[tuple[RequeueOutcome, str]] = Counter()

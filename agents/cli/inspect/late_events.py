@@ -9,7 +9,7 @@ import click
 
 from agents.cli.options import decoded, newest, one_id, only, selection_options, show_value, to_json
 from agents.cli.progress import bar
-from agents.dead_letters.rejected import RejectedEvent, RejectedReader, Selection, kind_of
+from agents.dead_letters.rejected import RejectedEvent, RejectedReader, RejectFilter, kind_of
 from agents.formatting import as_json, moment, span
 from agents.kafka.log_reader import LogReader
 from agents.kafka.schema_registry import HttpRegistry
@@ -57,7 +57,7 @@ def list_them(kinds: tuple[str, ...], limit: int, plain: bool, **where: Any) -> 
             latest[kind] = max(latest.get(kind, 0), _lateness(event))
             yield event
 
-    selection = Selection(kinds, **where)
+    selection = RejectFilter(kinds, **where)
     with _events(load_settings()) as events, bar("reading", events.records(selection)) as advance:
         found = newest(counted(events.read(selection, advance)), limit)
     if plain:
@@ -87,7 +87,7 @@ def show(id: str, plain: bool) -> None:
     """
     settings = load_settings()
     with _events(settings) as events, HttpRegistry(settings) as registry:
-        event = only(events.read(Selection(ids=frozenset((id,)))), id, "late-events")
+        event = only(events.read(RejectFilter(ids=frozenset((id,)))), id, "late-events")
         today = decoded(Codec(registry, load_schemas()).decode, event.value)
     if plain:
         click.echo(as_json(to_json(event, today)))

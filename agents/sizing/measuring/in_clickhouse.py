@@ -9,7 +9,7 @@ from uuid import uuid4
 import psutil
 
 from agents.settings import Settings
-from agents.sizing.measuring.job import ASKED, EXAMPLES, MANY, PLACE, Job, Replayed
+from agents.sizing.measuring.job import ASKED, EXAMPLES, MANY, PLACE, Job, JobReplay
 from sinks.clickhouse.client import WRITING, connect
 from sinks.clickhouse.history import History
 from sinks.clickhouse.migrate import migrate
@@ -34,7 +34,7 @@ def clickhouse_constants(settings: Settings, pid: int) -> dict[str, float]:
     """Return microseconds and bytes by constant. `pid`: of the server."""
     database = f"sizing_{uuid4().hex[:8]}"
     connected = partial(connect, database, WRITING, **settings.clickhouse())
-    client, replayed = connected(), Replayed(JOB)
+    client, replayed = connected(), JobReplay(JOB)
     found: dict[str, float] = {}
     try:
         migrate(client, database)
@@ -52,7 +52,7 @@ def clickhouse_constants(settings: Settings, pid: int) -> dict[str, float]:
         client.command(f"DROP DATABASE IF EXISTS {database}")
 
 
-def _records(replayed: Replayed) -> dict[str, tuple[TopicPartition, list[Record]]]:
+def _records(replayed: JobReplay) -> dict[str, tuple[TopicPartition, list[Record]]]:
     """Return records with answers of trained models: those of untrained ones are all equal, and compress to nothing."""
     made = replayed.outputs(replayed.switches())
     return {

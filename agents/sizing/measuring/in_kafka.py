@@ -19,7 +19,7 @@ from agents.kafka.topics import Logs
 from agents.runtime.health import StageHealth
 from agents.runtime.stage_runner import Runner
 from agents.settings import Settings
-from agents.sizing.measuring.job import ASKED, Job, Replayed
+from agents.sizing.measuring.job import ASKED, Job, JobReplay
 from agents.transport.app import build_app
 from schemas.topics import PREDICTIONS, TOPICS
 from sinks.kafka.client import admin
@@ -120,7 +120,7 @@ def _written_and_read(settings: Settings, outputs: Sequence[Output], pid: int) -
 
 def _outputs() -> list[Output]:
     """Write predictions to all partitions in turn."""
-    records = Replayed(Job()).outputs()[ASKED]
+    records = JobReplay(Job()).outputs()[ASKED]
     made = [Output(PREDICTIONS, number % PARTITIONS, r.key, r.value or b"") for number, r in enumerate(records)]
     return made * (BACKLOG // len(made) + 1)
 

@@ -15,7 +15,7 @@ from agents.sizing.measuring.job import (
     PLACE,
     START,
     Job,
-    Replayed,
+    JobReplay,
     cpu_us_per_record,
 )
 from schemas.records import PROGRESS, SWITCH, ProgressRecord, SwitchRecord
@@ -45,12 +45,12 @@ def stage_constants(answer: Mapping[str, float]) -> dict[str, float]:
             "two": lambda: _scoring(Job(targets=2)),
             "observed": lambda: _scoring(Job(observe=1.0)),
             "switch": _switches,
-            "learner": lambda: _learning(Replayed(Job(observe=1.0, arms=2))),
+            "learner": lambda: _learning(JobReplay(Job(observe=1.0, arms=2))),
             "progress": _progress,
-            "judge one": lambda: _judging(Replayed(Job(arms=1, **LEARNT))),
-            "judge four": lambda: _judging(Replayed(Job(arms=4, **LEARNT))),
-            "monitor few": lambda: _monitoring(Replayed(Job(FEW, **LEARNT))),
-            "monitor many": lambda: _monitoring(Replayed(Job(**LEARNT))),
+            "judge one": lambda: _judging(JobReplay(Job(arms=1, **LEARNT))),
+            "judge four": lambda: _judging(JobReplay(Job(arms=4, **LEARNT))),
+            "monitor few": lambda: _monitoring(JobReplay(Job(FEW, **LEARNT))),
+            "monitor many": lambda: _monitoring(JobReplay(Job(**LEARNT))),
         }
     )
     feature, question = (cost["many"] - cost["few"]) / (MANY - FEW), cost["two"] - cost["many"]
@@ -78,13 +78,13 @@ def _least(costs: Mapping[str, Callable[[], float]]) -> dict[str, float]:
 
 
 def _scoring(job: Job) -> float:
-    replayed = Replayed(job)
+    replayed = JobReplay(job)
     return cpu_us_per_record(replayed.scoring(), PLACE, replayed.log(ticks=job.observe > 0))
 
 
 def _switches() -> float:
     """Return the cost of a switch. All name one version, which the first one loads, with growing commands."""
-    replayed = Replayed(Job(observe=1.0, serve_every=100, events=2_000))
+    replayed = JobReplay(Job(observe=1.0, serve_every=100, events=2_000))
     switch: SwitchRecord = replayed.codec.decode(replayed.switches()[0])[1]
     values = [replayed.deployed(CUSTOMER_EVENTS)]
     values += [replayed.control(SWITCH, {**switch, "command": number}) for number in range(1, SWITCHES)]
@@ -92,13 +92,13 @@ def _switches() -> float:
     return cpu_us_per_record(replayed.scoring(), PLACE, log)
 
 
-def _learning(replayed: Replayed) -> float:
+def _learning(replayed: JobReplay) -> float:
     return cpu_us_per_record(replayed.learner(NAIVE), EXAMPLES, replayed.outputs()[EXAMPLES])
 
 
 def _progress() -> float:
     """Return the cost of a progress record, by a learner."""
-    replayed = Replayed(Job())
+    replayed = JobReplay(Job())
     values = [replayed.deployed(LABELLED_EXAMPLES)]
     for number in range(1, PROGRESSES):
         source = Coordinate(CUSTOMER_EVENTS, 1, 0, number, 0).as_record()
@@ -109,11 +109,11 @@ def _progress() -> float:
     return cpu_us_per_record(replayed.learner(0), EXAMPLES, log)
 
 
-def _judging(replayed: Replayed) -> float:
+def _judging(replayed: JobReplay) -> float:
     stage = Judging(replayed.case, replayed.deployment, MemoryStageStore(), replayed.codec, KEY)
     return cpu_us_per_record(stage, EXAMPLES, replayed.outputs(replayed.switches())[EXAMPLES])
 
 
-def _monitoring(replayed: Replayed) -> float:
+def _monitoring(replayed: JobReplay) -> float:
     stage = Monitoring(replayed.case, replayed.deployment, MemoryStageStore(), replayed.codec)
     return cpu_us_per_record(stage, ASKED, replayed.outputs(replayed.switches())[ASKED])

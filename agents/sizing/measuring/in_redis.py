@@ -8,7 +8,7 @@ from typing import Any
 
 import redis
 
-from agents.sizing.measuring.job import FEW, MANY, PLACE, Job, Replayed
+from agents.sizing.measuring.job import FEW, MANY, PLACE, Job, JobReplay
 from sinks.redis.scoring_store import RedisScoringStore
 from streams.features.customer_state import DIGEST
 from streams.replay import replay
@@ -63,7 +63,7 @@ def _used(client: redis.Redis) -> int:
 
 def _grown(client: redis.Redis, job: Job) -> float:
     """Return the bytes by which Redis grows with the job's log, in which no time passes."""
-    replayed, store, before = Replayed(job), _store(client), _used(client)
+    replayed, store, before = JobReplay(job), _store(client), _used(client)
     _work(replayed, store)
     grown = _used(client) - before
     store.clear([0])
@@ -77,18 +77,18 @@ def _kept(client: redis.Redis, job: Job) -> float:
 
 def _customers(among: int) -> int:
     """Return how many of the customers have events in the job."""
-    return len({record.key for record in Replayed(Job(customers=among, events=EVENTS)).log() if record.key})
+    return len({record.key for record in JobReplay(Job(customers=among, events=EVENTS)).log() if record.key})
 
 
 def _open_observations(customers: int) -> int:
     """Return how many observations stay open in the job: those of each customer's last day."""
     store = MemoryScoringStore()
-    _work(Replayed(Job(observe=1.0, customers=customers, events=EVENTS)), store)
+    _work(JobReplay(Job(observe=1.0, customers=customers, events=EVENTS)), store)
     kept = store.load({0: store.customers([0])[0]})[0].values()
     return sum(len(Observations.unpack(one.observations).waiting) for one in kept)
 
 
-def _work(replayed: Replayed, store: ScoringStore) -> None:
+def _work(replayed: JobReplay, store: ScoringStore) -> None:
     for _ in replay(replayed.scoring(store), {PLACE: replayed.log()}):
         pass
 
@@ -96,7 +96,7 @@ def _work(replayed: Replayed, store: ScoringStore) -> None:
 def _partition(client: redis.Redis) -> float:
     """Return the bytes of position, header and timers of a partition with one customer."""
     store = _store(client)
-    _work(Replayed(Job(events=1, every="7d")), store)
+    _work(JobReplay(Job(events=1, every="7d")), store)
     keys = [key for key in client.scan_iter(match=f"{PREFIX}*") if b":c:" not in key and b":o:" not in key]
     found = sum(int(client.memory_usage(key) or 0) for key in keys)
     store.clear([0])
@@ -124,7 +124,7 @@ class _Timed(RedisScoringStore):
 
 def _client_cpu_us(client: redis.Redis) -> float:
     """Return the CPU per customer without a cache, in batches of a thousand events of almost as many customers."""
-    replayed, store = Replayed(Job(customers=MANY_CUSTOMERS, events=EVENTS)), _Timed(client, time.time_ns(), PREFIX)
+    replayed, store = JobReplay(Job(customers=MANY_CUSTOMERS, events=EVENTS)), _Timed(client, time.time_ns(), PREFIX)
     touched = 0
     for start in range(0, len(log := replayed.log()), BATCH):
         touched += len({record.key for record in log[start : start + BATCH]})

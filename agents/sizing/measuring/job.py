@@ -96,7 +96,7 @@ class Job:
         )
 
 
-class Replayed:
+class JobReplay:
     """A job's use case, its log, and the stages that process it."""
 
     def __init__(self, job: Job) -> None:

@@ -17,7 +17,7 @@ from agents.kafka.sender import Sender
 from agents.kafka.topics import Logs
 from agents.settings import Settings
 from agents.stack.parts import Kafka
-from agents.stack.place import Place, make_place
+from agents.stack.place import StackFolder, make_place
 from agents.stack.ports import choose_ports
 from sinks.kafka.client import admin
 from sinks.kafka.producer import KafkaEmitter
@@ -69,7 +69,7 @@ def security(usual: Mapping[str, object], port: int) -> dict[str, object]:
     }
 
 
-def answers(place: Place, broker: "Popen[bytes]") -> bool:
+def answers(place: StackFolder, broker: "Popen[bytes]") -> bool:
     assert broker.poll() is None, place.log("kafka").read_text()[-3000:]
     try:
         Kafka().ask(place, broker.pid)

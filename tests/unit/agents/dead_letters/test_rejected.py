@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agents.dead_letters.rejected import RejectedReader, Selection
+from agents.dead_letters.rejected import RejectedReader, RejectFilter
 from schemas.catalog import load_schemas
 from schemas.topics import CUSTOMER_EVENTS, DEAD_LETTERS
 from streams.avro.codec import Codec, MemoryRegistry
@@ -53,18 +53,18 @@ LETTERS = (
 @pytest.mark.parametrize(
     ("selection", "ids"),
     [
-        (Selection(), ["7.0.5.0", "7.0.6.0", "7.0.9.0", "7.1.5.0"]),
-        (Selection(("wrong_key",)), ["7.0.6.0", "7.1.5.0"]),
-        (Selection(("wrong_key", "failed"), partition=1), ["7.1.5.0"]),
-        (Selection(customer="c"), ["7.0.5.0", "7.1.5.0"]),
-        (Selection(customer="-"), ["7.0.9.0"]),
-        (Selection(since=2000), ["7.0.6.0", "7.0.9.0"]),
-        (Selection(until=2000), ["7.0.5.0", "7.1.5.0"]),
-        (Selection(ids=frozenset(("7.0.9.0", "7.1.6.0"))), ["7.0.9.0"]),
-        (Selection(partition=1, ids=frozenset(("7.0.9.0",))), []),
+        (RejectFilter(), ["7.0.5.0", "7.0.6.0", "7.0.9.0", "7.1.5.0"]),
+        (RejectFilter(("wrong_key",)), ["7.0.6.0", "7.1.5.0"]),
+        (RejectFilter(("wrong_key", "failed"), partition=1), ["7.1.5.0"]),
+        (RejectFilter(customer="c"), ["7.0.5.0", "7.1.5.0"]),
+        (RejectFilter(customer="-"), ["7.0.9.0"]),
+        (RejectFilter(since=2000), ["7.0.6.0", "7.0.9.0"]),
+        (RejectFilter(until=2000), ["7.0.5.0", "7.1.5.0"]),
+        (RejectFilter(ids=frozenset(("7.0.9.0", "7.1.6.0"))), ["7.0.9.0"]),
+        (RejectFilter(partition=1, ids=frozenset(("7.0.9.0",))), []),
     ],
 )
-def test_chosen_ones_come_once(selection: Selection, ids: list[str]) -> None:
+def test_chosen_ones_come_once(selection: RejectFilter, ids: list[str]) -> None:
     reader: Any = Logs(*LETTERS)
     assert [kept.id for kept in RejectedReader(reader, CODEC, DEAD_LETTERS).read(selection)] == ids
 
@@ -72,13 +72,13 @@ def test_chosen_ones_come_once(selection: Selection, ids: list[str]) -> None:
 def test_only_partitions_that_can_hold_it_are_read() -> None:
     reader: Any = Logs(*LETTERS)
     kept = RejectedReader(reader, CODEC, DEAD_LETTERS)
-    assert kept.records(Selection()) == 6
-    assert kept.records(Selection(ids=frozenset(("7.1.5.0",)))) == 1
-    assert list(kept.read(Selection(ids=frozenset(("7.9.5.0",))))) == []
+    assert kept.records(RejectFilter()) == 6
+    assert kept.records(RejectFilter(ids=frozenset(("7.1.5.0",)))) == 1
+    assert list(kept.read(RejectFilter(ids=frozenset(("7.9.5.0",))))) == []
 
 
 def test_what_comes_later_is_left_for_the_next_time() -> None:
     reader: Any = Logs(*LETTERS)
     kept = RejectedReader(reader, CODEC, DEAD_LETTERS)
     reader.records[1].append(reader.records[1][0]._replace(offset=3))
-    assert kept.records(Selection(partition=1)) == 1
+    assert kept.records(RejectFilter(partition=1)) == 1

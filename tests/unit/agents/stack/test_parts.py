@@ -6,14 +6,14 @@ import chdb
 
 from agents.stack.downloads import KAFKA_VERSION, REGISTRY_VERSION
 from agents.stack.parts import VALKEY_VERSION, Kafka, valkey_server
-from agents.stack.place import Place
+from agents.stack.place import StackFolder
 
 COMPOSE = Path(__file__).parents[4] / "docker-compose.yml"
 PORTS = {"kafka": 1, "kafka_controller": 2, "registry": 3, "redis": 4, "clickhouse": 5}
 
 
 def listening(listeners: dict[int, str]) -> dict[str, object]:
-    properties = Kafka.properties(Place(Path("/data"), PORTS, listeners))
+    properties = Kafka.properties(StackFolder(Path("/data"), PORTS, listeners))
     return {key: value for key, value in properties.items() if "listener" in key}
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from agents.transport.start_offsets import Kept, start_of, starts_of
+from agents.transport.start_offsets import KafkaOffsets, start_of, starts_of
 from streams.errors import LogGap
 from streams.log import TopicPartition
 
@@ -8,7 +8,7 @@ PLACE = TopicPartition("customer-events", 3)
 
 
 def start(position: int, first: int, end: int, group: int = 0) -> int:
-    return start_of("scoring", PLACE, position, Kept(first, end, group))
+    return start_of("scoring", PLACE, position, KafkaOffsets(first, end, group))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_what_the_log_no_longer_holds_is_an_error(position: int, first: int, end
 
 def test_history_starts_again_where_clickhouse_was_emptied(caplog: pytest.LogCaptureFixture) -> None:
     other = TopicPartition("customer-events", 4)
-    kept = {PLACE: Kept(20, 50, 40), other: Kept(0, 50, 0)}
+    kept = {PLACE: KafkaOffsets(20, 50, 40), other: KafkaOffsets(0, 50, 0)}
     assert starts_of("history", [PLACE, other], {}, kept, True) == {PLACE: 20, other: 0}
     assert "history has no positions in 1 partitions" in caplog.text
     with pytest.raises(LogGap, match=r"rebuild"):

@@ -6,9 +6,9 @@ from hypothesis import strategies as some
 
 from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES, PREDICTIONS
 from sinks.clickhouse.columns import COLUMNS
-from sinks.clickhouse.rows import MAPPERS, Place, customer_rows, identity_of, moment, rows_of, undecodable_rows
+from sinks.clickhouse.rows import MAPPERS, RecordPlace, customer_rows, identity_of, moment, rows_of, undecodable_rows
 
-PLACE = Place(CUSTOMER_EVENTS, 7, 2, 40, 1_700_000_000_000)
+PLACE = RecordPlace(CUSTOMER_EVENTS, 7, 2, 40, 1_700_000_000_000)
 CALL = {"event_id": "e1", "customer_id": "c1", "occurred_at": 5, "source": "switch"}
 
 

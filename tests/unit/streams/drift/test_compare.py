@@ -9,7 +9,7 @@ from scipy.stats import chi2, ks_2samp
 
 from streams.drift import compare as rules
 from streams.drift import ks, psi
-from streams.drift.compare import Finding, Reference, compare, reference_of
+from streams.drift.compare import DriftFinding, Reference, compare, reference_of
 from streams.drift.sketch import Histogram
 
 Draw = Callable[[random.Random, int], list[float]]
@@ -144,4 +144,4 @@ def test_a_clear_shift_is_found_at_once() -> None:
 
 
 def test_a_finding_without_a_threshold_is_none() -> None:
-    assert not Finding("psi", 9.0, None).drifted and Finding("psi", 9.0, 8.0).drifted
+    assert not DriftFinding("psi", 9.0, None).drifted and DriftFinding("psi", 9.0, 8.0).drifted

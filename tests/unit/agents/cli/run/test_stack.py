@@ -7,16 +7,16 @@ import pytest
 from click.testing import CliRunner
 
 from agents.cli.run import stack
-from agents.stack.place import Place
+from agents.stack.place import StackFolder
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     seen: dict[str, object] = {}
 
-    def up(folder: Path, _say: object, _ports: object, _base: object, listeners: object) -> Place:
+    def up(folder: Path, _say: object, _ports: object, _base: object, listeners: object) -> StackFolder:
         seen["listeners"] = listeners
-        return Place(folder.resolve(), dict.fromkeys(("kafka", "registry", "redis", "clickhouse"), 1))
+        return StackFolder(folder.resolve(), dict.fromkeys(("kafka", "registry", "redis", "clickhouse"), 1))
 
     monkeypatch.setattr(stack, "up", up)
     return seen

@@ -7,7 +7,7 @@ import pytest
 
 from agents.sizing.constants import NAMES
 from agents.sizing.measuring import in_memory
-from agents.sizing.measuring.job import ASKED, EXAMPLES, PLACE, Job, Replayed
+from agents.sizing.measuring.job import ASKED, EXAMPLES, PLACE, Job, JobReplay
 from streams.judging.stage import Judging
 from streams.replay import replay
 from streams.state.memory import MemoryStageStore
@@ -17,18 +17,18 @@ SMALL = Job(events=2_000, customers=100, observe=1.0)
 
 
 def test_every_event_is_asked_about() -> None:
-    made = Replayed(Job(events=200, targets=2))
+    made = JobReplay(Job(events=200, targets=2))
     read = [made.codec.decode(r.value)[0] for place, found in made.outputs().items() for r in found]
     assert read.count("tidecast.Prediction") == 2 * 200
 
 
 def test_what_is_observed_is_settled() -> None:
-    examples = Replayed(SMALL).outputs()[EXAMPLES]
+    examples = JobReplay(SMALL).outputs()[EXAMPLES]
     assert len(examples) > SMALL.events / 2
 
 
 def test_examples_are_learnt_and_judged() -> None:
-    replayed_job = Replayed(SMALL)
+    replayed_job = JobReplay(SMALL)
     examples = replayed_job.outputs()[EXAMPLES]
     learner = replayed_job.learner(0)
     for _ in replay(learner, {EXAMPLES: examples}):
@@ -39,7 +39,7 @@ def test_examples_are_learnt_and_judged() -> None:
 
 
 def test_switches_make_scoring_answer_with_what_was_learnt() -> None:
-    made = Replayed(Job(events=2_000, customers=100, observe=1.0, arms=2, serve_every=100))
+    made = JobReplay(Job(events=2_000, customers=100, observe=1.0, arms=2, serve_every=100))
     _, prediction = made.codec.decode(made.outputs(made.switches())[ASKED][-1].value)
     assert [answer["version"].endswith("@-1") for answer in prediction["answers"]] == [False, False]
 
