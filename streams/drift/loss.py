@@ -17,7 +17,7 @@ GRACE = 200
 MIN_WINDOW = 30
 """Least examples in a part of the window."""
 
-CALM = 1000
+COOLDOWN = 1000
 """Examples without a further rise after which an alert closes at the new level."""
 
 TAIL = 512
@@ -40,7 +40,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class AlertStep:
+class AlertTransition:
     """An alert opens (`how` is rise) or closes (fall or calm).
 
     value: present loss minus the loss before the alert. width: examples at the new level."""
@@ -118,10 +118,10 @@ class LossDetector:
         self._tail = deque(array("d", state[2]), maxlen=TAIL)
 
 
-class LossWatch:
+class LossMonitor:
     """An arm's detector and its alert.
 
-    The alert opens once when the loss rises. It closes once: when ADWIN detects a fall, or after CALM examples without
+    The alert opens once when the loss rises. It closes once: when ADWIN detects a fall, or after COOLDOWN examples without
     a further rise. A binary target's loss is (p − label)², a regression target's |error| / (|error| + scale)."""
 
     def __init__(self, binary: bool, delta: float) -> None:
@@ -134,7 +134,7 @@ class LossWatch:
         self._threshold = 0.0
         self._calm = 0
 
-    def update(self, answer: float, label: float) -> AlertStep | None:
+    def update(self, answer: float, label: float) -> AlertTransition | None:
         """Add an example; return a step when the alert opens or closes. The caller sets `alert_id` on opening."""
         error = answer - label
         if self._binary:
@@ -150,23 +150,23 @@ class LossWatch:
         change = self._detector.update(loss)
         return self._watch(change) if self.alert_id else self._wait(change)
 
-    def _wait(self, change: Change | None) -> AlertStep | None:
+    def _wait(self, change: Change | None) -> AlertTransition | None:
         if change is None or change.after <= change.before:
             return None
         self._level, self._threshold, self._calm = change.before, change.threshold, 0
         return self._step("rise", change.after, change.examples_before, change.examples_after)
 
-    def _watch(self, change: Change | None) -> AlertStep | None:
+    def _watch(self, change: Change | None) -> AlertTransition | None:
         self._calm += 1
         if change is not None:
             if change.after < change.before:
                 return self._step("fall", change.after, change.examples_before, change.examples_after)
             self._calm = 0
-        if self._calm < CALM:
+        if self._calm < COOLDOWN:
             return None
-        return self._step("calm", self._detector.mean, 0, CALM)
+        return self._step("calm", self._detector.mean, 0, COOLDOWN)
 
-    def _step(self, how: str, mean: float, examples_before: int, examples_after: int) -> AlertStep:
+    def _step(self, how: str, mean: float, examples_before: int, examples_after: int) -> AlertTransition:
         evidence = {
             "mean_before": self._level,
             "mean_after": mean,
@@ -175,7 +175,7 @@ class LossWatch:
             "fell": float(how == "fall"),
             "calm": float(how == "calm"),
         }
-        return AlertStep(how == "rise", how, mean - self._level, self._threshold, evidence, examples_after)
+        return AlertTransition(how == "rise", how, mean - self._level, self._threshold, evidence, examples_after)
 
     def pack(self) -> list[Any]:
         """Return the whole state."""

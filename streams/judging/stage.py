@@ -25,7 +25,7 @@ from streams.avro.codec import Codec
 from streams.control import check
 from streams.deployment import Deployment
 from streams.deployment_gate import DeploymentGate
-from streams.drift.loss import CALM, AlertStep
+from streams.drift.loss import COOLDOWN, AlertTransition
 from streams.errors import DeploymentMismatch, Undecodable
 from streams.identity import Coordinate, Position
 from streams.judging.state import Judged, JudgedArm
@@ -227,7 +227,7 @@ class Judging(Stage):
             outputs.append(Output(MODEL_METRICS, 0, judged.target.name.encode(), value, source.as_record()))
         return outputs
 
-    def _alert(self, judged: Judged, arm: JudgedArm, step: AlertStep, source: Coordinate) -> Output:
+    def _alert(self, judged: Judged, arm: JudgedArm, step: AlertTransition, source: Coordinate) -> Output:
         watch = arm.watch
         assert watch is not None
         alert_id = f"{source.topic}.{source.id}" if step.opens else watch.alert_id
@@ -254,7 +254,7 @@ class Judging(Stage):
         return Output(DRIFT_ALERTS, 0, alert_id.encode(), value, source.as_record())
 
 
-def _message(target: str, arm: str, step: AlertStep) -> str:
+def _message(target: str, arm: str, step: AlertTransition) -> str:
     """Return one sentence for a person."""
     before, after = step.evidence["mean_before"], step.evidence["mean_after"]
     errors = f"{arm}'s errors on {target}"
@@ -262,4 +262,4 @@ def _message(target: str, arm: str, step: AlertStep) -> str:
         return f"{errors} rose about {step.width} examples ago: mean loss {before:.3f} before, {after:.3f} since."
     if step.how == "fall":
         return f"{errors} fell again: mean loss {after:.3f}, {before:.3f} before the alert."
-    return f"{errors} have not risen further for {CALM} examples: mean loss {after:.3f}, {before:.3f} before the alert."
+    return f"{errors} have not risen further for {COOLDOWN} examples: mean loss {after:.3f}, {before:.3f} before the alert."

@@ -13,7 +13,7 @@ import msgpack
 
 from schemas.marks import HighWater
 from schemas.records import CoordinateRecord
-from streams.drift.loss import LossWatch
+from streams.drift.loss import LossMonitor
 from streams.judging.metrics import BinaryTotals, RegressionTotals
 from streams.models.arms import Arm
 from streams.targets.declaration import Target
@@ -32,7 +32,7 @@ class JudgedArm:
         binary = target.kind == "binary"
         self.totals: BinaryTotals | RegressionTotals = BinaryTotals() if binary else RegressionTotals()
         self.answers: deque[float] = deque(maxlen=RECENT)
-        self.watch = None if arm.role == "naive" else LossWatch(binary, target.alert_delta)
+        self.watch = None if arm.role == "naive" else LossMonitor(binary, target.alert_delta)
 
     def pack(self) -> list[Any]:
         """Return the whole state; equal for equal examples."""
