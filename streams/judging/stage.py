@@ -28,7 +28,7 @@ from streams.deployment_gate import DeploymentGate
 from streams.drift.loss import COOLDOWN, AlertTransition
 from streams.errors import DeploymentMismatch, Undecodable
 from streams.identity import Coordinate, Position
-from streams.judging.state import Judged, JudgedArm
+from streams.judging.state import ArmMetricsState, TargetMetricsState
 from streams.log import Batch, LogRecord, Output, Stage, TopicPartition
 from streams.state.store import StageStore
 from streams.targets.observations import CORRECTION
@@ -79,7 +79,7 @@ class Judging(Stage):
         self._codec = codec
         self._key = signing_key
         self._targets = {deployment.target_partitions[target.name]: target for target in use_case.targets}
-        self._judged: dict[int, Judged] = {}
+        self._judged: dict[int, TargetMetricsState] = {}
         self._committed: dict[int, Position | None] = {}
 
     def wants(self, partition: TopicPartition) -> bool:
@@ -94,7 +94,9 @@ class Judging(Stage):
         for _, number in wanted:
             stored = self._store.read(STAGE, LABELLED_EXAMPLES, number)
             target = self._targets[number]
-            self._judged[number] = Judged(target) if stored is None else Judged.unpack(target, stored[1])
+            self._judged[number] = (
+                TargetMetricsState(target) if stored is None else TargetMetricsState.unpack(target, stored[1])
+            )
             self._committed[number] = None if stored is None else stored[0]
         return {partition: self._next(partition.partition) for partition in wanted}
 
@@ -137,7 +139,7 @@ class Judging(Stage):
 
     # -- records
 
-    def _record(self, judged: Judged, partition: int, raw: LogRecord) -> list[Output]:
+    def _record(self, judged: TargetMetricsState, partition: int, raw: LogRecord) -> list[Output]:
         try:
             name, record = self._codec.decode(raw.value)
         except Undecodable:
@@ -153,13 +155,15 @@ class Judging(Stage):
             judged.skipped += 1
         return []
 
-    def _progress(self, judged: Judged, record: ProgressRecord) -> None:
+    def _progress(self, judged: TargetMetricsState, record: ProgressRecord) -> None:
         if judged.advance(record["source"]):
             partition, name = record["source"]["partition"], judged.target.name
             judged.opened[partition] = record["opened"].get(name, 0)
             judged.settled[partition] = record["settled"].get(name, 0)
 
-    def _example(self, judged: Judged, partition: int, offset: int, example: LabelledExampleRecord) -> list[Output]:
+    def _example(
+        self, judged: TargetMetricsState, partition: int, offset: int, example: LabelledExampleRecord
+    ) -> list[Output]:
         label = example["label"]
         if example["target"] != judged.target.name or not isfinite(label):
             judged.skipped += 1
@@ -179,7 +183,7 @@ class Judging(Stage):
         return self._judge(judged, partition, offset, answers, label, example["outcome_at"])
 
     def _judge(
-        self, judged: Judged, partition: int, offset: int, answers: Sequence[Any], label: float, moment: int
+        self, judged: TargetMetricsState, partition: int, offset: int, answers: Sequence[Any], label: float, moment: int
     ) -> list[Output]:
         judged.examples += 1
         judged.labels.append(label)
@@ -201,7 +205,7 @@ class Judging(Stage):
 
     # -- outputs
 
-    def _metrics(self, judged: Judged, arm: JudgedArm, places: Iterator[Coordinate]) -> list[Output]:
+    def _metrics(self, judged: TargetMetricsState, arm: ArmMetricsState, places: Iterator[Coordinate]) -> list[Output]:
         """Return one metrics record per span."""
         recent = arm.totals.recent(arm.answers, judged.labels)
         outputs = []
@@ -227,7 +231,9 @@ class Judging(Stage):
             outputs.append(Output(MODEL_METRICS, 0, judged.target.name.encode(), value, source.as_record()))
         return outputs
 
-    def _alert(self, judged: Judged, arm: JudgedArm, step: AlertTransition, source: Coordinate) -> Output:
+    def _alert(
+        self, judged: TargetMetricsState, arm: ArmMetricsState, step: AlertTransition, source: Coordinate
+    ) -> Output:
         watch = arm.watch
         assert watch is not None
         alert_id = f"{source.topic}.{source.id}" if step.opens else watch.alert_id

@@ -24,7 +24,7 @@ RECENT = 1000
 FORMAT = 1
 
 
-class JudgedArm:
+class ArmMetricsState:
     """An arm's metrics over all examples, its recent answers, and its alert. Baselines have no alert."""
 
     def __init__(self, arm: Arm, target: Target) -> None:
@@ -48,7 +48,7 @@ class JudgedArm:
 
 
 @dataclass(slots=True)
-class Judged:
+class TargetMetricsState:
     """The state of one partition of labelled-examples.
 
     marks: source partition of customer-events → mark of the last record read.
@@ -68,10 +68,10 @@ class Judged:
     until: int = 0
     labels: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
     times: deque[int] = field(default_factory=lambda: deque(maxlen=RECENT))
-    arms: list[JudgedArm] = field(init=False)
+    arms: list[ArmMetricsState] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.arms = [JudgedArm(arm, self.target) for arm in self.target.arms]
+        self.arms = [ArmMetricsState(arm, self.target) for arm in self.target.arms]
 
     def advance(self, source: CoordinateRecord) -> bool:
         """Whether a record with this coordinate was not read before; moves the mark of its source partition."""
@@ -104,7 +104,7 @@ class Judged:
         )
 
     @classmethod
-    def unpack(cls, target: Target, data: bytes) -> "Judged":
+    def unpack(cls, target: Target, data: bytes) -> "TargetMetricsState":
         """Parse what `pack` wrote.
 
         If an arm is new, all metrics start empty, because arms are compared on the same examples only. Alerts of arms

@@ -56,7 +56,7 @@ GUARDS = {
     "judging-marks": Guard(
         "An example or progress record that comes twice is judged once.",
         "scoring.acked kill, with examples in the slice",
-        (Patch("streams.judging.state", "Judged.advance", _always_new),),
+        (Patch("streams.judging.state", "TargetMetricsState.advance", _always_new),),
     ),
     "monitoring-marks": Guard(
         "A prediction, progress record or partial profile that comes twice counts once.",
