@@ -8,18 +8,18 @@ KEPT = ("type", "name", "namespace", "fields", "symbols", "items", "values", "si
 PRIMITIVE = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
 
 
-def bare(schema: Any) -> Any:
+def strip_logical_types(schema: Any) -> Any:
     """Return the schema without docs and logical types. Defaults and aliases stay."""
     if isinstance(schema, list):
-        return [bare(branch) for branch in schema]
+        return [strip_logical_types(branch) for branch in schema]
     if not isinstance(schema, dict):
         return schema
     kept = {key: schema[key] for key in KEPT if key in schema}
     for key in ("type", "items", "values"):
         if key in kept:
-            kept[key] = bare(kept[key])
+            kept[key] = strip_logical_types(kept[key])
     if "fields" in kept:
-        kept["fields"] = [bare(field) for field in kept["fields"]]
+        kept["fields"] = [strip_logical_types(field) for field in kept["fields"]]
     if set(kept) == {"type"}:
         return kept["type"]
     return kept
@@ -42,7 +42,7 @@ class _Refused(Exception):
     pass
 
 
-def unsafe(schema: Any) -> str | None:
+def unsafe_reason(schema: Any) -> str | None:
     """Return why records of a foreign writer's schema must not be read; None when they may be.
 
     A few bytes of a recursive schema overflow the reader's stack. A few bytes of a schema whose array items take no

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from schemas.catalog import FOLDER, Schema, load_file, load_folder
 from schemas.compatibility import change_problems
-from schemas.forms import bare
+from schemas.forms import strip_logical_types
 
 HISTORY = Path(__file__).parent / "history"
 
@@ -32,7 +32,7 @@ def main() -> None:
     """Add the next version where a schema differs; ValueError for a change that breaks a reader."""
     for name, schema in all_schemas().items():
         kept = versions(name)
-        if kept and bare(kept[-1]) == bare(schema):
+        if kept and strip_logical_types(kept[-1]) == strip_logical_types(schema):
             continue
         for number, old in enumerate(kept, 1):
             found = change_problems(schema, old)

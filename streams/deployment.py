@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.forms import bare
+from schemas.forms import strip_logical_types
 from schemas.records import DeploymentRecord
 from streams.errors import DeclarationError
 
@@ -151,7 +151,7 @@ def _plain(value: Any, place: str) -> Any:
         return {"class": type(value).__name__, **_plain(parts, place)}
     if isinstance(value, Mapping):
         if value.get("type") == "record" and "fields" in value:
-            return bare(dict(value))
+            return strip_logical_types(dict(value))
         return {str(key): _plain(item, f"{place}.{key}") for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item, f"{place}[{number}]") for number, item in enumerate(value)]

@@ -12,7 +12,7 @@ from agents.operations.backlog import refuse_backlog
 from agents.settings import Settings
 from schemas.catalog import Schema, load_schemas
 from schemas.compatibility import change_problems
-from schemas.forms import unsafe
+from schemas.forms import unsafe_reason
 from schemas.records import DEPLOYMENT, DeploymentRecord
 from schemas.topics import CUSTOMER_EVENTS, DEFAULT_PARTITIONS, DEPLOYMENTS, LABELLED_EXAMPLES, TOPICS
 from streams.avro.codec import Codec
@@ -118,7 +118,7 @@ def _register(settings: Settings, wanted: Mapping[str, Schema]) -> None:
     with HttpRegistry(settings) as registry:
         known = {name: registry.versions(name) for name in wanted}
         for name, schema in wanted.items():
-            fault = unsafe(schema)
+            fault = unsafe_reason(schema)
             if fault:
                 raise SchemaConflict(f"The schema {name} is not accepted: {fault}")
             for number, old in enumerate(known[name], 1):

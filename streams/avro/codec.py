@@ -12,7 +12,7 @@ from fastavro import parse_schema, schemaless_reader, schemaless_writer
 
 from schemas.catalog import Decoded, Schema, full_name
 from schemas.compatibility import problems
-from schemas.forms import bare, unsafe
+from schemas.forms import strip_logical_types
 from streams.avro.bounds_check import Walk, walk_of
 from streams.avro.compiled_writer import Writer, compiled
 from streams.errors import DeadReason, TidecastError, Undecodable
@@ -167,7 +167,7 @@ class Codec:
         if schema is None:
             raise TidecastError(f"There is no schema named {name}; known are {', '.join(sorted(self._schemas))}.")
         id = self._registry.id_of(name, schema)
-        plain = bare(schema)
+        plain = strip_logical_types(schema)
         writer = parse_schema(plain)
         integers = [field["name"] for field in writer["fields"] if field["type"] in WHOLE]
         writing = _Writing(HEADER.pack(0, id), writer, tuple(integers), compiled(plain))
@@ -190,12 +190,12 @@ class Codec:
         return reading
 
     def _read_by(self, id: int, schema: Schema) -> _Reading:
-        fault = unsafe(schema)
+        fault = unsafe_reason(schema)
         if fault is not None:
             return _Reading("", None, None, f"Schema id {id} is not accepted: {fault}")
         name = full_name(schema)
         try:
-            writer = parse_schema(bare(schema))
+            writer = parse_schema(strip_logical_types(schema))
         except Exception as error:
             return _Reading(name, None, None, f"Schema id {id} is not a valid Avro schema: {_text(error)}.")
         ours = self._schemas.get(name)
@@ -204,9 +204,11 @@ class Codec:
         found = problems(reader=ours, writer=schema)
         if found:
             return _Reading(name, None, None, f"Schema id {id} of {name} cannot be read here: {found[0]}")
-        if bare(ours) == bare(schema):
+        if strip_logical_types(ours) == strip_logical_types(schema):
             return _Reading(name, writer, None, fast=_fast_reader(writer))
-        return _Reading(name, writer, parse_schema(bare(ours)), walk=walk_of(writer) if _repeats(writer) else None)
+        return _Reading(
+            name, writer, parse_schema(strip_logical_types(ours)), walk=walk_of(writer) if _repeats(writer) else None
+        )
 
 
 def _write(name: str, writing: _Writing, record: Mapping[str, Any]) -> bytes:

@@ -8,7 +8,7 @@ import fastavro
 from fastavro.schema import SchemaParseException, UnknownType
 
 from schemas.catalog import full_name
-from schemas.forms import unsafe
+from schemas.forms import unsafe_reason
 from streams.features.feature import Feature
 from streams.features.fields import Problem, duration_problem, event_fields, number_problem, one_of
 from streams.usecases.check_features import feature_problems
@@ -79,7 +79,7 @@ def _avro_problems(use_case: UseCase) -> Iterator[tuple[str, str]]:
             text = f"it is no valid Avro schema ({type(error).__name__}: {error}); correct the .avsc file."
             yield short, text
             continue
-        wrong = unsafe(schema)
+        wrong = unsafe_reason(schema)
         if wrong:
             yield short, f"its schema cannot be read safely: {wrong}"
 

@@ -7,14 +7,14 @@ from fastavro import parse_schema, schemaless_writer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.forms import bare
+from schemas.forms import strip_logical_types
 from schemas.history import all_schemas
 from streams.avro.codec import Codec, MemoryRegistry
 from streams.avro.compiled_writer import Unusual, compiled
 from streams.errors import Undecodable
 from tests.property.thorough import thorough
 
-SCHEMAS = {name: bare(schema) for name, schema in all_schemas().items()}
+SCHEMAS = {name: strip_logical_types(schema) for name, schema in all_schemas().items()}
 PARSED = {name: parse_schema(schema) for name, schema in SCHEMAS.items()}
 WRITERS = {name: compiled(schema) for name, schema in SCHEMAS.items()}
 PRIMITIVES = {
