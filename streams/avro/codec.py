@@ -12,7 +12,7 @@ from fastavro import parse_schema, schemaless_reader, schemaless_writer
 
 from schemas.catalog import Decoded, Schema, full_name
 from schemas.compatibility import problems
-from schemas.forms import strip_logical_types
+from schemas.forms import strip_logical_types, unsafe_reason
 from streams.avro.bounds_check import Walk, walk_of
 from streams.avro.compiled_writer import Writer, compiled
 from streams.errors import DeadReason, TidecastError, Undecodable

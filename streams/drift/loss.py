@@ -121,8 +121,10 @@ class LossDetector:
 class LossMonitor:
     """An arm's detector and its alert.
 
-    The alert opens once when the loss rises. It closes once: when ADWIN detects a fall, or after COOLDOWN examples without
-    a further rise. A binary target's loss is (p − label)², a regression target's |error| / (|error| + scale)."""
+    The alert opens once when the loss rises. It closes once: when ADWIN detects a fall, or after COOLDOWN examples
+    without a further rise.
+
+    The loss of a binary target is (p − label)², that of a regression target |error| / (|error| + scale)."""
 
     def __init__(self, binary: bool, delta: float) -> None:
         self._binary = binary

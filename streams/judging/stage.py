@@ -268,4 +268,5 @@ def _message(target: str, arm: str, step: AlertTransition) -> str:
         return f"{errors} rose about {step.width} examples ago: mean loss {before:.3f} before, {after:.3f} since."
     if step.how == "fall":
         return f"{errors} fell again: mean loss {after:.3f}, {before:.3f} before the alert."
-    return f"{errors} have not risen further for {COOLDOWN} examples: mean loss {after:.3f}, {before:.3f} before the alert."
+    told = f"mean loss {after:.3f}, {before:.3f} before the alert"
+    return f"{errors} have not risen further for {COOLDOWN} examples: {told}."

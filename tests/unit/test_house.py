@@ -79,3 +79,14 @@ def test_tests_wait_for_conditions_and_measure_no_machine() -> None:
     tests = [path for path in _modules() if path.parts[0] == "tests" and str(path) not in OWN_CLOCKS]
     assert [line for path in tests for line in _found(path)] == []
     assert all(any(_found(Path(path))) for path in OWN_CLOCKS), "listed, and has no need of it"
+
+
+def test_a_class_name_stands_in_one_module_only() -> None:
+    places: dict[str, list[str]] = {}
+    for path in _modules():
+        if path.parts[0] == "tests":
+            continue
+        for line in (ROOT / path).read_text(encoding="utf-8").splitlines():
+            if line.startswith("class ") and not line.startswith("class _"):
+                places.setdefault(line[6:].split("(")[0].split(":")[0].split("[")[0], []).append(str(path))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}

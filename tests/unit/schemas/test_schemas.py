@@ -8,7 +8,7 @@ from fastavro import parse_schema
 from schemas.catalog import full_name, load_folder, load_schemas
 from schemas.compatibility import change_problems
 from schemas.examples import examples_of
-from schemas.forms import strip_logical_types
+from schemas.forms import strip_logical_types, unsafe_reason
 from schemas.history import all_schemas, versions
 from schemas.topics import CUSTOMER_EVENTS, TOPICS
 from streams.avro.codec import Codec, MemoryRegistry

@@ -185,10 +185,8 @@ def test_batches_and_crashes_leave_no_trace(seed: int) -> None:
     after = stormy.run(chance, crash=0.0 if seed < 3 else 0.4)
     # Every partial profile is the same, byte for byte; what is merged differs only by where its cause lies.
     assert partials(stormy) == partials(calm)
-    assert [strip_logical_types(p) for p in stormy.merged()] == [strip_logical_types(p) for p in calm.merged()]
-    assert [strip_logical_types(a) for a in stormy.drift_alerts()] == [
-        strip_logical_types(a) for a in calm.drift_alerts()
-    ]
+    assert [without_source(p) for p in stormy.merged()] == [without_source(p) for p in calm.merged()]
+    assert [without_source(a) for a in stormy.drift_alerts()] == [without_source(a) for a in calm.drift_alerts()]
     assert [alert["state"] for alert in calm.drift_alerts()] == ["open"] * 4 + ["closed"] * 4
     for partition in range(2):
         place = ("monitoring", PREDICTIONS, partition)
@@ -215,7 +213,7 @@ def in_order(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(records, key=lambda record: tuple(record["source"].values()))
 
 
-def strip_logical_types(record: dict[str, Any]) -> dict[str, Any]:
+def without_source(record: dict[str, Any]) -> dict[str, Any]:
     """Without what tells the place of its cause: the watermark, too, may come with either partition first."""
     return {k: v for k, v in record.items() if k not in ("source", "profile_id", "alert_id", "watermark")}
 
@@ -242,7 +240,7 @@ def test_the_partition_of_a_customer_does_not_change_a_merged_profile() -> None:
     for world in (one, three):
         world.progress(START + DAY)
         world.run(random.Random(6))
-    assert [strip_logical_types(p) for p in one.merged()] == [strip_logical_types(p) for p in three.merged()] != []
+    assert [without_source(p) for p in one.merged()] == [without_source(p) for p in three.merged()] != []
 
 
 def test_two_owners_conflict_and_the_loser_changes_nothing() -> None:
