@@ -69,9 +69,9 @@ def test_a_replaced_function_can_be_called_like_the_original(patch: Patch) -> No
 def test_without_its_order_an_older_switch_is_followed() -> None:
     """And no switch raises: it would be a dead letter, which shows something else."""
     program = (
-        "from agents.sizing.measuring.job import Job, PLACE, Replayed; from streams.log import Record;"
+        "from agents.sizing.measuring.job import Job, PLACE, JobReplay; from streams.log import Record;"
         "from streams.replay import replay; from streams.timeline import PartitionHeader;"
-        "replayed = Replayed(Job(events=2000, customers=100, observe=1.0, serve_every=100));"
+        "replayed = JobReplay(Job(events=2000, customers=100, observe=1.0, serve_every=100));"
         "_, switch = replayed.codec.decode(replayed.switches()[0]);"
         "values = [replayed.deployed('customer-events')];"
         "values += [replayed.control('tidecast.Switch', {**switch, 'command': number}) for number in (5, 3)];"
