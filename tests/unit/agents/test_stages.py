@@ -48,6 +48,7 @@ BY_HAND = {
     "agents/stages.py": "the table",
     "agents/sizing/cpu.py": "`tidecast size` says which stages it leaves out",
     "agents/sizing/estimate.py": "as agents/sizing/cpu.py",
+    "tests/contract/stages/cases.py": "the contract suite compares it with the table",
     "load/chaos/workers.py": "the worker processes of a chaos run, compared here",
 }
 """Files that may list stages by hand, and why."""
