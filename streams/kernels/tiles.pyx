@@ -17,19 +17,20 @@ assert (COUNT_, VALUES_, SUM_, MIN_, MAX_, DISTINCT_, FOLD_) == (COUNT, VALUES, 
 cdef object LEAST = -(1 << 63), BEYOND = 1 << 63
 
 
-def read_windows(list out not None, list windows not None, list series not None, clock):
+def read_windows(list out not None, list windows not None, list series not None, long long clock):
     """See FeaturePlan._read_windows."""
     cdef Py_ssize_t start, at, place, position, index
-    cdef long long width, kept, first, now = clock
+    cdef long long width, kept, first
     cdef list tiles, totals, others
     cdef tuple window, total_of
     cdef double value, scale
+    cdef object moment
     for window in windows:
         index, width, kept, totals, others = window
         tiles = series[index]
         if not tiles:
             continue
-        first = now // width - kept
+        first = clock // width - kept
         start = 0
         while start < len(tiles) and <long long>(<list>tiles[start])[0] <= first:
             start += 1
@@ -41,8 +42,10 @@ def read_windows(list out not None, list windows not None, list series not None,
             value = total
             value *= scale
             out[place] = value if isfinite(value) else nan
-        for place, read in others:
-            out[place] = read(tiles[start:], clock)
+        if others:
+            moment = clock
+            for place, read in others:
+                out[place] = read(tiles[start:], moment)
 
 
 def prune(list series not None, list pruned not None, long long clock):
