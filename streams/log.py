@@ -64,7 +64,7 @@ class Output(NamedTuple):
 
 
 class DeadRecord(NamedTuple):
-    """A record that became a dead letter; `fine_before`: fine ones before it in the same slice and partition."""
+    """A record that became a dead letter. `fine_before`: valid records before it in the same slice and partition."""
 
     partition: int
     offset: int
@@ -75,10 +75,10 @@ class DeadRecord(NamedTuple):
 
 @dataclass(slots=True)
 class Rejects:
-    """What one slice set rejects, for whoever counts.
+    """The rejects of a slice, for metrics and limits.
 
-    dead: in log order per partition. failed_timers: customers whose timers raised an error. late: late events.
-    fine: events and outcomes that are no dead letters, per partition."""
+    dead: dead letters in log order per partition. failed_timers: customers whose timers raised an error.
+    late: number of late events. fine: partition → events and outcomes that are not dead letters."""
 
     dead: list[DeadRecord] = field(default_factory=list)
     failed_timers: int = 0
@@ -91,18 +91,19 @@ class Slice(Protocol):
 
     @property
     def outputs(self) -> Sequence[Output]:
-        """What to produce, in this order per partition."""
+        """The outputs to produce, in this order per partition."""
         ...
 
     @property
     def positions(self) -> Mapping[TopicPartition, int]:
-        """Next offset per partition, for Kafka's group, once the slice is committed. A partition may be left out (a
-        learner's, until a snapshot holds its position)."""
+        """Next offset per partition, to be reported to Kafka's group once the slice is committed.
+
+        A partition may be left out, such as a learner's until a snapshot holds its position."""
         ...
 
     @property
     def rejects(self) -> Rejects | None:
-        """For whoever counts, once the slice is committed. None from a stage that rejects nothing."""
+        """The rejects, to be counted once the slice is committed. None from a stage that rejects nothing."""
         ...
 
     def commit(self) -> None:
@@ -114,47 +115,46 @@ class Slice(Protocol):
 
 
 class Stage(Protocol):
-    """One verb: scoring, learning, judging, monitoring, history. Synchronous, run by one thread at a time.
+    """A stage: scoring, learning, judging, monitoring or history. It is synchronous, and runs in one thread at a time.
 
     The caller (agents.runtime.stage_runner)
     1. calls `assign` with all partitions that it owns now, and reads each from the offset returned;
-    2. calls `process` with batches that go on where the last batch ended;
+    2. calls `process` with batches that continue where the last batch ended;
     3. takes one slice at a time: produces its outputs, waits for the acks, commits it, asks for the next;
-    4. drops the iterator and begins at 1 again after PositionConflict or Unavailable, and whenever it likes.
+    4. drops the iterator and starts at 1 again after PositionConflict or Unavailable, and at any other time.
 
-    Every stage promises, and tests/contract/test_stages.py shows:
-    - Nothing is written before `commit`. A stage may write ahead only what the log determines, place and bytes (a
-      learner's snapshots); after the next `assign` it puts out again what belongs to it.
-    - `assign` forgets all that was computed before. What is computed again has the same bytes and the same order.
-    - Batches, slices and the interleaving of partitions leave no trace in outputs and state.
+    Every stage keeps these promises; tests/contract/test_stages.py checks them:
+    - Nothing is written before `commit`. Only what the log determines, place and bytes, may be written ahead, such as a
+      learner's snapshots. After the next `assign` its outputs are sent again.
+    - `assign` forgets all earlier work. Work that is done again has the same bytes and the same order.
+    - Outputs and state do not depend on batches, slices or the interleaving of partitions.
     - Positions do not go back: neither those that `assign` returns, nor those of slices until the next `assign`.
-    - A record that it cannot use becomes a dead letter, or is skipped and counted. It changes nothing else.
+    - An unusable record becomes a dead letter, or is skipped and counted. It changes nothing else.
 
-    It may block in `assign` and `commit` on its store, in `process` on what it reads (store, model store, schema
-    registry), each for its client's timeout. It never waits for Kafka or for time to pass.
+    A stage may block on its store in `assign` and `commit`, and on what it reads in `process` (store, model store,
+    schema registry), each for the time-out of the client. It never waits for Kafka or for time to pass.
 
-    It may raise PositionConflict and Unavailable, after which the caller goes on. Any other exception stops the
-    worker, because a person has to act: DeploymentMismatch, LogGap, BadSnapshot, or a fault of the code."""
+    It may raise PositionConflict and Unavailable, after which the caller continues. Any other exception stops the
+    worker, because a person has to act: DeploymentMismatch, LogGap, BadSnapshot, or a bug."""
 
     topics: Sequence[str]
     batch_interval: float = 0.0
-    """How far apart small batches should be at least, so that more records gather in each."""
+    """Least seconds between small batches, so that more records gather in each."""
     batches: int = 1
-    """How many of the usual batches it takes as one: those whose work is by customer do a customer's once."""
+    """Number of usual batches taken as one. A stage that works by customer then handles each customer once."""
     stateless: bool = False
-    """Whether it may begin afresh where its positions are lost: its outputs depend on nothing before them."""
+    """Whether it may start afresh where its positions are lost, because its outputs depend on nothing before them."""
 
     def wants(self, partition: TopicPartition) -> bool:
-        """Whether this stage reads that partition at all (a learner reads one of labelled-examples)."""
+        """Return whether this stage reads that partition. A learner reads one of labelled-examples."""
         ...
 
     def assign(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Forget everything and load the positions of the partitions now owned: next offset each."""
+        """Forget everything; return the next offset of each of the partitions that are now owned."""
         ...
 
     def process(self, batch: Batch) -> Iterator[Slice]:
-        """The batch's work, slice by slice. Nothing is computed before the caller asks for it. Records below the
-        position are passed over."""
+        """Yield the batch's work, slice by slice, computed when the caller asks. Skips records below the position."""
         ...
 
 
@@ -162,7 +162,7 @@ class Emitter(Protocol):
     """Produces outputs in order per partition; returns when every broker ack is in; raises Unavailable."""
 
     def assign(self, partitions: Sequence[TopicPartition]) -> None:
-        """From now on outputs are caused by these partitions. Called before the stage loads their positions."""
+        """Take over these source partitions. Called before the stage loads their positions."""
         ...
 
     def emit(self, outputs: Sequence[Output]) -> None:

@@ -1,41 +1,12 @@
 """Tests whether a window differs from the reference by more than chance and clustering explain, and by enough."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import sqrt
-from typing import NamedTuple
 
-from streams.drift import ks, psi
+from streams.drift import psi
+from streams.drift.registry import STATISTICS
 from streams.drift.sketch import Histogram, merged
-
-LEAST_PSI = 0.1
-LEAST_KS = 0.05
-"""Smaller statistics never alert, however significant: a huge window finds differences that do not matter."""
-CRITICAL = {"psi": 0.25, "ks": 0.2}
-"""An alert that opens above this value is critical; below it, a warning."""
-LEAST_VALUES = 100
-"""A histogram with fewer values, divided by the design effect, is shown but not tested."""
-
-
-class DriftFinding(NamedTuple):
-    """A statistic of a histogram against the reference. `threshold` is None with too few values for a test."""
-
-    statistic: str
-    value: float
-    threshold: float | None
-
-    @property
-    def drifted(self) -> bool:
-        """Whether the finding raises an alert."""
-        return self.threshold is not None and self.value > self.threshold
-
-
-@dataclass(slots=True)
-class Reference:
-    """The reference of windows. `design`: how much more they vary than independent values would."""
-
-    histogram: Histogram
-    design: float = 1.0
+from streams.drift.statistic import LEAST_VALUES, DriftFinding, Reference
 
 
 def reference_of(windows: Sequence[Histogram]) -> Reference:
@@ -60,19 +31,8 @@ def reference_of(windows: Sequence[Histogram]) -> Reference:
 
 
 def compare(reference: Reference, current: Histogram, alpha: float) -> list[DriftFinding]:
-    """Return PSI and KS of a window's histogram, where defined. `alpha`: probability of a false alarm of each."""
-    past = reference.histogram
-    if not past.total or not current.total:
+    """Return the findings of all statistics that are defined. `alpha`: probability of a false alarm of each."""
+    if not reference.histogram.total or not current.total:
         return []
-    design = reference.design
-    table = psi.bins(past, current, design)
-    threshold = None
-    if min(past.total, current.total) >= LEAST_VALUES * design:
-        threshold = max(LEAST_PSI, psi.by_chance(table, alpha) * design)
-    findings = [DriftFinding("psi", psi.psi(table), threshold)]
-    if past.known and current.known:
-        threshold = None
-        if min(past.known, current.known) >= LEAST_VALUES * design:
-            threshold = max(LEAST_KS, ks.by_chance(past.known, current.known, alpha) * sqrt(design))
-        findings.append(DriftFinding("ks", ks.ks(past, current), threshold))
-    return findings
+    findings = (statistic.compare(reference, current, alpha) for statistic in STATISTICS.values())
+    return [finding for finding in findings if finding is not None]

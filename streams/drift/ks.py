@@ -3,6 +3,28 @@
 from math import log, sqrt
 
 from streams.drift.sketch import Histogram
+from streams.drift.statistic import LEAST_VALUES, DriftFinding, Reference, Statistic
+
+LEAST = 0.05
+"""A smaller distance never alerts, however significant: a huge window finds differences that do not matter."""
+
+
+class Ks(Statistic):
+    """The two-sample Kolmogorov-Smirnov distance. It is defined where both histograms have known values."""
+
+    name = "ks"
+    critical = 0.2
+
+    @classmethod
+    def compare(cls, reference: Reference, current: Histogram, alpha: float) -> DriftFinding | None:
+        """See Statistic."""
+        past, design = reference.histogram, reference.design
+        if not (past.known and current.known):
+            return None
+        threshold = None
+        if min(past.known, current.known) >= LEAST_VALUES * design:
+            threshold = max(LEAST, by_chance(past.known, current.known, alpha) * sqrt(design))
+        return DriftFinding(cls.name, ks(past, current), threshold)
 
 
 def ks(reference: Histogram, current: Histogram) -> float:

@@ -4,12 +4,32 @@ from math import log
 from statistics import NormalDist
 
 from streams.drift.sketch import Histogram
+from streams.drift.statistic import LEAST_VALUES, DriftFinding, Reference, Statistic
 
+LEAST = 0.1
+"""A smaller index never alerts, however significant: a huge window finds differences that do not matter."""
 MOST_BINS = 10
 LEAST_PER_BIN = 25
 """Least values of the smaller histogram per bin: with fewer, the chi-square approximation is poor."""
 _NONE = 0.5
 """Count added to every bin, so that an empty one is not infinitely unlikely."""
+
+
+class Psi(Statistic):
+    """The population stability index."""
+
+    name = "psi"
+    critical = 0.25
+
+    @classmethod
+    def compare(cls, reference: Reference, current: Histogram, alpha: float) -> DriftFinding:
+        """See Statistic."""
+        past, design = reference.histogram, reference.design
+        table = bins(past, current, design)
+        threshold = None
+        if min(past.total, current.total) >= LEAST_VALUES * design:
+            threshold = max(LEAST, by_chance(table, alpha) * design)
+        return DriftFinding(cls.name, psi(table), threshold)
 
 
 def bins(reference: Histogram, current: Histogram, design: float = 1.0) -> list[tuple[int, int]]:

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from schemas.records import CoordinateRecord, DriftAlertRecord
-from streams.drift.compare import CRITICAL, DriftFinding, Reference
+from streams.drift.registry import STATISTICS
 from streams.drift.sketch import Histogram
+from streams.drift.statistic import DriftFinding, Reference
 
 QUIET_WINDOWS = 2
 """Tested windows in a row without drift after which an alert closes."""
@@ -52,7 +53,7 @@ class Alerts:
 
     def opened(self, slot: int, finding: DriftFinding, alert_id: str) -> Open:
         """Add an alert that was opened."""
-        severity = "critical" if finding.value >= CRITICAL[finding.statistic] else "warning"
+        severity = "critical" if finding.value >= STATISTICS[finding.statistic].critical else "warning"
         alert = self._open[slot, finding.statistic] = Open(alert_id, severity)
         return alert
 

@@ -14,8 +14,10 @@ from schemas.records import (
     FeatureProfileRecord,
     ProfileRecord,
 )
-from streams.drift.compare import DriftFinding, Reference, compare, reference_of
+from streams.drift.compare import compare, reference_of
+from streams.drift.registry import STATISTICS
 from streams.drift.sketch import Histogram, merged
+from streams.drift.statistic import DriftFinding, Reference
 from streams.monitoring.alerts import Alerts, Subject, alert_record, evidence_of
 from streams.monitoring.layout import ProfileLayout
 
@@ -46,7 +48,7 @@ class Merger:
         self._partitions = partitions
         self._warm_up = warm_up_windows
         self._reference_windows = reference_windows
-        self._alpha = min(0.5, false_alarms / (2 * len(layout.names)))
+        self._alpha = min(0.5, false_alarms / (len(STATISTICS) * len(layout.names)))
         self._marks: HighWater[int] = HighWater()
         self._watermarks: dict[int, int] = {}
         self._closed: int | None = None

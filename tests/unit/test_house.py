@@ -1,6 +1,7 @@
 """Rules about the tree itself: how many files a folder holds, where things may lie, and how tests wait."""
 
 import ast
+import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -90,3 +91,14 @@ def test_a_class_name_stands_in_one_module_only() -> None:
             if line.startswith("class ") and not line.startswith("class _"):
                 places.setdefault(line[6:].split("(")[0].split(":")[0].split("[")[0], []).append(str(path))
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def test_every_link_between_documents_leads_somewhere() -> None:
+    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True)
+    broken = [
+        f"{page}: {link}"
+        for page in listed.stdout.splitlines()
+        for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", (ROOT / page).read_text(encoding="utf-8"))
+        if "://" not in link and not (ROOT / page).parent.joinpath(link.replace("\\", "")).exists()
+    ]
+    assert broken == []

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 from scipy.stats import chi2, ks_2samp
 
-from streams.drift import compare as rules
 from streams.drift import ks, psi
-from streams.drift.compare import DriftFinding, Reference, compare, reference_of
+from streams.drift.compare import compare, reference_of
 from streams.drift.sketch import Histogram
+from streams.drift.statistic import DriftFinding, Reference
 
 Draw = Callable[[random.Random, int], list[float]]
 
@@ -121,8 +121,8 @@ def test_few_values_are_shown_and_not_tested() -> None:
 def test_false_alarms_stay_within_their_share(draw: Draw, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the practical floors, which only make it fewer. With 800 windows per test the count's standard
     deviation at the allowed rate is 6.3: three of them are tolerated."""
-    monkeypatch.setattr(rules, "LEAST_PSI", 0.0)
-    monkeypatch.setattr(rules, "LEAST_KS", 0.0)
+    monkeypatch.setattr(psi, "LEAST", 0.0)
+    monkeypatch.setattr(ks, "LEAST", 0.0)
     alpha, size, windows = 0.05, 600, 20
     alarms = {"psi": 0, "ks": 0}
     for seed in range(40):
