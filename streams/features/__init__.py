@@ -1,1 +1,1 @@
-"""Features: declarations, and the pure function of (state, clock) that they are."""
+"""Features: their declarations, and the pure function from (state, clock) to a vector."""

@@ -1,4 +1,4 @@
-"""What a tile keeps of the events that lie in it: columns. Seven kinds are compiled, the last one calls Python."""
+"""Columns: what a tile keeps of its events. Seven kinds are compiled; the last one calls Python."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ COUNT, VALUES, SUM, MIN, MAX, DISTINCT, FOLD = range(7)
 
 @dataclass(frozen=True)
 class Fold:
-    """A kind of column that is none of the compiled ones. It costs a call of Python per event.
+    """A kind of column that is not compiled. It costs a call of Python per event.
 
     name: the stored state names its columns by it, so it never changes its meaning and no other fold has it.
     step: (what is kept so far, None at first; a value) → what is kept, a value for msgpack, which it may change."""

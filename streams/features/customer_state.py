@@ -1,4 +1,4 @@
-"""What is known of one customer between events, unpacked; streams/features/plan fills and packs it."""
+"""The unpacked state of a customer between events. streams/features/plan fills and packs it."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,13 +10,14 @@ KEPT = 256
 
 @dataclass(slots=True)
 class Digests:
-    """Digests of the last 256 event and outcome ids, 8 bytes each, oldest first, in one string of bytes:
-    nothing to pack or unpack, and searching 2 KB costs less than one hash."""
+    """Digests of the last 256 event and outcome ids, 8 bytes each, oldest first, in one bytes object.
+
+    It needs no packing, and searching 2 KB costs less than one hash."""
 
     data: bytes = b""
 
     def seen(self, digest: bytes) -> bool:
-        """Whether this id is among the last 256."""
+        """Return whether this id is among the last 256."""
         at = self.data.find(digest)
         while at % DIGEST:
             if at < 0:
@@ -25,7 +26,7 @@ class Digests:
         return at >= 0
 
     def remember(self, digest: bytes) -> None:
-        """Append an id; the oldest one goes when there are more than 256."""
+        """Append an id; drop the oldest when there are more than 256."""
         self.data = self.data[-DIGEST * (KEPT - 1) :] + digest
 
     def __len__(self) -> int:

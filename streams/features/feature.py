@@ -1,4 +1,4 @@
-"""What a feature is. Each of the four families is computed by streams.features.plan in a loop of its own.
+"""Defines what a feature is. streams.features.plan computes each of the four families in a loop of its own.
 
 A kind of feature has one file in streams/features/kinds and one line in streams/features/registry. `of` names one event
 or several; `where` keeps the events whose fields fit (streams/features/filters); `over` is a window such as "24h",
@@ -27,36 +27,37 @@ ReadVector = Callable[[list[float]], float]
 
 
 def names(of: str | tuple[str, ...]) -> tuple[str, ...]:
-    """One name or several as a tuple."""
+    """Return one name or several as a tuple."""
     return (of,) if isinstance(of, str) else tuple(of)
 
 
 def finite(value: float) -> float:
-    """The value as a double; unknown (NaN) when it is too large for one."""
+    """Return the value as a double; unknown (NaN) when it is too large for one."""
     return value if value - value == 0.0 else nan
 
 
 class Feature(ABC):
-    """A number known of each customer. Each kind is a frozen dataclass; its name is part of definitions and never
-    changes."""
+    """A number computed for each customer.
+
+    Each kind is a frozen dataclass. Its name is part of definitions and never changes."""
 
     name: str
     unseen: ClassVar[float] = nan
-    """Its value while nothing is known."""
+    """The value while nothing is known."""
 
     @abstractmethod
     def problems(self, place: str, events: Events, features: Sequence["Feature"]) -> Iterator[Problem]:
-        """What is wrong with its settings in a use case with these events and features; `place` names it."""
+        """Return what is wrong with its settings in a use case with these events and features; `place` names it."""
 
 
 class OfEvents(Feature):
-    """Computed of events."""
+    """A feature that is computed from events."""
 
     of: str | tuple[str, ...]
 
     @property
     def filter(self) -> Where:
-        """Its setting `where`, if it has one."""
+        """The setting `where`, if it has one."""
         where: Where = getattr(self, "where", {})
         return where
 
@@ -78,62 +79,62 @@ class OfEvents(Feature):
         yield from self.own_problems(place, known, events)
 
     def own_problems(self, place: str, of: Sequence[str], events: Events) -> Iterator[Problem]:
-        """What is wrong with the settings that only this kind has; `of`: its events, those that exist."""
+        """Return what is wrong with the settings of this kind; `of`: its existing events."""
         return iter(())
 
 
 class Windowed(OfEvents):
-    """Computed of the tiles of a window."""
+    """A feature that is computed from the tiles of a window."""
 
     over: str | None
 
     @abstractmethod
     def columns(self) -> tuple[Column, ...]:
-        """What its tiles keep."""
+        """Return the columns that its tiles keep."""
 
 
 class Total(Windowed):
-    """The total of its one column, which is a count or a sum, times a factor."""
+    """A feature that is the total of one column, a count or a sum, times a factor."""
 
     unseen = 0.0
 
     @property
     @abstractmethod
     def factor(self) -> float:
-        """What the total is multiplied by."""
+        """The factor of the total."""
 
 
 class Aggregate(Windowed):
-    """Any other value of tiles."""
+    """A feature that is another value of tiles."""
 
     @abstractmethod
     def reader(self, positions: Sequence[int]) -> ReadTiles:
-        """How it is read; `positions` are those of its columns in a tile. Made once, called for every vector."""
+        """Return its reader; `positions`: of its columns in a tile. Built once, called for every vector."""
 
 
 class Latest(OfEvents):
-    """Computed of the latest event alone: by event time, and of two at one moment the later in the log."""
+    """A feature of the latest event alone, by event time; of two at one moment, the later one in the log."""
 
     @property
     @abstractmethod
     def kept(self) -> str | None:
-        """The field whose latest value that is not null is kept; None keeps the event's time alone."""
+        """The field whose latest non-null value is kept; None keeps the time of the event only."""
 
     @abstractmethod
     def reader(self) -> ReadRegister:
-        """How it is read. Made once, called for every vector."""
+        """Return its reader. Built once, called for every vector."""
 
 
 class Derived(Feature):
-    """Computed of other features, which are not derived themselves."""
+    """A feature that is computed from other features, which must not be derived themselves."""
 
     @abstractmethod
     def parts(self) -> dict[str, str]:
-        """The features by the setting that names each."""
+        """Return the features by the setting that names each."""
 
     @abstractmethod
     def reader(self, places: Mapping[str, int]) -> ReadVector:
-        """How it is read; `places`: of each feature in the vector. Made once, called for every vector."""
+        """Return its reader; `places`: of each feature in the vector. Built once, called for every vector."""
 
     def problems(self, place: str, events: Events, features: Sequence[Feature]) -> Iterator[Problem]:
         """See Feature."""

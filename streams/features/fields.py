@@ -1,6 +1,4 @@
-"""Event fields by what can be computed from them, and the problems of references to them.
-
-The checks of features and outcomes are made of these."""
+"""Checks references to event fields: do they exist, and can they be used so? Features and outcomes share them."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,8 +24,7 @@ _PRIMITIVE: dict[str, Kind] = {
 
 
 class Problem(NamedTuple):
-    """One mistake: the declaration (such as "feature 'calls_7d'"), its field, and what is wrong with the
-    remedy."""
+    """A mistake: the declaration (such as "feature 'calls_7d'"), its field, and what is wrong, with the remedy."""
 
     declaration: str
     field: str
@@ -50,7 +47,7 @@ Events = Mapping[str, Mapping[str, FieldType]]
 
 
 def event_fields(schemas: Mapping[str, Schema]) -> dict[str, dict[str, FieldType]]:
-    """What each event's fields are."""
+    """Return the fields of each event."""
     return {
         event: {field["name"]: field_type(field["type"]) for field in schema.get("fields", ())}
         for event, schema in schemas.items()
@@ -58,7 +55,7 @@ def event_fields(schemas: Mapping[str, Schema]) -> dict[str, dict[str, FieldType
 
 
 def field_type(avro: Any) -> FieldType:
-    """Kind of an Avro type; of a union, that of its branches when they agree."""
+    """Return the kind of an Avro type; of a union, that of its branches if they agree."""
     if isinstance(avro, list):
         branches = [field_type(branch) for branch in avro if branch != "null"]
         kinds = {branch.kind for branch in branches}
@@ -75,14 +72,14 @@ def field_type(avro: Any) -> FieldType:
 
 
 def one_of(wrong: object, known: Sequence[str]) -> str:
-    """The remedy for a name that is not known: the nearest one, else all of them."""
+    """Return the remedy for an unknown name: the nearest known one, else all of them."""
     known = [name for name in known if isinstance(name, str)]
     near = get_close_matches(str(wrong), known, 1, 0.5)
     return f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(known)}." if known else "there is none."
 
 
 def event_problems(events: Events, declaration: str, field: str, names: Sequence[Any]) -> Iterator[Problem]:
-    """Names that are no events."""
+    """Return problems for names that are not events."""
     for name in names:
         if not isinstance(name, str) or name not in events:
             yield Problem(declaration, field, f"no event {name!r} has a schema; {one_of(name, list(events))}")
@@ -91,7 +88,7 @@ def event_problems(events: Events, declaration: str, field: str, names: Sequence
 def field_problems(
     events: Events, declaration: str, of: Sequence[str], name: Any, kinds: Sequence[Kind], use: str
 ) -> Iterator[Problem]:
-    """A field that one of the events lacks, or that is of no use here (`use`: what it should be fit for)."""
+    """Return problems for a field that an event lacks, or that does not fit its use here (`use`)."""
     for event in of:
         known = events.get(event) if isinstance(event, str) else None
         if known is None:
@@ -110,9 +107,9 @@ def _wrong_kind(event: str, name: str, known: Mapping[str, FieldType], kinds: Se
 
 
 def where_problems(events: Events, declaration: str, of: Sequence[str], where: Any) -> Iterator[Problem]:
-    """Conditions that name unknown fields, unknown operators or values that can never fit."""
+    """Return problems for conditions with unknown fields, unknown operators, or values that can never match."""
     if not isinstance(where, Mapping):
-        yield Problem(declaration, "where", f"{where!r} is no filter; write {{'field': value}}.")
+        yield Problem(declaration, "where", f"{where!r} is not a filter; write {{'field': value}}.")
         return
     for name, wanted in where.items():
         try:
@@ -149,7 +146,7 @@ def _value_problem(place: str, field: FieldType, operator: str, value: Any) -> s
 
 
 def value_problem(place: str, field: FieldType, value: Any) -> str | None:
-    """Why a field can never have that value; None when it can."""
+    """Return why a field can never have that value; None when it can."""
     if field.kind == "other":
         return f"{place} is neither number, text nor boolean; compare another field."
     if value is None:
@@ -165,7 +162,7 @@ def value_problem(place: str, field: FieldType, value: Any) -> str | None:
 
 
 def number_problem(value: Any, low: float, high: float, whole: bool = False) -> str | None:
-    """Why this is no (whole) number in low…high; None when it is."""
+    """Return why this is not a (whole) number in low…high; None when it is."""
     good = isinstance(value, int if whole else int | float) and not isinstance(value, bool) and low <= value <= high
     kind = "a whole number" if whole else "a number"
     return None if good else f"{value!r} is not {kind} from {low:g} to {high:g}; write one."
@@ -174,7 +171,7 @@ def number_problem(value: Any, low: float, high: float, whole: bool = False) -> 
 def amount_problems(
     events: Events, place: str, of: Sequence[str], field: Any, scale: Any, kind: str
 ) -> Iterator[Problem]:
-    """What is wrong with the number that a `kind` is computed of, and with its scale."""
+    """Return problems of the number that a `kind` is computed from, and of its scale."""
     yield from field_problems(events, place, of, field, NUMBERS, f"and {kind} needs a number")
     wrong = number_problem(scale, -1e9, 1e9)
     if wrong or scale == 0:
@@ -182,14 +179,14 @@ def amount_problems(
 
 
 def unit_problems(place: str, unit: Any) -> Iterator[Problem]:
-    """A unit of time that is none."""
+    """Return problems of a unit of time."""
     units = [known for known in UNITS if known != "ms"]
     if unit not in units:
         yield Problem(place, "unit", f"{unit!r} is no unit; use one of {', '.join(units)}.")
 
 
 def duration_problem(text: Any) -> str | None:
-    """Why this is no duration; None when it is."""
+    """Return why this is not a duration; None when it is."""
     try:
         duration_ms(text)
     except DeclarationError as error:

@@ -1,4 +1,4 @@
-"""`where` clauses: which events of a type a declaration means."""
+"""`where` clauses: select events of a type."""
 
 import operator
 from collections.abc import Callable, Mapping
@@ -27,11 +27,11 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "in": lambda value, among: value in among,
     "not in": lambda value, among: value not in among,
 }
-"""A null field is smaller or larger than nothing; otherwise they compare as in Python."""
+"""Comparison operators. A null field is never smaller or larger; otherwise values compare as in Python."""
 
 
 def condition(wanted: Any) -> tuple[str, Any]:
-    """(operator, value) of one entry of a `where`; DeclarationError for an unknown operator."""
+    """Return (operator, value) of an entry of a `where`; DeclarationError for an unknown operator."""
     if not isinstance(wanted, tuple | list):
         return "==", wanted
     if len(wanted) != 2 or wanted[0] not in OPERATORS:
@@ -43,7 +43,7 @@ def condition(wanted: Any) -> tuple[str, Any]:
 
 
 def compile_where(where: Where) -> Matches:
-    """A function that says whether a record fits all conditions. DeclarationError for an unknown operator."""
+    """Return a function that tests whether a record fits all conditions. DeclarationError for an unknown operator."""
     tests = [(field, OPERATORS[name], value) for field, (name, value) in _conditions(where)]
     if len(tests) == 1:
         only, test, bound = tests[0]
@@ -52,13 +52,13 @@ def compile_where(where: Where) -> Matches:
 
 
 def equality(where: Where) -> tuple[str, Any] | None:
-    """(field, value) of a `where` that asks for nothing else than that they are equal, which is told most quickly."""
+    """Return (field, value) of a `where` with one equality only, which is the quickest to test; else None."""
     tests = _conditions(where)
     return (tests[0][0], tests[0][1][1]) if len(tests) == 1 and tests[0][1][0] == "==" else None
 
 
 def where_key(where: Where) -> str:
-    """A text that is the same for equal filters, whatever their order, and no other."""
+    """Return a text that is the same for equal filters in any order, and different for all others."""
     return repr(sorted((field, name, value) for field, (name, value) in _conditions(where))) if where else ""
 
 

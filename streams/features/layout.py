@@ -1,9 +1,9 @@
-"""Where each declared thing lies in a customer's state, and how a state of another layout becomes one of this.
+"""The layout of a customer's state, and the conversion of a state of another layout.
 
-*Series*: tiles of one width over one set of events and one filter, shared by all features that can use them; a tile
-is a list [slot, column, ...] with the columns that these features need. *Register*: the latest event of a set and
-filter, with one field's value or without. A *cell* (a register, or a column of a series) has a name that depends on
-nothing but what it holds; a layout's fingerprint lists the names' hashes, so any state says what it holds."""
+*Series*: tiles of one width over one set of events and one filter, shared by all features that can use them. A tile is
+a list [slot, column, ...] with the columns that these features need. *Register*: the latest event of a set and filter,
+with or without the value of a field. A *cell* (a register, or a column of a series) is named by its content only. A
+layout's fingerprint lists the hashes of these names, so that every state says what it holds."""
 
 import struct
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ from streams.features.window import window
 
 
 class Selection(NamedTuple):
-    """Which events; `where` is compared by its key."""
+    """A selection of events. `where` is compared by its key."""
 
     events: tuple[str, ...]
     key: str
 
 
 class Series:
-    """Tiles of one width; `tiles` is how many of them the widest window sees."""
+    """Tiles of one width. `tiles`: how many of them the widest window covers."""
 
     def __init__(self, selection: Selection, width: int) -> None:
         self.selection = selection
@@ -33,7 +33,7 @@ class Series:
         self.columns: list[Column] = []
 
     def position(self, column: Column) -> int:
-        """Place of a column in a tile (0 is the slot); added when it is new."""
+        """Return the place of a column in a tile (0 is the slot); add it if it is new."""
         if column not in self.columns:
             self.columns.append(column)
         return self.columns.index(column) + 1
@@ -91,7 +91,7 @@ class Layout:
         return [_hash(repr((series.width, *series.selection, *column))) for column in series.columns]
 
     def moves_from(self, fingerprint: bytes) -> "Moves":
-        """How to bring a state with that fingerprint here."""
+        """Return how to convert a state with that fingerprint to this layout."""
         old_registers, *old_series = _parse(fingerprint)
         own_registers, *own_series = self._cells
         found = {cell: (i, at + 1) for i, part in enumerate(old_series) for at, cell in enumerate(part)}
@@ -105,7 +105,7 @@ class Layout:
     def move(
         self, moves: "Moves", registers: Registers, series: list[Tiles], clock: int
     ) -> tuple[Registers, list[Tiles]]:
-        """A state's contents in this layout: what both have; what is new starts empty."""
+        """Return a state's contents in this layout: cells that both have are kept, and new ones start empty."""
         moved = []
         for own, (origin, positions) in zip(self.series, moves.series, strict=True):
             first = clock // own.width - own.tiles

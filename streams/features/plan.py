@@ -1,7 +1,7 @@
-"""A use case's features, compiled: events into a customer's state, state and clock into a vector.
+"""Compiles a use case's features: from events to a customer's state, and from state and clock to a vector.
 
-Nothing here depends on how the log is cut into batches: sums add up in log order within a tile and in the order of
-tiles across them, and `unpack(pack(state)) == state` always."""
+Results do not depend on batches. Sums add up in log order within a tile, and in the order of tiles across them.
+`unpack(pack(state)) == state` always holds."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
@@ -129,12 +129,13 @@ class FeaturePlan:
     # -- events
 
     def new_state(self) -> CustomerState:
-        """The state of a customer of whom nothing is known."""
+        """Return the state of an unknown customer."""
         return CustomerState([[] for _ in self._layout.series], [None] * len(self._layout.registers))
 
     def update(self, state: CustomerState, event: str, record: Event, occurred_at: int) -> None:
-        """Put one event (short name) into the state and move its clock to the later of both; events may come
-        out of order. Tiles that no window can see again go."""
+        """Add an event (short name) to the state; move the clock to the later of both. Events may come out of order.
+
+        Tiles that no window can cover again are dropped."""
         series = state.series
         clock = state.clock
         if occurred_at > clock:
@@ -146,7 +147,7 @@ class FeaturePlan:
     # -- vectors
 
     def vector(self, state: CustomerState, clock: int) -> list[float]:
-        """All features as of `clock` (that of the state, if it is later); NaN is unknown."""
+        """Return all features as of `clock`, or of the state's clock if it is later; NaN is unknown."""
         if clock < state.clock:
             clock = state.clock
         out = self._blank.copy()
@@ -163,13 +164,13 @@ class FeaturePlan:
     # -- the stored form
 
     def pack(self, state: CustomerState) -> bytes:
-        """The stored form: msgpack of [fingerprint, clock, due, digests, registers, series]."""
+        """Return the stored form: msgpack of [fingerprint, clock, due, digests, registers, series]."""
         return self._pack(
             (self._layout.fingerprint, state.clock, state.due, state.digests.data, state.registers, state.series)
         )
 
     def unpack(self, data: bytes) -> CustomerState:
-        """What `pack` wrote, exactly; a state of another layout keeps what both have."""
+        """Parse what `pack` wrote, exactly. Of another layout, the cells that both have are kept."""
         fingerprint, clock, due, digests, registers, series = msgpack.unpackb(data, strict_map_key=False)
         if fingerprint != self._layout.fingerprint:
             moves = self._moves.get(fingerprint)

@@ -20,4 +20,4 @@ FEATURES: dict[str, type[Feature]] = {
     for name, each in dict(vars()).items()
     if isinstance(each, type) and issubclass(each, Feature) and each is not Feature
 }
-"""By name."""
+"""Name → declaration."""

@@ -1,4 +1,4 @@
-"""Window and duration texts: "24h" is 24 hourly tiles, "30d" 30 daily ones, "13w" 13 weekly ones."""
+"""Parses windows and durations: "24h" is 24 hourly tiles, "30d" 30 daily ones, "13w" 13 weekly ones."""
 
 import re
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 from streams.errors import DeclarationError
 
 UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
-"""Milliseconds per unit. Every unit is a multiple of the ones before it, so tiles nest."""
+"""Milliseconds per unit. Every unit is a multiple of the units before it, so that tiles nest."""
 TILE_UNITS = ("m", "h", "d", "w")
 MOST_TILES = 1_000
 LONGEST = 400_000 * UNITS["d"]
@@ -18,15 +18,16 @@ _TEXT = re.compile(r"([0-9]{1,15})(ms|s|m|h|d|w)")
 
 
 class Window(NamedTuple):
-    """The tile that holds the clock and the `tiles` - 1 before it; tiles are `width` ms wide and aligned to
-    1970-01-01 UTC (so weeks begin on Thursdays)."""
+    """The tile that holds the clock, and the `tiles` - 1 tiles before it.
+
+    Tiles are `width` ms wide and aligned to 1970-01-01 UTC, so that weeks begin on Thursdays."""
 
     tiles: int
     width: int
 
 
 def duration_ms(text: str) -> int:
-    """Milliseconds of a duration such as "90s" or "30d"; DeclarationError for anything else, or beyond LONGEST."""
+    """Return the milliseconds of a duration such as "90s" or "30d"; DeclarationError otherwise, or beyond LONGEST."""
     number, unit = _parse(text)
     if number * UNITS[unit] > LONGEST:
         raise DeclarationError(f"{text!r} is longer than a thousand years; write a shorter one")
@@ -34,9 +35,9 @@ def duration_ms(text: str) -> int:
 
 
 def window(text: str | None) -> Window:
-    """The window that a declaration's `over` names; None is "since the first event".
+    """Return the window that a declaration's `over` names; None is "since the first event".
 
-    DeclarationError for a text that is none, or names more than MOST_TILES tiles."""
+    DeclarationError for any other text, or for more than MOST_TILES tiles."""
     if text is None:
         return Window(2, EVER)
     number, unit = _parse(text)

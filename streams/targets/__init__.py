@@ -1,1 +1,1 @@
-"""Questions to customers: what asks them, how they are answered, what settles them."""
+"""Targets: what asks a question, and what settles it."""

@@ -12,56 +12,56 @@ from streams.errors import DeadReason, Undecodable
 CORRECTION = "correction"
 """How an example was settled whose question was settled otherwise before."""
 MOST_OPEN = 1000
-"""Observations that one customer may have open per target: a question beyond them is answered, and not observed."""
+"""Most open observations per customer and target. A question beyond them is answered and not observed."""
 MOST_EARLY = 1000
-"""Outcomes of one customer that may wait for their questions."""
+"""Most outcomes of a customer that wait for their questions."""
 MOST_SETTLED = 1000
-"""Settled questions of one customer that may still be corrected: the oldest go first."""
+"""Most settled questions of a customer that can still be corrected; the oldest are dropped first."""
 
 Answer = tuple[str, str, float, bool]
 """(arm, version, value, fallback)."""
 Answers = list[Answer]
-"""One per arm, in the target's order."""
+"""One answer per arm, in the target's order."""
 
 
 def pack_vector(vector: Sequence[float]) -> bytes:
-    """Doubles, little-endian: a vector is stored far more often than it is read."""
+    """Pack doubles, little-endian. A vector is stored far more often than it is read."""
     return struct.pack(f"<{len(vector)}d", *vector)
 
 
 def unpack_vector(data: bytes) -> list[float]:
-    """What `pack_vector` wrote, bit for bit."""
+    """Unpack what `pack_vector` wrote, bit for bit."""
     return list(struct.unpack(f"<{len(data) // 8}d", data))
 
 
 @dataclass(slots=True)
 class Observation:
-    """One question whose outcome is not yet known; times are event times in ms."""
+    """A question whose outcome is not known yet. Times are event times in ms."""
 
     target: str
     prediction_id: str
     asked_at: int
     end: int | None
-    """Last moment that counts for the outcome; None waits for an outcome record for ever."""
+    """The last moment that counts for the outcome; None waits for an outcome record for ever."""
     vector: bytes
     answers: Answers
     amount: float = 0
-    """Sum so far over (asked_at, end], unscaled, so that integer money stays exact as long as it fits 64 bits."""
+    """The sum so far over (asked_at, end], unscaled, so that integer amounts stay exact within 64 bits."""
     happened_at: int | None = None
-    """Time of the outcome event, where the label is told only at the horizon."""
+    """Time of the outcome event, where the label is settled only at the horizon."""
 
     def is_named(self, target: str, prediction_id: str | None) -> bool:
-        """Whether an outcome that says this means it; None is any prediction."""
+        """Return whether an outcome with this prediction id concerns this question; None concerns any."""
         return self.target == target and prediction_id in (None, self.prediction_id)
 
     def spans(self, moment: int) -> bool:
-        """Whether something that happened then is part of the outcome: asked_at < moment <= end."""
+        """Return whether a moment counts for the outcome: asked_at < moment <= end."""
         return self.asked_at < moment and (self.end is None or moment <= self.end)
 
 
 @dataclass(slots=True)
 class Settled:
-    """A question with its outcome, for which a correction may come until event time `until`, ms."""
+    """A settled question that can be corrected until event time `until`, ms."""
 
     observation: Observation
     label: float
@@ -70,7 +70,7 @@ class Settled:
 
 @dataclass(slots=True)
 class EarlyOutcome:
-    """An outcome record that came before its question."""
+    """An outcome record that arrived before its question."""
 
     target: str
     prediction_id: str | None
@@ -80,19 +80,19 @@ class EarlyOutcome:
 
 @dataclass(slots=True)
 class Observations:
-    """All that waits for one customer, in the order in which it was asked, and what may still be corrected."""
+    """The open observations of a customer in the order of asking, early outcomes, and correctable questions."""
 
     waiting: list[Observation] = field(default_factory=list)
     early: list[EarlyOutcome] = field(default_factory=list)
     settled: list[Settled] = field(default_factory=list)
 
     def has_room(self, target: str) -> bool:
-        """Whether one more question of that target may wait."""
+        """Return whether one more question of that target can be observed."""
         waiting = self.waiting
         return len(waiting) < MOST_OPEN or sum(o.target == target for o in waiting) < MOST_OPEN
 
     def check_room_for_early(self) -> None:
-        """Undecodable when no more outcomes may wait for their questions."""
+        """Raise Undecodable when no more outcomes can wait for their questions."""
         if len(self.early) >= MOST_EARLY:
             raise Undecodable(
                 DeadReason.TOO_LARGE,
@@ -101,19 +101,19 @@ class Observations:
             )
 
     def settled_as(self, target: str, prediction_id: str | None, moment: int) -> Settled | None:
-        """The settled question of which an outcome at that moment says that it is its own; None when it names none."""
+        """Return the settled question that an outcome at that moment corrects; None when there is none."""
         if prediction_id is None:
             return None
         fitting = (s for s in self.settled if s.observation.is_named(target, prediction_id))
         return next((s for s in fitting if s.observation.spans(moment)), None)
 
     def keep_settled(self, settled: Settled) -> None:
-        """Let it be corrected from now on."""
+        """Make a settled question correctable from now on."""
         self.settled.append(settled)
         del self.settled[:-MOST_SETTLED]
 
     def pack(self) -> bytes:
-        """The stored form; empty when nothing waits, which deletes the key."""
+        """Return the stored form; empty when nothing waits, which deletes the key."""
         if not self.waiting and not self.early and not self.settled:
             return b""
         parts: list[Any] = [
@@ -126,7 +126,7 @@ class Observations:
 
     @classmethod
     def unpack(cls, data: bytes | None) -> "Observations":
-        """What `pack` wrote; nothing stored is nothing waiting."""
+        """Parse what `pack` wrote; b"" means that nothing waits."""
         if not data:
             return cls()
         waiting, early, *more = msgpack.unpackb(data)
@@ -134,8 +134,9 @@ class Observations:
         return cls([_observation(*o) for o in waiting], [EarlyOutcome(*e) for e in early], settled)
 
     def next_close(self, lateness: int) -> int | None:
-        """Tick time at which the next of them is settled or forgotten by time alone: when the watermark has passed
-        it, so that an event at the very end of a horizon still counts."""
+        """Return the tick time at which time alone settles or drops the next of them.
+
+        That is when the watermark has passed its end, so that an event at the very end of a horizon still counts."""
         if not self.waiting and not self.early and not self.settled:
             return None
         ends = [o.end for o in self.waiting if o.end is not None]

@@ -1,4 +1,4 @@
-"""What an outcome is: how the label of a question becomes known.
+"""Defines what an outcome is: how the label of a question becomes known.
 
 A kind of outcome has one file in streams/targets/outcomes and one line in streams/targets/registry."""
 
@@ -13,36 +13,37 @@ from streams.models.declaration import Kind
 from streams.targets.observations import Observation
 
 Settle = Literal["at_once", "at_horizon"]
-"""When a label is told that is known before the horizon closes. At once is sooner; at the horizon both labels
-come equally late, else a model hears "it happened" weeks before "it did not" and believes that it always happens
-(delayed feedback: Chapelle, KDD 2014)."""
+"""When a label that is known before the horizon closes is settled.
+
+"at_once" is sooner. With "at_horizon" both labels are equally late. Otherwise a model learns "it happened" weeks before
+"it did not", and overestimates the event (delayed feedback: Chapelle, KDD 2014)."""
 
 Label = tuple[float, int, str]
-"""Label, time of the outcome in ms, and what settled it: event, absence, amount or default."""
+"""(label, time of the outcome in ms, what settled it: event, absence, amount or default)."""
 
 
 class Outcome(ABC):
-    """How a label becomes known. Each kind is a frozen dataclass; its name is part of definitions and never changes."""
+    """How a label becomes known. A kind is a frozen dataclass; its name is part of definitions and never changes."""
 
     fits: ClassVar[tuple[Kind, ...]]
-    """The kinds of target that its labels are for."""
+    """The kinds of target that its labels fit."""
 
     @property
     @abstractmethod
     def horizon(self) -> str | None:
-        """How long after the question something is part of the outcome, such as "30d"; None is for ever."""
+        """The horizon: how long after the question something counts, such as "30d"; None is for ever."""
 
     @abstractmethod
     def problems(self, place: str, kind: Kind, events: Events) -> Iterator[Problem]:
-        """What is wrong with its settings in a target of that kind; `place` names the target."""
+        """Return what is wrong with its settings in a target of that kind; `place` names the target."""
 
     @abstractmethod
     def label_on_close(self, observation: Observation) -> Label | None:
-        """The label when the horizon closes, where nothing has settled the question before; None leaves no example."""
+        """Return the label when the horizon closes and nothing has settled the question; None makes no example."""
 
 
 class EventOutcome(Outcome):
-    """Known by the events that follow within a horizon: asked_at < occurred_at <= asked_at + over."""
+    """An outcome that follows from events within a horizon: asked_at < occurred_at <= asked_at + over."""
 
     event: str
     over: str
@@ -50,7 +51,7 @@ class EventOutcome(Outcome):
 
     @property
     def label_at_once(self) -> float | None:
-        """The label that such an event tells at once; None where it does not settle the question."""
+        """Return the label that such an event settles at once; None where it does not settle the question."""
         return None
 
     @property
@@ -60,8 +61,7 @@ class EventOutcome(Outcome):
 
     @abstractmethod
     def take(self, observation: Observation, record: Event, moment: int) -> None:
-        """Keep in an observation what such an event at that time, in ms, adds to the outcome. Events come in any
-        order."""
+        """Note in an observation what such an event at that time (ms) adds to the outcome. Events come in any order."""
 
     def problems(self, place: str, kind: Kind, events: Events) -> Iterator[Problem]:
         """See Outcome."""
@@ -73,12 +73,12 @@ class EventOutcome(Outcome):
         yield from self.own_problems(place, events)
 
     def own_problems(self, place: str, events: Events) -> Iterator[Problem]:
-        """What is wrong with the settings that only this kind has."""
+        """Return what is wrong with the settings of this kind."""
         return iter(())
 
 
 class Occurrence(EventOutcome):
-    """Whether such an event follows. `label` is what its occurrence means, the other one what its absence means."""
+    """An outcome by whether an event follows. `label`: the label of its occurrence; its absence has the other."""
 
     settle: Settle
     label: ClassVar[float]

@@ -1,4 +1,4 @@
-"""A target's declaration, compiled: who asks it, when, and what settles it."""
+"""Compiles a target's declaration: what asks it, when, and what settles it."""
 
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
@@ -12,16 +12,16 @@ from streams.targets.observations import Observation
 from streams.targets.outcome import EventOutcome
 
 NEVER = 1 << 62
-"""A schedule's due time once it has ended for good."""
+"""The due time of a schedule that has ended for good."""
 
 
 def stable_hash(*parts: str) -> int:
-    """64 bits of BLAKE2b over the parts: the same on every machine and Python."""
+    """Return 64 bits of BLAKE2b over the parts, the same on every machine."""
     return int.from_bytes(blake2b("\0".join(parts).encode(), digest_size=8).digest(), "little")
 
 
 class TargetPlan:
-    """What scoring asks of one target. All times are ms."""
+    """A compiled target, for scoring. All times are ms."""
 
     def __init__(self, index: int, target: Target, names: Sequence[str]) -> None:
         self.index = index
@@ -52,21 +52,21 @@ class TargetPlan:
                 self.matches = compile_where(outcome.where)
 
     def vector(self, features: list[float]) -> list[float]:
-        """This target's own features out of all of them."""
+        """Return this target's features out of all features."""
         return features if self.columns is None else [features[i] for i in self.columns]
 
     def observes(self, prediction_id: str) -> bool:
-        """Whether this question is among the declared share that waits for an outcome."""
+        """Return whether this question belongs to the declared share that is observed."""
         return self.observed_below >= 2**64 or stable_hash(self.name, prediction_id) < self.observed_below
 
     def next_due(self, customer: str, after: int) -> int:
-        """The customer's first schedule time strictly later than `after`; customers are spread over the period."""
+        """Return the customer's first schedule time after `after`. Customers are spread over the period."""
         assert self.period is not None
         phase = stable_hash(customer, self.name) % self.period
         return after + self.period - (after - phase) % self.period
 
     def schedule(self, state: CustomerState, customer: str, event: str) -> None:
-        """After an event: start the customer's schedule, or end it for good where the target says so."""
+        """Start the customer's schedule after an event, or end it for good after an event in `until`."""
         if self.period is None:
             return
         if event in self.until:
@@ -75,8 +75,10 @@ class TargetPlan:
             state.due[self.index] = self.next_due(customer, state.clock)
 
     def reschedule(self, state: CustomerState, customer: str, due: int) -> bool:
-        """When the timer at `due` fires: set the next one; False when the customer has been silent too long
-        to be asked (the next event starts the schedule again)."""
+        """Set the next timer when the one at `due` fires.
+
+        Returns False when the customer has been silent for too long to be asked. The next event starts the schedule
+        again."""
         if self.while_active is not None and due - state.clock > self.while_active:
             del state.due[self.index]
             return False
@@ -84,7 +86,7 @@ class TargetPlan:
         return True
 
     def skip_missed(self, state: CustomerState, tick: int, most: int) -> int:
-        """Of the schedule's times from the next one to the tick, leave the `most` latest; how many were left out."""
+        """Keep the `most` latest schedule times up to the tick; return how many were skipped."""
         assert self.period is not None
         end = tick if self.while_active is None else min(tick, state.clock + self.while_active)
         left_out = max(0, (end - state.due[self.index]) // self.period + 1 - most)
@@ -92,11 +94,11 @@ class TargetPlan:
         return left_out
 
     def concerns(self, event: str, record: Event) -> bool:
-        """Whether the outcome is about such an event."""
+        """Return whether the outcome concerns such an event."""
         return event == self.event and self.matches(record)
 
     def take_event(self, record: Event, moment: int, observation: Observation) -> bool:
-        """Note an event that the outcome is about in an observation, if it is of its time; whether it is."""
+        """Note an event in an observation if it lies within its horizon; return whether it does."""
         assert self._take is not None
         if not observation.spans(moment):
             return False

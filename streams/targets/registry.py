@@ -14,4 +14,4 @@ OUTCOMES: dict[str, type[Outcome]] = {
     for name, each in dict(vars()).items()
     if isinstance(each, type) and issubclass(each, Outcome) and each is not Outcome
 }
-"""By name."""
+"""Name → declaration."""

@@ -1,4 +1,4 @@
-"""What the latest event said."""
+"""A field of the latest event."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from streams.features.fields import VALUES, Events, Problem, field_problems, val
 
 @dataclass(frozen=True)
 class Attribute(Latest):
-    """What the customer's latest such event said: a number (true is 1, false 0), or with `equals` 1 where the
-    field has that value and 0 where it has another."""
+    """A field of the customer's latest such event: a number (true is 1, false 0), or with `equals` 1 where the field
+    has that value and 0 where it has another."""
 
     name: str
     of: str | tuple[str, ...]

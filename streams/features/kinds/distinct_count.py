@@ -1,4 +1,4 @@
-"""How many different values a field has in a window."""
+"""The number of different values of a field in a window."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,10 @@ MOST_KEPT = 1_000
 
 @dataclass(frozen=True)
 class DistinctCount(Aggregate):
-    """Number of different values of a field in a window, 0 when there are none: exact while no tile holds more than
-    `cap` of them, then an estimate with a relative standard error of about 1 / sqrt(cap - 1)
-    (streams/features/distinct)."""
+    """Number of different values of a field in a window; 0 when there are none.
+
+    It is exact while no tile holds more than `cap` values. Beyond that it is an estimate with a relative standard error
+    of about 1 / sqrt(cap - 1) (streams/features/distinct)."""
 
     name: str
     of: str | tuple[str, ...]

@@ -1,4 +1,4 @@
-"""How long ago the latest event was."""
+"""The time since the latest event."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""That something does not happen."""
+"""An outcome: something does not happen."""
 
 from dataclasses import dataclass
 from dataclasses import field as default

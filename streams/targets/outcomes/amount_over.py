@@ -1,4 +1,4 @@
-"""The sum of a field of what happens."""
+"""An outcome: the sum of a field over the events within a horizon."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

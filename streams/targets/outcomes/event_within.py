@@ -1,4 +1,4 @@
-"""That something happens."""
+"""An outcome: something happens."""
 
 from dataclasses import dataclass
 from dataclasses import field as default

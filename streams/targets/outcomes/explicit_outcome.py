@@ -1,4 +1,4 @@
-"""What an outcome record says."""
+"""An outcome that a record states."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,8 +11,10 @@ from streams.targets.outcome import Label, Outcome
 
 @dataclass(frozen=True)
 class ExplicitOutcome(Outcome):
-    """Told by a tidecast.Outcome record. `within`: how long to wait for it, None for ever; `default`: the
-    label when it did not come in time, None drops the question."""
+    """The value of a tidecast.Outcome record.
+
+    within: how long to wait for it; None for ever. default: the label if it does not arrive in time; None drops the
+    question."""
 
     within: str | None = None
     default: float | None = None
