@@ -133,7 +133,8 @@ def _topics(settings: Settings) -> Iterator[Settings]:
     try:
         yield own
     finally:
-        for future in admin(own.confluent()).raw.delete_topics([own.topic(name) for name in TOPICS]).values():
+        kafka = admin(own.confluent())  # its futures end with it
+        for future in kafka.raw.delete_topics([own.topic(name) for name in TOPICS]).values():
             future.result()
 
 

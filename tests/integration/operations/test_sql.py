@@ -75,7 +75,10 @@ def test_query_from_a_file_and_from_standard_input(tidecast: Tidecast, stack: St
         (["SELECT nothing FROM predictions"], "tidecast: ClickHouse rejected the statement: .*nothing"),
         (["SELECT * FROM nowhere"], "tidecast: ClickHouse has no such table .*nowhere"),
         (["SELEC 1"], "tidecast: ClickHouse rejected the statement: Syntax error"),
-        (["--format", "table", "SELECT throwIf(number = 5) FROM numbers(9)"], "tidecast: ClickHouse refuses"),
+        (
+            ["--format", "table", "SELECT throwIf(number = 5) FROM numbers(9)"],
+            "tidecast: ClickHouse rejected the statement",
+        ),
         (["SELECT 1 FORMAT CSV"], "tidecast: Leave FORMAT out"),
         ([""], "tidecast: There is no query"),
         (["DROP TABLE predictions_raw"], "tidecast: ClickHouse does not allow this user"),

@@ -318,5 +318,5 @@ def test_a_learner_passes_over_what_it_did_not_seal(system: System, tmp_path: Pa
     learner = learning(system)
     place = Place("labelled-examples", system.deployment.target_partitions["churn"])
     assert learner.assign([place])[place] == 9
-    assert sum("is passed over" in record.message for record in caplog.records) == 8
+    assert sum("cannot be read; the one before it is used" in record.message for record in caplog.records) == 8
     assert not (tmp_path / "mark").exists()
