@@ -182,7 +182,7 @@ def unit_problems(place: str, unit: Any) -> Iterator[Problem]:
     """Return problems of a unit of time."""
     units = [known for known in UNITS if known != "ms"]
     if unit not in units:
-        yield Problem(place, "unit", f"{unit!r} is no unit; use one of {', '.join(units)}.")
+        yield Problem(place, "unit", f"{unit!r} is not a unit; use one of {', '.join(units)}.")
 
 
 def duration_problem(text: Any) -> str | None:

@@ -36,7 +36,7 @@ def condition(wanted: Any) -> tuple[str, Any]:
         return "==", wanted
     if len(wanted) != 2 or wanted[0] not in OPERATORS:
         raise DeclarationError(
-            f"{wanted!r} is no condition; write a value, or a pair of one of {', '.join(OPERATORS)} and a value"
+            f"{wanted!r} is not a condition; write a value, or a pair of one of {', '.join(OPERATORS)} and a value"
         )
     name, value = wanted
     return name, tuple(value) if isinstance(value, tuple | list) else value

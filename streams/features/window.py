@@ -42,7 +42,7 @@ def window(text: str | None) -> Window:
         return Window(2, EVER)
     number, unit = _parse(text)
     if unit not in TILE_UNITS:
-        raise DeclarationError(f"{text!r} is no window; the finest tiles are minutes, as in '15m'")
+        raise DeclarationError(f"{text!r} is not a window; the finest tiles are minutes, as in '15m'")
     if number > MOST_TILES:
         raise DeclarationError(f"{text!r} has {number} tiles of 1{unit}; use a coarser unit, {MOST_TILES} at most")
     return Window(number, UNITS[unit])
@@ -51,5 +51,5 @@ def window(text: str | None) -> Window:
 def _parse(text: object) -> tuple[int, str]:
     found = _TEXT.fullmatch(text) if isinstance(text, str) else None
     if found is None or int(found[1]) == 0:
-        raise DeclarationError(f"{text!r} is no duration; write a number and a unit m, h, d or w, as in '30d'")
+        raise DeclarationError(f"{text!r} is not a duration; write a number and a unit m, h, d or w, as in '30d'")
     return int(found[1]), found[2]

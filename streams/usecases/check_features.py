@@ -19,7 +19,7 @@ def feature_problems(features: Sequence[Any], events: Events) -> Iterator[Proble
     for number, feature in enumerate(features):
         kind = type(feature).__name__
         if not isinstance(feature, Feature):
-            text = f"{feature!r} is no feature; use one of {', '.join(FEATURES)}."
+            text = f"{feature!r} is not a feature; use one of {', '.join(FEATURES)}."
             yield Problem("use case", f"features[{number}]", text)
             continue
         place = f"feature {feature.name!r}"

@@ -44,7 +44,7 @@ def _name_problems(place: str, name: Any, seen: set[str]) -> Iterator[Problem]:
 
 def _ask_problems(place: str, ask: Any, events: Events) -> Iterator[Problem]:
     if not isinstance(ask, Ask):
-        yield Problem(place, "ask", f"{ask!r} is no Ask; write Ask(on=('Event',)) or Ask(every='30d').")
+        yield Problem(place, "ask", f"{ask!r} is not an Ask; write Ask(on=('Event',)) or Ask(every='30d').")
         return
     if not ask.on and ask.every is None:
         yield Problem(place, "ask", "nothing asks it; give on=('Event',) or every='30d'.")
@@ -64,7 +64,7 @@ def _outcome_problems(place: str, target: Target, events: Events) -> Iterator[Pr
     outcome, kinds = target.outcome, get_args(Kind)
     name = type(outcome).__name__
     if target.kind not in kinds:
-        yield Problem(place, "kind", f"{target.kind!r} is no kind; {one_of(target.kind, kinds)}")
+        yield Problem(place, "kind", f"{target.kind!r} is not a kind; {one_of(target.kind, kinds)}")
     if not isinstance(outcome, Outcome):
         yield Problem(place, "outcome", f"{outcome!r} is no outcome; use one of {', '.join(OUTCOMES)}.")
         return
@@ -126,7 +126,7 @@ def _arms_problems(place: str, target: Target, names: Sequence[str]) -> Iterator
 
 def _arm_problems(place: str, arm: Arm, target: Target, names: Sequence[str]) -> Iterator[Problem]:
     if arm.role not in get_args(Role):
-        yield Problem(place, "role", f"{arm.role!r} is no role; {one_of(arm.role, get_args(Role))}")
+        yield Problem(place, "role", f"{arm.role!r} is not a role; {one_of(arm.role, get_args(Role))}")
     try:
         wrong = model_problem(arm.model, target.kind, names)
     except TypeError:

@@ -48,7 +48,7 @@ def _own_problems(use_case: UseCase) -> Iterator[Problem]:
         text = f"{use_case.name!r} cannot be the namespace of its events; write letters, digits and _, 50 at most."
         yield Problem(place, "name", text)
     if use_case.clock not in ("wall", "external"):
-        text = f"{use_case.clock!r} is no clock; {one_of(use_case.clock, ('wall', 'external'))}"
+        text = f"{use_case.clock!r} is not a clock; {one_of(use_case.clock, ('wall', 'external'))}"
         yield Problem(place, "clock", text)
     for name in ("allowed_lateness", "tick_every", "max_ahead", "profile_window"):
         wrong = duration_problem(getattr(use_case, name))
@@ -76,7 +76,7 @@ def _avro_problems(use_case: UseCase) -> Iterator[tuple[str, str]]:
         try:
             fastavro.parse_schema(schema, {}, _force=True)
         except (SchemaParseException, UnknownType, KeyError, TypeError, ValueError, AttributeError) as error:
-            text = f"it is no valid Avro schema ({type(error).__name__}: {error}); correct the .avsc file."
+            text = f"it is not a valid Avro schema ({type(error).__name__}: {error}); correct the .avsc file."
             yield short, text
             continue
         wrong = unsafe_reason(schema)

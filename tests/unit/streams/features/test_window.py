@@ -16,7 +16,7 @@ def test_the_unit_is_the_tile(text, tiles, width):
 
 @pytest.mark.parametrize("text", ["", "7", "d", "7 d", "-7d", "0d", "7x", "7D", "1.5h", 7, ("7d",), "٣d", "7d\n"])
 def test_what_is_no_window_is_said_with_the_remedy(text):
-    with pytest.raises(DeclarationError, match="is no duration; write a number and a unit m, h, d or w"):
+    with pytest.raises(DeclarationError, match="is not a duration; write a number and a unit m, h, d or w"):
         window(text)
 
 

@@ -67,7 +67,7 @@ def test_shipped_use_cases_are_right(name):
         ),
         (
             Count("n", of="Purchase", over="7 days"),
-            "feature 'n', over: '7 days' is no duration; write a number and a unit m, h, d or w, as in '30d'.",
+            "feature 'n', over: '7 days' is not a duration; write a number and a unit m, h, d or w, as in '30d'.",
         ),
         (
             Count("n", of="Purchase", over="5000h"),
@@ -88,7 +88,7 @@ def test_shipped_use_cases_are_right(name):
         ),
         (
             Count("n", of="Purchase", where={"items": ("=>", 1)}),
-            "where: ('=>', 1) is no condition; write a value, or a pair of one of ==, !=, <, <=, >, >=, in, not in",
+            "where: ('=>', 1) is not a condition; write a value, or a pair of one of ==, !=, <, <=, >, >=, in, not in",
         ),
         (Count("n", of="Purchase", where={"source": ("in", "abc")}), "'in' needs a tuple of values, not 'abc'"),
         (Count("n", of="Purchase", where={"items": None}), "Purchase.items is never null"),
@@ -97,7 +97,10 @@ def test_shipped_use_cases_are_right(name):
             "feature 'n', denominator: no feature 'purchase' is declared; did you mean 'purchases'?",
         ),
         (Ratio("n", "purchases_trend", "spend"), "feature 'n', numerator: 'purchases_trend' is a Ratio itself"),
-        (TimeSince("n", of="Purchase", unit="days"), "feature 'n', unit: 'days' is no unit; use one of s, m, h, d, w."),
+        (
+            TimeSince("n", of="Purchase", unit="days"),
+            "feature 'n', unit: 'days' is not a unit; use one of s, m, h, d, w.",
+        ),
         (
             DistinctCount("n", of="Purchase", field="source", cap=0),
             "feature 'n', cap: 0 is not a whole number from 2 to 1000",
@@ -111,7 +114,7 @@ def test_shipped_use_cases_are_right(name):
             "feature 'n', equals: Purchase.items is a number field",
         ),
         (Sum("n", of="Purchase", field="items", scale=0), "feature 'n', scale: 0 makes every value 0"),
-        ("purchases", "use case, features[12]: 'purchases' is no feature; use one of Attribute, Count,"),
+        ("purchases", "use case, features[12]: 'purchases' is not a feature; use one of Attribute, Count,"),
     ],
 )
 def test_a_wrong_feature(feature, problem):
@@ -124,10 +127,10 @@ def test_a_wrong_feature(feature, problem):
     [
         ({"ask": Ask()}, "target 'churn', ask: nothing asks it; give on=('Event',) or every='30d'."),
         ({"ask": Ask(on="Purchases")}, "ask.on: no event 'Purchases' has a schema; did you mean 'Purchase'?"),
-        ({"ask": Ask(every="monthly")}, "ask.every: 'monthly' is no duration"),
+        ({"ask": Ask(every="monthly")}, "ask.every: 'monthly' is not a duration"),
         ({"ask": Ask(on="Purchase", until="Purchase")}, "ask.until: it limits a schedule and there is none"),
-        ({"ask": "weekly"}, "ask: 'weekly' is no Ask"),
-        ({"outcome": AbsenceOf("Purchase", over=None)}, "outcome.over: it is the horizon: None is no duration"),
+        ({"ask": "weekly"}, "ask: 'weekly' is not an Ask"),
+        ({"outcome": AbsenceOf("Purchase", over=None)}, "outcome.over: it is the horizon: None is not a duration"),
         ({"outcome": EventWithin("Leave", over="30d")}, "outcome.event: no event 'Leave' has a schema"),
         (
             {"outcome": SPEND.outcome},
@@ -137,7 +140,7 @@ def test_a_wrong_feature(feature, problem):
             {"kind": "regression"},
             "kind: AbsenceOf labels binary targets only; declare kind='binary', or use one of AmountOver",
         ),
-        ({"kind": "binry"}, "kind: 'binry' is no kind; did you mean 'binary'?"),
+        ({"kind": "binry"}, "kind: 'binry' is not a kind; did you mean 'binary'?"),
         ({"outcome": ExplicitOutcome(default=0.0)}, "outcome.default: it would never come into force"),
         ({"outcome": ExplicitOutcome("30d", default=7)}, "outcome.default: 7 is not a number from 0 to 1"),
         ({"observe": 0}, "observe: 0 is not a number from 1e-09 to 1"),
@@ -162,7 +165,7 @@ def test_a_wrong_target(change, problem):
         (Arm("b", Linear()), "target 'churn', arm 'b', model: Linear answers regression targets only; use one of "),
         (Arm("b", LastValue("spend_13w")), "arm 'b', model: LastValue answers regression targets only"),
         (Arm("b", Logistic(features=("spent",))), "arm 'b', model: feature 'spent' is not among the target's"),
-        (Arm("b", PriorRate(), role="naiv"), "arm 'b', role: 'naiv' is no role; did you mean 'naive'?"),
+        (Arm("b", PriorRate(), role="naiv"), "arm 'b', role: 'naiv' is not a role; did you mean 'naive'?"),
         (Arm("b", "logistic"), "arm 'b', model: 'logistic' is not a model; use one of AdaptiveForest, HoeffdingTree"),
         (Arm("logistic", PriorRate()), "arm 'logistic', name: 'logistic' is declared twice; rename one of them."),
         (Arm("a.b", PriorRate()), "arm 'a.b', name: write letters"),
@@ -184,8 +187,8 @@ def test_amounts_need_a_number():
     ("change", "problem"),
     [
         ({"name": "tidecast"}, "use case, name: 'tidecast' cannot be the namespace"),
-        ({"clock": "walls"}, "use case, clock: 'walls' is no clock; did you mean 'wall'?"),
-        ({"allowed_lateness": "soon"}, "use case, allowed_lateness: 'soon' is no duration"),
+        ({"clock": "walls"}, "use case, clock: 'walls' is not a clock; did you mean 'wall'?"),
+        ({"allowed_lateness": "soon"}, "use case, allowed_lateness: 'soon' is not a duration"),
         ({"false_alarms": 0}, "use case, false_alarms: 0 is not a number"),
         ({"warm_up_windows": -1}, "use case, warm_up_windows: -1 is not a whole number"),
         ({"reference_windows": 1.5}, "use case, reference_windows: 1.5 is not a whole number"),
@@ -225,7 +228,7 @@ def test_a_time_that_is_no_time():
 
 def test_a_schema_that_is_none():
     (one,) = changed(lambda by_name, schema: by_name["items"].update(type="integer"))
-    assert one.startswith("event Purchase: it is no valid Avro schema (UnknownType: retail.integer)")
+    assert one.startswith("event Purchase: it is not a valid Avro schema (UnknownType: retail.integer)")
     (one,) = changed(lambda by_name, schema: by_name["items"].update(type=["null", "Purchase"]))
     assert "contains itself" in one
 

@@ -70,7 +70,10 @@ def test_shipped_ones_come_first_whatever_lies_around(tmp_path, monkeypatch):
         ("raise SystemExit", r"line 1: SystemExit; correct the line\."),
         ("", r"usecase\.py sets no USE_CASE: end it with `USE_CASE = UseCase\(\.\.\.\)`\."),
         ("USE_CASE = 5", r"usecase\.py sets no USE_CASE"),
-        (RIGHT.replace("7d", "7q"), r": feature 'n', over: '7q' is no duration.* \(1 more: run `tidecast check .*`\)$"),
+        (
+            RIGHT.replace("7d", "7q"),
+            r": feature 'n', over: '7q' is not a duration.* \(1 more: run `tidecast check .*`\)$",
+        ),
     ],
 )
 def test_a_wrong_module_is_one_sentence(folder, code, sentence):

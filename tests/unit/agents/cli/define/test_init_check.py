@@ -60,7 +60,7 @@ def test_check_lists_every_problem_and_fails(shop):
     (shop / "usecase.py").write_text(text)
     done = run(check, shop)
     assert done.exit_code == 1
-    assert "feature 'purchases_30d', over: '30 days' is no duration; write a number and a unit" in done.output
+    assert "feature 'purchases_30d', over: '30 days' is not a duration; write a number and a unit" in done.output
     assert "feature 'channels', field: event Purchase has no field 'chanel'; did you mean 'channel'?" in done.output
     assert "has 2 problems: correct them." in done.output
 
