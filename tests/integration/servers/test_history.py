@@ -245,7 +245,7 @@ def test_errors_of_the_server_are_one_sentence(new_database: Callable[[], Connec
     for query, kind, said in (
         ("SELECT * FROM nothing", SettingError, "no such table .*nothing"),
         ("SELECT nothing FROM events", TidecastError, "Unknown expression identifier `nothing`"),
-        ("SELECT throwIf(1, 'x')", TidecastError, "refuses"),
+        ("SELECT throwIf(1, 'x')", TidecastError, "rejected the statement"),
     ):
         with pytest.raises(kind, match=said) as caught, clear_errors():
             client.query(query)
