@@ -1,0 +1,99 @@
+"""Bytes that stay: a change here makes deployed definitions, Redis and snapshots unreadable or different.
+
+The digests were taken before models, features and outcomes were registered one by one."""
+
+import random
+from hashlib import sha256
+from math import nan
+from pathlib import Path
+
+import pytest
+
+from schemas.marks import HighWater
+from streams.deployment import definitions_of, deployment_id
+from streams.features.plan import FeaturePlan
+from streams.identity import Position
+from streams.models.factory import build_model
+from streams.models.snapshot import Snapshot, dump_snapshot, load_snapshot
+from streams.models.version import Version
+from streams.usecases import Arm, HoeffdingTree, LastValue, Linear, Logistic, PriorRate, UseCase, load_use_case
+
+ROOT = Path(__file__).parents[3]
+KEY = b"k" * 32
+
+
+def load(ref: str) -> UseCase:
+    return load_use_case(str(ROOT / ref) if "/" in ref else ref)
+
+
+def digest(data: bytes) -> str:
+    return sha256(data).hexdigest()[:24]
+
+
+@pytest.mark.parametrize(
+    "ref,expected",
+    [
+        ("retail", "bc06ff1b4228abe8"),
+        ("telecom", "19731c170be68978"),
+        ("load/chaos/use_case", "6286b976f7abda5d"),
+        ("load/closed_loop/elec2", "efcb30943fcd9dac"),
+        ("load/closed_loop/phishing", "aedbec0812671df7"),
+        ("load/reference/use_case", "273af6f418937064"),
+        ("load/reference/use_case/explicit_outcomes.py", "44a390382f0ab1a0"),
+    ],
+)
+def test_deployment_ids(ref: str, expected: str) -> None:
+    assert deployment_id(definitions_of(load(ref))) == expected
+
+
+def fingerprint(ref: str) -> str:
+    return digest(FeaturePlan(load(ref))._layout.fingerprint)
+
+
+@pytest.mark.parametrize(
+    "ref,expected",
+    [
+        ("retail", "e85c2df2d3a9bff36c68aa5e"),
+        ("telecom", "93ad4d27d124757e7cb08eaf"),
+        ("load/reference/use_case", "8f7966ec72c60ced55afeb40"),
+    ],
+)
+def test_layouts_of_customer_states(ref: str, expected: str) -> None:
+    assert fingerprint(ref) == expected
+
+
+SNAPSHOTS = [
+    ("binary", Logistic(), "c009248dcb5ebbdaa0ce01c0"),
+    ("binary", Logistic(l2=0.01, features=("c", "a")), "704733a1d7d150d8832caece"),
+    ("binary", PriorRate(), "3f058efc74f7dcb8d22a509c"),
+    ("regression", Linear(), "aa18daa589b919f7215bb425"),
+    ("regression", Linear(l2=0.01, features=("c", "a"), clip_gradient=0.5), "a31c6c12f772b3c53560374c"),
+    ("regression", PriorRate(), "ca0046947b626ee693a6c644"),
+    ("regression", LastValue("b"), "12a9c7b363d9730d65387a3b"),
+]
+
+
+def snapshot_of(kind: str, declared: object) -> bytes:
+    names, rng = ("a", "b", "c"), random.Random(1)
+    model = build_model(Arm("arm", declared), "t", kind, names, 1)
+    for _ in range(0 if isinstance(declared, Logistic) else 300):  # machines may differ in the last bit of exp
+        vector = [nan if rng.random() < 0.1 else rng.random() - 0.5 for _ in names]
+        score = sum(x for x in vector if x == x)
+        model.learn(vector, float(score > 0) if kind == "binary" else score)
+    marks = HighWater({0: (7, 300, 0)})
+    text = repr((declared, kind, names))
+    return dump_snapshot(Snapshot(Version("t", "arm", 1, 299), model, marks, Position(300), 300, declared=text), KEY)
+
+
+@pytest.mark.parametrize("kind,declared,expected", SNAPSHOTS)
+def test_snapshots(kind: str, declared: object, expected: str) -> None:
+    """Of models whose bytes do not depend on River or Python."""
+    blob = snapshot_of(kind, declared)
+    assert digest(blob) == expected
+    assert dump_snapshot(load_snapshot(blob, KEY), KEY) == blob
+
+
+def test_pickled_trees_name_the_function_that_restores_their_leaves() -> None:
+    """Snapshots hold this path: the function stays where it is."""
+    assert b"streams.models.trees" in snapshot_of("binary", HoeffdingTree())
+    assert b"_distribution" in snapshot_of("binary", HoeffdingTree())
