@@ -45,9 +45,9 @@ def test_drain_ladder_and_kill(stack: Stack, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @contextmanager
-def stopped_midway(system: BenchSystem, points: Path, records: int) -> Iterator[None]:
-    """Scoring stands still in the midst of a slice once so many records lie in predictions, and so does not end before
-    it is killed, however late that is."""
+def stopped_midway(system: BenchSystem, points: Path, records: int) -> Iterator[threading.Thread]:
+    """Stop scoring midway through a slice once predictions hold so many records, so that it cannot end before it is
+    killed. The thread ends when scoring has stopped for good."""
     topic, over = f"{system.prefix}predictions", threading.Event()
     places = [TopicPartition(topic, number) for number in range(system.partitions)]
     reader = Consumer({"bootstrap.servers": system.stack["kafka"], "group.id": "bench-test"})
@@ -67,7 +67,7 @@ def stopped_midway(system: BenchSystem, points: Path, records: int) -> Iterator[
     stepping = threading.Thread(target=step)
     stepping.start()
     try:
-        yield
+        yield stepping
     finally:
         over.set()
         stepping.join()
@@ -87,8 +87,16 @@ def test_a_kill_midway_leaves_no_trace(stack: Stack, monkeypatch: pytest.MonkeyP
         serving = json.loads(system.run("status", "--json"))["serving"]
         return {arm["target"] for arm in serving if not arm["version"].endswith("@-1")} == {*kill_midway.NAMES}
 
+    kill = BenchWorkers.kill
+
+    def kill_stopped(workers: BenchWorkers, verb: str) -> float:
+        """A process that is killed before it has stopped leaves the stop to the next one, which nobody kills."""
+        until(lambda: not stepping.is_alive(), "scoring's stop")
+        return kill(workers, verb)
+
     monkeypatch.setattr(BenchWorkers, "drained", lambda _, verb: until(lambda: drained(verb)))
-    with stopped_midway(system, tmp_path, 6000):
+    monkeypatch.setattr(BenchWorkers, "kill", kill_stopped)
+    with stopped_midway(system, tmp_path, 6000) as stepping:
         kill_midway.measure(system, 5000, figures)
     found = {figure.name.removeprefix("kill -9 midway: "): figure.median for figure in figures.all()}
     assert found["labels learnt by top_up"] == found["labels learnt by silence"] == 500
