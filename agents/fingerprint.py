@@ -1,4 +1,4 @@
-"""What this process runs on, as a deployment records it: bit-exactness is promised per fingerprint."""
+"""The fingerprint of this process, as a deployment records it. Bit-exactness is promised per fingerprint."""
 
 import hashlib
 import importlib.metadata
@@ -29,7 +29,7 @@ def running() -> Fingerprint:
 
 
 def code_digest(*folders: Path) -> str:
-    """First 12 hex digits of a SHA-256 over the sources in these folders, kernels included."""
+    """Return the first 12 hex digits of a SHA-256 over the sources in these folders, kernels included."""
     digest = hashlib.sha256()
     for folder in folders:
         for file in sorted(file for file in folder.rglob("*") if file.suffix in SOURCES):
@@ -38,7 +38,7 @@ def code_digest(*folders: Path) -> str:
 
 
 def _vectors(cpuinfo: Path) -> str:
-    """The widest vector unit that NumPy may use, by which sums round differently."""
+    """Return the widest vector unit that NumPy may use: sums round differently by it."""
     try:
         flags = cpuinfo.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""The stages, one row each. What runs, rebuilds, verifies or watches stages reads this table.
+"""The table of stages, one row each. Everything that runs, rebuilds, verifies or watches stages reads it.
 
 `python -m agents.stages` prints it as JSON, with the fail points of each stage."""
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from agents.wiring import Wiring
 
 GROUP_PREFIX = "tidecast-"
-"""Start of every stage's consumer group, after the prefix of the system."""
+"""The beginning of every stage's consumer group, after the prefix of the system."""
 
 
 class Store(Enum):
-    """Where a stage keeps its state and its positions: this decides how it is verified, rebuilt and shown by status."""
+    """Where a stage keeps its state and positions. It decides how `verify`, `rebuild` and `status` handle the stage."""
 
     CUSTOMERS = "customers in Redis"
     PARTITIONS = "one value per partition in Redis"
@@ -39,12 +39,12 @@ class Store(Enum):
 
     @property
     def is_redis(self) -> bool:
-        """Whether a stage cannot start without Redis."""
+        """Whether a stage needs Redis to start."""
         return self in (Store.CUSTOMERS, Store.PARTITIONS)
 
     @property
     def is_rebuilt(self) -> bool:
-        """Whether `tidecast rebuild` restores it. A worker fills empty tables again by itself."""
+        """Whether `tidecast rebuild` restores the state. A worker fills empty tables again by itself."""
         return self is not Store.TABLES
 
 
@@ -76,16 +76,16 @@ class StageRow:
 
     @property
     def group(self) -> str:
-        """Its consumer group, or the start of its members' groups."""
+        """The consumer group, or the beginning of the groups of its members."""
         return GROUP_PREFIX + self.name
 
     @property
     def fail_points(self) -> list[str]:
-        """Names of the fail points that it reaches."""
+        """Return the names of the fail points that the stage reaches."""
         return [point.name for point in POINTS if point.is_reached_by(self.name, bool(self.outputs))]
 
     def emitter(self, wiring: "Wiring") -> Emitter:
-        """A producer of its outputs."""
+        """Return a producer of the stage's outputs."""
         if self.transactional and wiring.settings.transactions:
             return wiring.transactional_emitter(self.group, self.name)
         return wiring.emitter()
@@ -208,14 +208,14 @@ STAGES = {row.name: row for row in (SCORING, LEARNING, JUDGING, MONITORING, HIST
 
 
 def stage_row(name: str) -> StageRow:
-    """The row of a stage; SettingError for a name that is none's."""
+    """Return the row of a stage; SettingError, which lists the stages, for an unknown name."""
     if name not in STAGES:
         raise SettingError(f"There is no stage {name!r}; the stages are {', '.join(STAGES)}.")
     return STAGES[name]
 
 
 def by_process(names: Iterable[str]) -> dict[str, list[StageRow]]:
-    """The rows of these stages by the worker process that they share, both in the order of the table."""
+    """Return the rows of these stages by the worker process that they share, in the order of the table."""
     chosen = {stage_row(name).name for name in names}
     found: dict[str, list[StageRow]] = {}
     for row in STAGES.values():
@@ -225,7 +225,7 @@ def by_process(names: Iterable[str]) -> dict[str, list[StageRow]]:
 
 
 def as_json() -> list[dict[str, Any]]:
-    """What a tool from outside needs of each stage."""
+    """Return what external tools need to know of each stage."""
     names = ("name", "group", "process", "topics", "outputs", "fail_points")
     return [{name: getattr(row, name) for name in names} for row in STAGES.values()]
 

@@ -1,4 +1,4 @@
-"""All that declaring a use case needs, and the loader.
+"""Everything that a use case imports, and the loader.
 
 Every registered feature, outcome and model is exported: the modules `registry` in features, targets and models."""
 

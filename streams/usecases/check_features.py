@@ -1,4 +1,4 @@
-"""What is wrong with features, as they are declared."""
+"""Checks the features of a use case."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 
 
 def feature_problems(features: Sequence[Any], events: Events) -> Iterator[Problem]:
-    """Problems of all features, in declared order."""
+    """Return the problems of all features, in declared order."""
     if not features:
         yield Problem("use case", "features", "there is none; declare at least one, as in Count('n', of='Purchase').")
     seen: set[str] = set()
@@ -30,7 +30,7 @@ def feature_problems(features: Sequence[Any], events: Events) -> Iterator[Proble
 
 
 def name_problems(place: str, name: Any, seen: set[str]) -> Iterator[Problem]:
-    """A name that is none, or is used before; remembers it in `seen`."""
+    """Return the problems of a name that is invalid or used before; add it to `seen`."""
     if not isinstance(name, str) or not NAME.fullmatch(name):
         yield Problem(place, "name", "write letters, digits and underscores, beginning with a letter, 100 at most.")
     elif name in seen:

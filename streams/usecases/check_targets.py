@@ -1,4 +1,4 @@
-"""What is wrong with targets and their arms, as they are declared."""
+"""Checks the targets of a use case, and their arms."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}")
 
 
 def target_problems(targets: Sequence[Any], names: Sequence[str], events: Events) -> Iterator[Problem]:
-    """Problems of all targets; `names` are those of the features."""
+    """Return the problems of all targets. `names`: those of the features."""
     if not targets:
         yield Problem("use case", "targets", "there is none; declare at least one Target.")
     seen: set[str] = set()

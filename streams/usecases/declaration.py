@@ -11,7 +11,7 @@ from streams.targets.declaration import Target
 
 @dataclass(frozen=True)
 class UseCase:
-    """All that decides results; batch sizes, addresses and the like are settings instead.
+    """Everything that decides results. Batch sizes, addresses and the like are settings instead.
 
     name: also the namespace of its event schemas. clock: who writes the ticks of its log, the workers by the
     wall clock or the publisher ("external": simulations, imports). allowed_lateness: how far an event may
@@ -35,10 +35,10 @@ class UseCase:
     events: Mapping[str, Schema] = field(default_factory=dict)
 
     def event_full_name(self, short: str) -> str:
-        """`telecom.Call` for "Call"."""
+        """Return `telecom.Call` for "Call"."""
         return f"{self.name}.{short}"
 
     @property
     def schemas(self) -> dict[str, Schema]:
-        """Avro schema of each event by full name."""
+        """Return the Avro schema of each event by full name."""
         return {self.event_full_name(short): schema for short, schema in self.events.items()}

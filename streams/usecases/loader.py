@@ -32,12 +32,12 @@ def load_use_case(ref: str) -> UseCase:
 
 
 def shipped() -> list[str]:
-    """Names of the use cases that come with Tidecast."""
+    """Return the names of the use cases that come with Tidecast."""
     return sorted(folder.name for folder in SCHEMAS.iterdir() if folder.is_dir())
 
 
 def read_use_case(ref: str) -> UseCase:
-    """As load_use_case, but its declarations are not checked."""
+    """Like load_use_case, without checking the declarations."""
     if ref in shipped():
         module = importlib.import_module(f"streams.usecases.{ref}")
         return _with_events(module.USE_CASE, SCHEMAS / ref)
@@ -87,7 +87,7 @@ def _run(file: Path) -> dict[str, Any]:
 
 
 def _explain(error: BaseException) -> str:
-    """One sentence for what a declaration's line raised."""
+    """Return one sentence for an error that a line of a declaration raised."""
     text = str(error)
     wrong = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", text)
     if wrong:

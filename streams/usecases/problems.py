@@ -1,4 +1,4 @@
-"""What is wrong with a use case, found before the first event."""
+"""Checks a use case before the first event."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -24,11 +24,11 @@ NEEDED = {
     "occurred_at": '{"name": "occurred_at", "type": {"type": "long", "logicalType": "timestamp-millis"}}',
     "source": '{"name": "source", "type": "string", "default": ""}',
 }
-"""The fields of every event, as its schema must declare them; `source` may be left out."""
+"""The fields that the schema of every event must declare; `source` may be left out."""
 
 
 def check(use_case: UseCase) -> list[Problem]:
-    """All mistakes that can be found without an event, each with its remedy; none means that it can be deployed."""
+    """Return all mistakes that can be found without an event, each with its remedy. None: it can be deployed."""
     problems = [*_own_problems(use_case), *_tuple_problems(use_case)]
     broken = [Problem(f"event {short}", "", text) for short, text in _avro_problems(use_case)]
     if problems or broken:
