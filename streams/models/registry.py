@@ -5,6 +5,7 @@ read MODELS, and streams.usecases exports each name."""
 
 from streams.models.declaration import Declaration
 from streams.models.kinds.adaptive_forest import AdaptiveForest as AdaptiveForest
+from streams.models.kinds.adaptive_tree import AdaptiveTree as AdaptiveTree
 from streams.models.kinds.hoeffding_tree import HoeffdingTree as HoeffdingTree
 from streams.models.kinds.last_value import LastValue as LastValue
 from streams.models.kinds.linear import Linear as Linear

@@ -1,10 +1,12 @@
 """Loads from the shipped use cases."""
 
+from dataclasses import replace
+
 import pytest
 
 from agents.sizing.declared import assumptions, mixed, targets_of
 from streams.errors import SettingError
-from streams.usecases import load_use_case
+from streams.usecases import AdaptiveForest, AdaptiveTree, Arm, HoeffdingTree, PriorRate, load_use_case
 
 
 def test_telecom() -> None:
@@ -34,3 +36,21 @@ def test_what_was_guessed_is_told() -> None:
 def test_shares_that_do_not_fit(given: dict[str, float]) -> None:
     with pytest.raises(SettingError, match=r"it has Call|sum to"):
         mixed(load_use_case("telecom"), given)
+
+
+def test_a_model_costs_as_often_as_it_declares() -> None:
+    arms = (
+        Arm("tree", AdaptiveTree(), role="champion"),
+        Arm("forest", AdaptiveForest(trees=30)),
+        Arm("p", PriorRate()),
+    )
+    retail = load_use_case("retail")
+    (target,) = targets_of(replace(retail, targets=(replace(retail.targets[0], arms=arms),)), mixed(retail, {}))
+    assert [(arm.kind, arm.times) for arm in target.arms] == [("tree", 2), ("forest_tree", 30), ("naive", 1)]
+
+
+def test_a_cost_that_nobody_measured_is_an_error_and_not_a_guess(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HoeffdingTree, "cost", "shrub")
+    telecom = load_use_case("telecom")
+    with pytest.raises(SettingError, match=r"Arm 'tree': HoeffdingTree states the cost 'shrub'.*state one of linear"):
+        targets_of(telecom, mixed(telecom, {}))
