@@ -19,7 +19,7 @@ from streams.features.window import window
 Tiles = list[list[Any]]
 """[slot, column, ...] in ascending slots."""
 ReadTiles = Callable[[Tiles, int], float]
-"""Value from the tiles of the feature's window, at least one, and the clock in ms."""
+"""Value from the tiles of the feature's window, perhaps none, and the clock in ms."""
 ReadRegister = Callable[[list[Any], int], float]
 """Value from a register that is set ([time of the latest event, its value]), as of a clock in ms."""
 ReadVector = Callable[[list[float]], float]

@@ -14,6 +14,7 @@ from streams.features.kinds.mean import Mean as Mean
 from streams.features.kinds.ratio import Ratio as Ratio
 from streams.features.kinds.sum import Sum as Sum
 from streams.features.kinds.time_since import TimeSince as TimeSince
+from streams.features.kinds.time_since_first import TimeSinceFirst as TimeSinceFirst
 
 FEATURES: dict[str, type[Feature]] = {
     name: each

@@ -17,7 +17,19 @@ from math import nan
 from typing import Any, NamedTuple
 
 from streams.features.distinct import hash64
-from streams.usecases import Attribute, Count, DistinctCount, Last, Max, Mean, Min, Ratio, Sum, TimeSince
+from streams.usecases import (
+    Attribute,
+    Count,
+    DistinctCount,
+    Last,
+    Max,
+    Mean,
+    Min,
+    Ratio,
+    Sum,
+    TimeSince,
+    TimeSinceFirst,
+)
 
 MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
 
@@ -133,6 +145,12 @@ def distinct_of(declared: Any, log: Sequence[Event], clock: int, _: Sequence[Any
 def time_since(declared: Any, log: Sequence[Event], clock: int, _: Sequence[Any]) -> float:
     events = mine(declared, log)
     return (clock - max(e.at for e in events)) / MS[declared.unit] if events else nan
+
+
+@oracle(TimeSinceFirst)
+def time_since_first(declared: Any, log: Sequence[Event], clock: int, _: Sequence[Any]) -> float:
+    events = within(declared, log, clock)
+    return (clock - min(e.at for e in events)) / MS[declared.unit] if events else nan
 
 
 @oracle(Attribute)
