@@ -6,6 +6,7 @@ outcome read OUTCOMES, and streams.usecases exports each name."""
 from streams.targets.outcome import Outcome
 from streams.targets.outcomes.absence_of import AbsenceOf as AbsenceOf
 from streams.targets.outcomes.amount_over import AmountOver as AmountOver
+from streams.targets.outcomes.count_over import CountOver as CountOver
 from streams.targets.outcomes.event_within import EventWithin as EventWithin
 from streams.targets.outcomes.explicit_outcome import ExplicitOutcome as ExplicitOutcome
 

@@ -20,6 +20,7 @@ from streams.usecases import (
     AmountOver,
     Arm,
     Ask,
+    CountOver,
     EventWithin,
     ExplicitOutcome,
     PriorRate,
@@ -54,6 +55,7 @@ ORACLES: dict[type, Oracle] = {
     AmountOver: lambda declared, records: float(
         sum(Fraction(record["amount_cents"]) for record in records) * Fraction(declared.scale)
     ),
+    CountOver: lambda declared, records: float(len(records)),
     ExplicitOutcome: lambda declared, records: declared.default,
 }
 """The label by the records of all events within the horizon that the outcome is about; None leaves no example."""
