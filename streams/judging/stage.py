@@ -25,11 +25,12 @@ from streams.avro.codec import Codec
 from streams.control import check
 from streams.deployment import Deployment
 from streams.deployment_gate import DeploymentGate
-from streams.drift.loss import COOLDOWN, AlertTransition
+from streams.drift.loss import COOLDOWN, AlertTransition, LossMonitor
 from streams.errors import DeploymentMismatch, Undecodable
 from streams.identity import Coordinate, Position
 from streams.judging.state import ArmMetricsState, TargetMetricsState
 from streams.log import Batch, LogRecord, Output, Stage, TopicPartition
+from streams.models.arms import Arm
 from streams.state.store import StageStore
 from streams.targets.observations import CORRECTION
 from streams.usecases.declaration import UseCase
@@ -195,9 +196,10 @@ class Judging(Stage):
         for arm, answer in zip(judged.arms, answers, strict=True):
             arm.totals.add(answer, label)
             arm.answers.append(answer)
-            step = None if arm.watch is None else arm.watch.update(answer, label)
-            if step is not None:
-                outputs.append(self._alert(judged, arm, step, next(places)))
+            for watch in arm.watches:
+                step = watch.update(answer, label)
+                if step is not None:
+                    outputs.append(self._alert(judged, arm.arm, watch, step, next(places)))
         if judged.examples % EVERY == 0:
             for arm in judged.arms:
                 outputs += self._metrics(judged, arm, places)
@@ -232,10 +234,8 @@ class Judging(Stage):
         return outputs
 
     def _alert(
-        self, judged: TargetMetricsState, arm: ArmMetricsState, step: AlertTransition, source: Coordinate
+        self, judged: TargetMetricsState, arm: Arm, watch: LossMonitor, step: AlertTransition, source: Coordinate
     ) -> Output:
-        watch = arm.watch
-        assert watch is not None
         alert_id = f"{source.topic}.{source.id}" if step.opens else watch.alert_id
         watch.alert_id = alert_id if step.opens else ""
         times = list(judged.times)[-step.width :]
@@ -244,16 +244,16 @@ class Judging(Stage):
             "state": "open" if step.opens else "closed",
             "kind": "loss",
             "target": judged.target.name,
-            "arm": arm.arm.name,
+            "arm": arm.name,
             "feature": None,
-            "statistic": "adwin",
+            "statistic": watch.statistic,
             "value": step.value,
             "threshold": step.threshold,
-            "severity": "critical" if arm.arm.role == "champion" else "warning",
+            "severity": "critical" if arm.role == "champion" else "warning",
             "window_from": min(times),
             "window_to": max(times) + 1,
             "evidence": {**step.evidence, "matured": judged.matured},
-            "message": _message(judged.target.name, arm.arm.name, step),
+            "message": _message(judged.target.name, arm.name, step),
             "source": source.as_record(),
         }
         value = self._codec.encode(DRIFT_ALERT, record)

@@ -14,6 +14,7 @@ import msgpack
 from schemas.marks import HighWater
 from schemas.records import CoordinateRecord
 from streams.drift.loss import LossMonitor
+from streams.drift.registry import DETECTORS
 from streams.judging.metrics import BinaryTotals, RegressionTotals
 from streams.models.arms import Arm
 from streams.targets.declaration import Target
@@ -25,26 +26,36 @@ FORMAT = 1
 
 
 class ArmMetricsState:
-    """An arm's metrics over all examples, its recent answers, and its alert. Baselines have no alert."""
+    """An arm's metrics over all examples, its recent answers, and its alerts, one per detector. Baselines have none."""
 
     def __init__(self, arm: Arm, target: Target) -> None:
         self.arm = arm
         binary = target.kind == "binary"
         self.totals: BinaryTotals | RegressionTotals = BinaryTotals() if binary else RegressionTotals()
         self.answers: deque[float] = deque(maxlen=RECENT)
-        self.watch = None if arm.role == "naive" else LossMonitor(binary, target.alert_delta)
+        detectors = [] if arm.role == "naive" else [make(target.alert_delta) for make in DETECTORS.values()]
+        self.watches = [LossMonitor(binary, detector) for detector in detectors]
 
     def pack(self) -> list[Any]:
         """Return the whole state; equal for equal examples."""
-        watch = None if self.watch is None else self.watch.pack()
-        return [self.totals.pack(), array("d", self.answers).tobytes(), watch]
+        watches = {watch.statistic: watch.pack() for watch in self.watches}
+        first = watches.pop("adwin", None)
+        packed = [self.totals.pack(), array("d", self.answers).tobytes(), first]
+        return [*packed, watches] if watches else packed
 
     def unpack(self, state: list[Any]) -> None:
         """Restore the state that `pack` returned."""
         self.totals.unpack(state[0])
         self.answers.extend(array("d", state[1]))
-        if self.watch is not None and state[2] is not None:
-            self.watch.unpack(state[2])
+        self.unpack_alerts(state)
+
+    def unpack_alerts(self, state: list[Any]) -> None:
+        """Restore of the state that `pack` returned only the alerts; a new detector starts without one."""
+        _, _, first, *others = state
+        packed = {"adwin": first, **(others[0] if others else {})}
+        for watch in self.watches:
+            if packed.get(watch.statistic) is not None:
+                watch.unpack(packed[watch.statistic])
 
 
 @dataclass(slots=True)
@@ -132,5 +143,5 @@ class TargetMetricsState:
     def _keep_alerts(self, kind: str, packed: dict[str, Any]) -> None:
         for arm in self.arms:
             found = packed.get(arm.arm.name)
-            if found is not None and kind == self.target.kind and arm.watch is not None and found[2] is not None:
-                arm.watch.unpack(found[2])
+            if found is not None and kind == self.target.kind:
+                arm.unpack_alerts(found)

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from agents.sizing.constants import MODEL_KINDS
-from streams import usecases
+from streams import drift, usecases
+from streams.drift import registry as detectors
 from streams.features import feature
 from streams.features import kinds as feature_kinds
 from streams.features import registry as features
@@ -95,3 +96,18 @@ def test_a_feature_belongs_to_one_family(name: str) -> None:
     families = (feature.Total, feature.Aggregate, feature.Latest, feature.Derived)
     found = [family.__name__ for family in families if issubclass(features.FEATURES[name], family)]
     assert len(found) == 1, f"{name} is of {found or 'no family'}; make it a Total, Aggregate, Latest or Derived"
+
+
+@pytest.mark.parametrize(
+    "base,registered", [(detectors.Statistic, detectors.STATISTICS), (detectors.LossDetector, detectors.DETECTORS)]
+)
+def test_every_detector_is_registered_under_its_name(base: type, registered: Mapping[str, Any]) -> None:
+    for each in defined(drift, base):
+        if each is not base:
+            assert registered.get(each.name) is each, f"add {each.__name__} to the end in {detectors.__name__}"
+
+
+def test_the_order_of_detectors_stays() -> None:
+    """It is the order of alerts in the log: whoever reads on from an old place must find the same."""
+    assert list(detectors.STATISTICS)[:2] == ["psi", "ks"]
+    assert list(detectors.DETECTORS)[:1] == ["adwin"]

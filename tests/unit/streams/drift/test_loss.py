@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from streams.drift.adwin import Adwin
 from streams.drift.loss import AlertTransition, LossMonitor
 
 Example = tuple[float, float]
@@ -31,6 +32,10 @@ def heavy(rng: random.Random, changed: bool) -> Example:
 STREAMS = [(True, binary), (True, rare), (False, amount), (False, heavy)]
 
 
+def monitor(is_binary: bool) -> LossMonitor:
+    return LossMonitor(is_binary, Adwin(0.002))
+
+
 def steps(watch: LossMonitor, examples: list[Example], first: int = 0) -> list[tuple[int, AlertTransition]]:
     found = []
     for i, (answer, label) in enumerate(examples, first):
@@ -45,7 +50,7 @@ def steps(watch: LossMonitor, examples: list[Example], first: int = 0) -> list[t
 def test_no_alert_while_nothing_changes(is_binary: bool, stream: Callable[..., Example]) -> None:
     for seed in range(3):
         rng = random.Random(seed)
-        assert steps(LossMonitor(is_binary, 0.002), [stream(rng, False) for _ in range(50_000)]) == []
+        assert steps(monitor(is_binary), [stream(rng, False) for _ in range(50_000)]) == []
 
 
 @pytest.mark.parametrize("is_binary,stream", STREAMS)
@@ -55,7 +60,7 @@ def test_a_rise_is_found_within_600_examples_and_its_place_told(
     for seed in range(10):
         rng = random.Random(seed)
         examples = [stream(rng, i >= 5000) for i in range(8000)]
-        (at, opened), (end, closed) = steps(LossMonitor(is_binary, 0.002), examples)[:2]
+        (at, opened), (end, closed) = steps(monitor(is_binary), examples)[:2]
         assert opened.opens and 5000 < at < 5600
         assert abs(at - opened.width - 5000) < 150
         assert opened.value > opened.threshold
@@ -66,25 +71,25 @@ def test_a_rise_is_found_within_600_examples_and_its_place_told(
 def test_an_alert_closes_when_the_loss_falls_again() -> None:
     rng = random.Random(1)
     examples = [binary(rng, 2 * (3000 <= i < 3700)) for i in range(6000)]
-    found = [(step.how, at) for at, step in steps(LossMonitor(True, 0.002), examples)]
+    found = [(step.how, at) for at, step in steps(monitor(True), examples)]
     assert [how for how, _ in found][:2] == ["rise", "fall"]
     assert 3700 < found[1][1] < 4600
 
 
 def test_a_falling_loss_raises_nothing() -> None:
     rng = random.Random(1)
-    assert steps(LossMonitor(True, 0.002), [binary(rng, i < 5000) for i in range(10_000)]) == []
+    assert steps(monitor(True), [binary(rng, i < 5000) for i in range(10_000)]) == []
 
 
 @pytest.mark.parametrize("is_binary,stream", STREAMS)
 def test_a_packed_copy_goes_on_the_same(is_binary: bool, stream: Callable[..., Example]) -> None:
     rng = random.Random(2)
     examples = [stream(rng, 2000 <= i < 2900) for i in range(6000)]
-    whole = steps(LossMonitor(is_binary, 0.002), examples)
-    watch, found = LossMonitor(is_binary, 0.002), []
+    whole = steps(monitor(is_binary), examples)
+    watch, found = monitor(is_binary), []
     for at, example in enumerate(examples):
         found += steps(watch, [example], at)
-        copy = LossMonitor(is_binary, 0.002)
+        copy = monitor(is_binary)
         copy.unpack(watch.pack())
         watch = copy
     assert found == whole and whole
@@ -92,7 +97,7 @@ def test_a_packed_copy_goes_on_the_same(is_binary: bool, stream: Callable[..., E
 
 
 def test_an_answer_beyond_all_bounds_is_a_full_loss() -> None:
-    watch = LossMonitor(False, 0.002)
+    watch = monitor(False)
     rng = random.Random(1)
     for _ in range(2000):
         assert watch.update(*amount(rng, False)) is None
