@@ -39,7 +39,7 @@ def _part(p: float, q: float) -> float:
 
 
 class PageHinkley(LossDetector):
-    """The sum of what losses exceed their mean by, above its minimum (Page 1954); it hears rises only."""
+    """The sum of what losses exceed their mean by, above its minimum (Page 1954). It reports rises only."""
 
     name = "page_hinkley"
     SLACK, BOUND, GRACE = 0.05, 15.0, 200
