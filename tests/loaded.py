@@ -1,6 +1,6 @@
-"""python -m tests.loaded --times 5 unit integration: run parts of `make test` on a busy machine.
+"""Run parts of `make test` on a busy machine: python -m tests.loaded --times 5 unit integration
 
-Beside them one process per core keeps all cores busy. A test that fails only here asks how fast the machine is."""
+One process per core keeps all cores busy. A test that fails only here depends on the speed of the machine."""
 
 import argparse
 import os
@@ -15,7 +15,7 @@ BUSY = [sys.executable, "-c", "while True: pass"]
 
 @contextmanager
 def load(processes: int) -> Iterator[None]:
-    """Keep so many cores busy meanwhile."""
+    """Keep this many cores busy."""
     busy = [subprocess.Popen(BUSY) for _ in range(processes)]
     try:
         yield
@@ -26,7 +26,7 @@ def load(processes: int) -> Iterator[None]:
 
 
 def main() -> int:
-    """0 when all rounds passed, else 1."""
+    """Run the rounds. Return 0 when all of them pass, else 1."""
     words = argparse.ArgumentParser(prog="python -m tests.loaded", description=__doc__)
     words.add_argument("parts", nargs="+", metavar="PART", help="a target of the Makefile: unit, integration, …")
     words.add_argument("--times", type=int, default=1, help="rounds")

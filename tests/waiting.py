@@ -1,4 +1,4 @@
-"""How a test waits for other threads, processes and servers: for a condition, never for a time."""
+"""How a test waits for other threads, processes and servers. It waits for a condition and never for a fixed time."""
 
 import os
 import subprocess
@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import TypeVar
 
 PATIENCE_S = float(os.environ.get("TEST_PATIENCE_S", 300.0))
-"""A test that waits for longer hangs and is given up. Nothing else depends on it: what tests wait for takes seconds.
-Set TEST_PATIENCE_S to a few seconds when you break the code to see a test fail."""
+"""A test that waits longer is treated as hanging and fails. Nothing else depends on this limit: the awaited events take
+seconds. Set TEST_PATIENCE_S to a few seconds to see a test fail early when you break the code."""
 LOOK_S = 0.02
 T = TypeVar("T")
 
 
 def until(condition: Callable[[], T], what: str = "what is waited for") -> T:
-    """Wait until `condition()` is true; return its value. AssertionError, which names `what`, when it hangs."""
+    """Wait until `condition()` is true and return its value. Raise AssertionError with `what` after PATIENCE_S."""
     end = time.monotonic() + PATIENCE_S
     while not (found := condition()):
         assert time.monotonic() < end, f"{what} did not happen within {PATIENCE_S:.0f} s"
@@ -23,5 +23,5 @@ def until(condition: Callable[[], T], what: str = "what is waited for") -> T:
 
 
 def exit_code(process: "subprocess.Popen[bytes] | subprocess.Popen[str]") -> int:
-    """Wait until a process ends. TimeoutExpired when it hangs."""
+    """Wait until a process ends and return its exit code. Raise TimeoutExpired after PATIENCE_S."""
     return process.wait(PATIENCE_S)

@@ -1,4 +1,4 @@
-"""A Redis Cluster of three masters, as large as a test needs."""
+"""Start a Redis Cluster of three masters for tests."""
 
 import socket
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ from tests.contract.servers import running, server_folder, until_it_works, wait_
 MASTERS = 3
 SLOTS = 16_384
 BUS = 10_000
-"""The masters talk to each other on their port plus this."""
+"""Offset from a master's port to the port on which it talks to the other masters."""
 
 
 @contextmanager
 def redis_cluster() -> Iterator[RedisCluster]:
-    """Every master has a third of the slots."""
+    """Run a cluster in which each master holds a third of the slots."""
     with ExitStack() as stack:
         ports = _free_ports()
         nodes = [stack.enter_context(cluster_node(port)) for port in ports]
@@ -37,7 +37,7 @@ def redis_cluster() -> Iterator[RedisCluster]:
 
 @contextmanager
 def cluster_node(port: int = 0, *options: str) -> Iterator[redis.Redis]:
-    """A node without slots, on this or (0) on any free port."""
+    """Run a node without slots on the given port. 0 means any free port."""
     port = port or _free_ports()[0]
     arguments = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--cluster-enabled", "yes", *options]
     with (
@@ -50,7 +50,7 @@ def cluster_node(port: int = 0, *options: str) -> Iterator[redis.Redis]:
 
 
 def _free_ports() -> list[int]:
-    """Whose bus ports are free too; below those that the system gives out."""
+    """Return free ports whose bus ports are free too. They lie below the range of ephemeral ports."""
     random, found = Random(), list[int]()
     while len(found) < MASTERS:
         port = random.randrange(11_000, 22_000)

@@ -1,4 +1,4 @@
-"""A real server and a real cluster, for the suites that every store must pass."""
+"""Fixtures for the store contract suites: a real server and a real cluster."""
 
 from collections.abc import Iterator
 
@@ -12,13 +12,13 @@ from tests.contract.servers import redis_server
 
 @pytest.fixture(scope="session")
 def redis_client() -> Iterator[redis.Redis]:
-    """One server for the session; what runs in it picks an epoch or prefix of its own."""
+    """Run one server for the session. Each test uses its own epoch or prefix."""
     with redis_server() as server:
         yield server.client
 
 
 @pytest.fixture(scope="session")
 def redis_cluster_client() -> Iterator[RedisCluster]:
-    """The same of a cluster."""
+    """Run one cluster for the session. Each test uses its own epoch or prefix."""
     with redis_cluster() as client:
         yield client

@@ -1,6 +1,6 @@
-"""Servers with Redis' protocol for the suites that every store must pass: Valkey, as the local stack runs it.
+"""Servers that speak the Redis protocol, for the store contract suites. The default is Valkey, as in the local stack.
 
-TIDECAST_TEST_REDIS_SERVER=/path/to/redis-server runs the suites on another one."""
+Set TIDECAST_TEST_REDIS_SERVER=/path/to/redis-server to test another server."""
 
 import os
 import shutil
@@ -21,25 +21,25 @@ from tests.waiting import until
 
 @dataclass(frozen=True)
 class Server:
-    """A server of a test, its folder and a client of it."""
+    """A test server with its folder and a client."""
 
     folder: Path
     process: subprocess.Popen[bytes]
     client: redis.Redis
 
     def connect(self, user: str = "") -> redis.Redis:
-        """A further client, with one connection of its own. `user`: `name:password`."""
+        """Return another client with its own connection. `user` has the form `name:password`."""
         return connect(f"unix://{user}{'@' if user else ''}{self.folder / 'redis.sock'}")
 
 
 def program() -> str:
-    """The server that is tested."""
+    """Return the path of the server to test."""
     return os.environ.get("TIDECAST_TEST_REDIS_SERVER") or str(valkey_server())
 
 
 @contextmanager
 def server_folder() -> Iterator[Path]:
-    """A folder that is gone afterwards. Its path is short: a socket's has at most 107 bytes."""
+    """Create a temporary folder and delete it at the end. Its path is short: a socket path has at most 107 bytes."""
     folder = Path(tempfile.mkdtemp(prefix="tc-redis-"))
     try:
         yield folder
@@ -49,7 +49,7 @@ def server_folder() -> Iterator[Path]:
 
 @contextmanager
 def redis_server(*options: str, folder: Path | None = None, answers: bool = True) -> Iterator[Server]:
-    """A server on a unix socket, by default in a folder of its own. `answers`: wait until it can be used."""
+    """Run a server on a unix socket, by default in its own folder. With `answers`, wait until it is ready."""
     if folder is None:
         with server_folder() as own, redis_server(*options, folder=own, answers=answers) as server:
             yield server
@@ -67,9 +67,9 @@ def redis_server(*options: str, folder: Path | None = None, answers: bool = True
 
 @contextmanager
 def running(arguments: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A server with these arguments, ended afterwards. Its output: `log` in the folder.
+    """Run a server with these arguments and stop it at the end. Its output goes to the file `log` in the folder.
 
-    SIGXFSZ stays ignored in it, as in Python, so that a limit on the size of its files is a full disk."""
+    The server ignores SIGXFSZ, as Python does. A limit on its file size therefore acts like a full disk."""
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen([program(), *arguments], stdout=log, stderr=log, restore_signals=False)
     try:
@@ -80,7 +80,7 @@ def running(arguments: Sequence[str], folder: Path) -> Iterator[subprocess.Popen
 
 
 def wait_for(client: redis.Redis, process: subprocess.Popen[bytes]) -> None:
-    """Return when the server answers, also when it wants a password."""
+    """Wait until the server answers. A request for a password counts as an answer."""
 
     def answers() -> bool:
         if process.poll() is not None:
@@ -94,7 +94,7 @@ def wait_for(client: redis.Redis, process: subprocess.Popen[bytes]) -> None:
 
 
 def until_it_works(action: Callable[[], object]) -> None:
-    """Try until it returns something true; as long as servers are away it does not."""
+    """Repeat the action until it returns something true. Redis errors and Unavailable count as false."""
 
     def works() -> bool:
         with suppress(redis.RedisError, Unavailable):

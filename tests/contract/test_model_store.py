@@ -1,4 +1,4 @@
-"""What every ModelStore must do."""
+"""Contract of every ModelStore."""
 
 import os
 from pathlib import Path

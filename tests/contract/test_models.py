@@ -1,4 +1,4 @@
-"""What holds for every registered model, for each kind of target that it fits."""
+"""Contract of every registered model, for each kind of target that it supports."""
 
 import os
 import random
@@ -25,7 +25,7 @@ Example = tuple[list[float], float]
 
 
 def sample(declared: type[Declaration]) -> Declaration:
-    """The declaration with as few settings as it allows: a required text is taken for the name of a feature."""
+    """Return the declaration with only its required settings. A required string is set to a feature name."""
     needed = [field for field in fields(declared) if field.default is MISSING and field.default_factory is MISSING]
     assert all(field.type is str for field in needed), f"{declared.__name__}: give every setting a default"
     return declared(*[NAMES[0]] * len(needed))
@@ -74,7 +74,7 @@ def test_it_refuses_a_target_that_it_does_not_fit(kind: Kind, declared: type[Dec
 
 @fitting
 def test_it_answers_with_a_finite_number_whatever_is_known(kind: Kind, declared: type[Declaration]) -> None:
-    """Features come and go, are unknown all at once, or far away from all that was seen."""
+    """Every answer is finite: with missing features, without any feature, and far outside the range seen so far."""
     model = build(kind, declared)
     unknown = [nan] * len(NAMES)
     for number, (vector, label) in enumerate(some(kind, 200, 0.0)):
@@ -101,7 +101,7 @@ def test_it_changes_no_vector_and_answering_changes_no_model(kind: Kind, declare
 
 @fitting
 def test_a_loaded_copy_has_the_same_bytes_and_goes_on_as_the_model(kind: Kind, declared: type[Declaration]) -> None:
-    """A learner goes on from the loaded copy, so a copy of a copy is as good as a copy."""
+    """A learner continues from the loaded copy. A copy of a copy therefore behaves like the model."""
     rows = some(kind, 400)
     model = unpack_model(pack_model(taught(kind, declared, rows[:300])))
     copy = unpack_model(pack_model(model))
@@ -114,7 +114,7 @@ def test_a_loaded_copy_has_the_same_bytes_and_goes_on_as_the_model(kind: Kind, d
 
 @fitting
 def test_equal_histories_in_one_place_make_equal_bytes(kind: Kind, declared: type[Declaration]) -> None:
-    """Chance follows from target, arm and lineage: with it another lineage makes another model, without it none."""
+    """The seed depends on target, arm and lineage. Another lineage changes only models that use randomness."""
     rows = some(kind, 300)
     one, same, other = (pack_model(taught(kind, declared, rows, lineage=lineage)) for lineage in (1, 1, 2))
     assert one == same
@@ -122,7 +122,7 @@ def test_equal_histories_in_one_place_make_equal_bytes(kind: Kind, declared: typ
 
 
 def has_chance(declared: Declaration) -> bool:
-    """Whether the seed changes what is built."""
+    """Return whether the seed changes the model."""
     one, other = (pack_model(declared.build(declared.fits[0], NAMES, seed)) for seed in (1, 2))
     return one != other
 
@@ -154,7 +154,7 @@ def test_rivers_models_answer_as_river_to_the_last_bit(kind: Kind, declared: typ
 
 @pytest.mark.parametrize("name", MODELS)
 def test_wrong_settings_are_problems_and_no_errors(name: str) -> None:
-    """Numbers out of range, and features that are not there."""
+    """Numbers out of range and unknown features are reported as problems."""
     declared = MODELS[name]
     for field in fields(declared):
         for junk in (0, -1, -0.5, nan, inf, "zzz", ("zzz",), ()):
@@ -163,7 +163,7 @@ def test_wrong_settings_are_problems_and_no_errors(name: str) -> None:
                 object.__setattr__(made, field.name, junk)
                 told = list(made.problems(NAMES))
             except TypeError:
-                continue  # a setting of the wrong type: the check says so itself
+                continue  # check() itself reports a setting of the wrong type
             assert all(text.endswith(".") for text in told)
             if not told:
                 for kind in made.fits:
@@ -173,7 +173,7 @@ def test_wrong_settings_are_problems_and_no_errors(name: str) -> None:
 
 
 def test_declaring_models_does_not_load_river() -> None:
-    """It takes the better part of a second, which neither the command line nor a scorer without trees spends."""
+    """Loading River takes most of a second. The command line and a scorer without trees do not load it."""
     code = (
         "import sys; from streams.usecases import *; load_use_case('telecom'); "
         "import streams.scoring.stage; sys.exit('river' in sys.modules)"

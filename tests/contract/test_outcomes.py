@@ -1,4 +1,4 @@
-"""What holds for every registered outcome, and its label against a slow one computed from all events."""
+"""Contract of every registered outcome. Each label is compared with a slow oracle that reads all events."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
@@ -46,7 +46,7 @@ SETTINGS: dict[str, list[Any]] = {
     "within": ["2d"],
     "default": [0.0, 1.0, None],
 }
-"""What a setting of an outcome may be, by its name."""
+"""The possible values of an outcome's settings, by setting name."""
 
 Oracle = Callable[[Any, Sequence[dict[str, Any]]], float | None]
 ORACLES: dict[type, Oracle] = {
@@ -58,13 +58,13 @@ ORACLES: dict[type, Oracle] = {
     CountOver: lambda declared, records: float(len(records)),
     ExplicitOutcome: lambda declared, records: declared.default,
 }
-"""The label by the records of all events within the horizon that the outcome is about; None leaves no example."""
+"""The label from the records of all relevant events within the horizon. None means no example."""
 
 
 def settings_of(kind: type[Outcome]) -> list[str]:
     names = [field.name for field in fields(kind)]
     unknown = [name for name in names if name not in SETTINGS]
-    assert not unknown, f"say in SETTINGS what {', '.join(unknown)} of {kind.__name__} may be"
+    assert not unknown, f"add the values of {', '.join(unknown)} of {kind.__name__} to SETTINGS"
     return names
 
 
@@ -96,7 +96,7 @@ def asked() -> Observation:
 
 
 def stored(observation: Observation) -> Observation:
-    """As it comes back from Redis."""
+    """Return the observation after a round trip through its stored form."""
     return Observations.unpack(Observations([observation]).pack()).waiting[0]
 
 
@@ -107,7 +107,7 @@ def test_every_registered_outcome_has_an_oracle() -> None:
 
 @given(outcomes(), histories)
 def test_its_label_is_what_all_events_say(declared: Any, history: list[Happened]) -> None:
-    """Whatever order they came in, and stored after each."""
+    """The label depends neither on the order of the events nor on storing the observation after each of them."""
     plan, observation = plan_of(declared), asked()
     inside = []
     for moment, record in history:

@@ -1,4 +1,4 @@
-"""Partitions spread over the masters of a cluster, each whole on one of them."""
+"""Partitions are spread over the masters of a cluster. Each partition is on one master."""
 
 from redis.cluster import RedisCluster
 

@@ -1,4 +1,4 @@
-"""What a person or the worker is told when Redis is away, closed or someone else's: errors that end a worker."""
+"""Error messages when Redis is unreachable, refuses access or is not a suitable server. These errors stop a worker."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,11 +20,11 @@ RIGHTS = (
     *("~*tidecast:*", "+info", "+mget", "+get", "+zrangebyscore", "+multi", "+exec", "+scan", "+unlink"),
     *("+evalsha", "+script|load", "+mset", "+del", "+zadd", "+zrem"),
 )
-"""As docs/redis.md lists them."""
+"""The permissions listed in docs/redis.md."""
 
 
 def uses(client: redis.Redis) -> list[Callable[[], object]]:
-    """Whatever a worker does with Redis."""
+    """Return everything a worker does with Redis."""
     scoring, stages = RedisScoringStore(client, 1), RedisStageStore(client, 1)
     return [
         lambda: check_server(client),

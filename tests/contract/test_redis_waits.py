@@ -1,4 +1,4 @@
-"""Errors that pass: a worker waits for each and goes on, and nothing is half written meanwhile."""
+"""Temporary Redis errors. A worker waits for each of them to pass, and no write is partial in the meantime."""
 
 import resource
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ def test_a_full_disk() -> None:
     with redis_server("--appendonly", "yes") as server:
         pid = server.process.pid
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
-        with suppress(redis.RedisError):  # until the server notices
+        with suppress(redis.RedisError):  # the server notices after some writes
             while True:
                 server.client.set("other", "x")
         with pytest.raises(Unavailable, match="cannot write to its disk; free some space"):
@@ -98,7 +98,7 @@ def test_a_server_that_runs_somebody_s_script() -> None:
 
 @contextmanager
 def looping(client: redis.Redis, script: str) -> Iterator[None]:
-    """A script that somebody else started, and does not wait for."""
+    """Run a script from another client that does not wait for its result."""
     connection = client.connection_pool.get_connection()
     connection.send_command("EVAL", script, 0)
     yield
@@ -117,7 +117,7 @@ def test_a_server_that_loads_its_data() -> None:
             for use in (reads, writes):
                 with pytest.raises(Unavailable, match="is loading its data"):
                     use(server.client)
-            with suppress(redis.ResponseError):  # Redis 6 does not let itself be hurried
+            with suppress(redis.ResponseError):  # Redis 6 does not allow this setting to change while loading
                 server.client.config_set("key-load-delay", 0)
             until_it_works(lambda: writes(server.client))
 
@@ -151,7 +151,8 @@ def test_a_cluster_that_does_not_serve_all_slots() -> None:
 
 
 def test_a_slot_that_moves(redis_cluster_client: RedisCluster) -> None:
-    """Keys of one command that are partly here and partly there: wait. All of them there: it is a cluster."""
+    """The store waits while the keys of a command are on two nodes. When all of them are on the other node, the error
+    says that the server is in cluster mode."""
     store = RedisScoringStore(redis_cluster_client, 1)
     store.commit([PartitionCommit(0, None, Position(1), b"")])
     key = "tidecast:{1.0}:position"
@@ -162,7 +163,7 @@ def test_a_slot_that_moves(redis_cluster_client: RedisCluster) -> None:
     with connect(f"redis://127.0.0.1:{here.port}") as node:
         node.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[1])
         try:
-            old = node.info("server")["redis_version"].startswith("6.")  # it says ASK here too
+            old = node.info("server")["redis_version"].startswith("6.")  # Redis 6 answers ASK in this case too
             with pytest.raises(SettingError if old else Unavailable, match="cluster mode" if old else "is moving"):
                 RedisScoringStore(node, 1).load({0: ["a"]})
             node.delete(key)

@@ -1,4 +1,4 @@
-"""What every ScoringStore does."""
+"""Contract of every ScoringStore."""
 
 import random
 from itertools import count
@@ -21,7 +21,7 @@ def store(request: pytest.FixtureRequest) -> ScoringStore:
     if request.param == "memory":
         return MemoryScoringStore()
     client = request.getfixturevalue(f"{request.param}_client")
-    client.flushdb()  # customers() walks the whole database
+    client.flushdb()  # customers() scans the whole database
     return RedisScoringStore(client, next(EPOCHS), "te[s]t*.")
 
 
@@ -67,7 +67,7 @@ def test_nothing_is_read_at_another_position_than_asked_for(store: ScoringStore)
             store.load({1: ["b"], 0: ["a"]}, {0: other, 1: None})
         with pytest.raises(PositionConflict, match="partition 0"):
             store.due(0, 9, 9, {0: other})
-    assert store.load({0: [], 1: ["b"]}, {0: P1, 1: None})[0] == {}, "nothing asked for, nothing compared"
+    assert store.load({0: [], 1: ["b"]}, {0: P1, 1: None})[0] == {}, "a partition without customers is not compared"
 
 
 def test_parts_not_named_stay_and_empty_ones_are_deleted(store: ScoringStore) -> None:
@@ -159,7 +159,7 @@ def test_a_partition_of_fifty_thousand_keys_is_one_commit(store: ScoringStore) -
 
 
 def test_any_history_of_commits_equals_memory(store: ScoringStore) -> None:
-    """Random commits, conflicts and retries among them, against MemoryScoringStore."""
+    """Any sequence of commits, with conflicts and retries, leaves the same state as in MemoryScoringStore."""
     chance = random.Random(1)
     oracle, names = MemoryScoringStore(), [f"c{number}" for number in range(12)]
 

@@ -1,4 +1,4 @@
-"""What every StageStore does."""
+"""Contract of every StageStore."""
 
 from itertools import count
 

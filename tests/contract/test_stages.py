@@ -1,4 +1,4 @@
-"""What every Stage does (streams.log.Stage), whatever it computes."""
+"""Contract of every Stage (streams.log.Stage)."""
 
 import random
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from tests.contract.stages.shell import COMMITTED, COMPUTED, POINTS, FailingStor
 Batches = Callable[[Logs, random.Random], Logs]
 Order = dict[tuple[str, int, str | None, int | None], list[tuple[bytes | None, bytes]]]
 FOREIGN = (None, b"", b"nonsense", b"\0\0\0\0\1x", b"\0\0\0\x7f\x7fbody")
-"""Values of records that no stage can use."""
+"""Record values that no stage can use."""
 
 
 @pytest.fixture(params=CASES)
@@ -29,13 +29,13 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 @pytest.fixture(autouse=True)
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a batch has many. History is given its own size."""
+    """Make slices small, so that each batch has many. History gets its own size in its case."""
     monkeypatch.setattr("streams.scoring.timers.SLICE", 3)
     monkeypatch.setattr("streams.judging.stage.SLICE", 60)
 
 
 def in_order(outputs: list[Output]) -> Order:
-    """Outputs in the order that counts: per partition, and per partition that caused them."""
+    """Return the outputs by partition and source partition. Only the order within these groups matters."""
     found: Order = {}
     for topic, partition, key, value, source in outputs:
         cause = (None, None) if source is None else (source["topic"], source["partition"])
@@ -44,13 +44,13 @@ def in_order(outputs: list[Output]) -> Order:
 
 
 def without_repetitions(outputs: list[Output]) -> Order:
-    """What a reader sees that drops what it has seen."""
+    """Return what a reader sees that drops repetitions."""
     return {place: list(dict.fromkeys(records)) for place, records in in_order(outputs).items()}
 
 
 @cache
 def calm(case: Case) -> tuple[Order, dict[Any, Any]]:
-    """What comes out, and what is stored at the end, when nothing happens and all comes in one batch."""
+    """Return the outputs and the final contents of the store when one batch holds all records and no fault occurs."""
     store, outputs = case.new_store(), list[Output]()
     shell = Shell(case, store, outputs)
     assert shell.work(shell.rest()) and not shell.rest()
@@ -81,7 +81,7 @@ def test_batches_leave_no_trace(case: Case, batches: Batches) -> None:
 
 
 def test_nothing_is_written_before_commit(case: Case) -> None:
-    """What a stage writes ahead is what it always writes at that place."""
+    """A stage that writes ahead writes only values that a run without faults also writes."""
     store, chance, slices = case.new_store(), random.Random(2), 0
     held = case.contents(store)
 
@@ -103,7 +103,7 @@ def test_nothing_is_written_before_commit(case: Case) -> None:
 
 @pytest.mark.parametrize("error", [PositionConflict, Unavailable])
 def test_a_write_that_fails_leaves_no_trace(case: Case, error: type[Exception]) -> None:
-    """`assign` forgets what was computed; what is computed again are the same bytes."""
+    """`assign` discards the computed state. Processing again produces the same bytes."""
     chance = random.Random(3)
     store, outputs = FailingStore(case, chance, error), list[Output]()
     shell = Shell(case, store, outputs)
@@ -114,13 +114,13 @@ def test_a_write_that_fails_leaves_no_trace(case: Case, error: type[Exception]) 
 
 
 def test_work_that_is_given_up_leaves_no_trace(case: Case) -> None:
-    """At any point; the same process goes on, or another one."""
+    """Work can be abandoned at any point. The same process or a new one continues."""
     chance, fate, fates = random.Random(4), "", list(POINTS)
     store, outputs = case.new_store(), list[Output]()
 
     def gives_up(point: str) -> bool:
         nonlocal fate
-        if point == COMPUTED:  # a slice's first
+        if point == COMPUTED:  # choose a new fate at the start of each slice
             fate = fates.pop() if fates else chance.choice((*POINTS, "", "", ""))
         return point == fate
 
@@ -133,7 +133,8 @@ def test_work_that_is_given_up_leaves_no_trace(case: Case) -> None:
 
 
 def test_two_owners_leave_no_trace(case: Case) -> None:
-    """One of them does not know yet that its partitions are the other's. Nobody sees positions go back."""
+    """One owner does not know yet that the other one owns its partitions. No observer sees a position move
+    backwards."""
     chance = random.Random(5)
     store, outputs = case.new_store(), list[Output]()
     *owners, observer = [Shell(case, store, outputs) for _ in range(3)]
@@ -146,13 +147,13 @@ def test_two_owners_leave_no_trace(case: Case) -> None:
 
 
 def test_records_that_it_cannot_use_change_nothing_else(case: Case) -> None:
-    """The others' results stay the same, and positions pass all of them."""
+    """The other records' results stay the same, and positions advance past all records."""
     logs = {at: [r._replace(offset=2 * r.offset) for r in records] for at, records in case.logs.items()}
     assert results(replace(case, logs=logs)) == results(replace(case, logs=with_foreign(logs)))
 
 
 def with_foreign(logs: Logs) -> Logs:
-    """One behind each record."""
+    """Add an unusable record after each record."""
     values = cycle(FOREIGN)
     return {
         at: [record for own in log for record in (own, Record(own.offset + 1, 0, b"c1", next(values)))]
@@ -161,9 +162,9 @@ def with_foreign(logs: Logs) -> Logs:
 
 
 def results(case: Case) -> tuple[object, object]:
-    """What the outputs say, and what is stored, but for what tells of the records that were of no use.
+    """Return the decoded outputs and the stored contents, without the parts that describe unusable records.
 
-    A snapshot counts these, so that a switch has another digest."""
+    A snapshot counts unusable records, so the digest in a switch differs."""
     store, outputs = case.new_store(), list[Output]()
     shell = Shell(case, store, outputs)
     assert shell.work(shell.rest()) and not shell.rest()

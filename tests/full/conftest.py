@@ -1,4 +1,4 @@
-"""What is long and rare: `make test-full`. Every test here is marked `full` and may take as long as it takes."""
+"""Long tests, run by `make test-full`. Every test in this folder is marked `full` and has no time limit."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what lies in this folder."""
+    """Add the `full` mark to every test in this folder."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.full)

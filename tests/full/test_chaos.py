@@ -1,4 +1,4 @@
-"""The whole system under faults: many seeds, each safety mechanism switched off, each server away for a minute."""
+"""Tests of the whole system under faults: many seeds, each guard switched off, and each server away for a minute."""
 
 import json
 import os
@@ -13,14 +13,14 @@ from load.chaos.expected import EXPECTED
 
 SEEDS = int(os.environ.get("SEEDS", "20"))
 LONGER = {"switch-order": "1.2"}
-"""Minutes of events; for all others SHORT."""
+"""Minutes of events by guard. All other guards use SHORT."""
 SHORT = "0.8"
 TIMELY = {"position-read": 5, "cache-clear": 5}
-"""Guards that show only when a fault falls into the right moment: so many seeds are tried. Others show at once."""
+"""Number of seeds for guards that matter only when a fault hits the right moment. One seed is enough for the others."""
 
 
 def chaos(file: Path, *options: str) -> tuple[int, list[dict[str, Any]]]:
-    """Exit code and reports of a run."""
+    """Run the chaos harness. Return its exit code and reports."""
     done = subprocess.run([sys.executable, "-m", "load.chaos", "--quiet", "--json", str(file), *options], check=False)
     return done.returncode, [json.loads(line) for line in file.read_text().splitlines()]
 

@@ -1,4 +1,4 @@
-"""Hostile inputs for minutes, new ones each time: at each target, and at a living endpoint."""
+"""Minutes of fuzzing with new inputs in every run, against each target and a running endpoint."""
 
 import os
 import subprocess

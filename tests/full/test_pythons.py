@@ -1,4 +1,4 @@
-"""A fresh clone, installed and tested with every other Python that is here."""
+"""A fresh clone installs and passes its tests with every other Python version on this machine."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""The distributed wheel: every file is inside, and the command works where there is no clone and nothing at home."""
+"""The wheel contains every file. The installed command works without a clone and with an empty home folder."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("schemas", "streams", "sinks", "agents", "load")
 METADATA = ("pyproject.toml", "README.md", "LICENSE")
 OF_A_CLONE = ("schemas/history/",)
-"""Only the tests and `python -m schemas.history` read it."""
+"""Files that only the tests and `python -m schemas.history` read."""
 BUILT = shutil.ignore_patterns("__pycache__", "built", "*.so")
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -31,7 +31,7 @@ def pip(*arguments: str) -> None:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sources without what was built from them."""
+    """Copy the sources without build products."""
     tree = tmp_path_factory.mktemp("tree")
     for package in PACKAGES:
         shutil.copytree(ROOT / package, tree / package, ignore=BUILT)
@@ -50,13 +50,15 @@ def wheel(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """`run("check", "myshop")` runs the installed command in an empty folder, with an empty home."""
+    """Return a function that runs the installed command: `run("check", "myshop")`. The working folder and the home are
+    empty."""
     folder = tmp_path_factory.mktemp("installed")
     venv.create(folder / "venv")
     scripts = folder / "venv" / "bin"
     pip("--python", str(scripts / "python"), "install", "--no-deps", "--no-index", str(wheel))
     [packages] = (folder / "venv").glob("lib/python*/site-packages")
-    # the dependencies of this environment, without its own Tidecast: that stands in a .pth file, which is not read
+    # Add this environment's dependencies. Its own Tidecast is not found: a .pth file names it, and Python does not read
+    # that file here.
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     where = [str(scripts / "python"), "-c", "import agents; print(agents.__path__[0])"]
     assert subprocess.check_output(where, cwd=folder, text=True).strip() == str(packages / "agents")

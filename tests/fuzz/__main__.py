@@ -1,7 +1,8 @@
-"""python -m tests.fuzz --target decoder --minutes 10: throw inputs at a part that reads what strangers write.
+"""Fuzz a component that reads untrusted input: python -m tests.fuzz --target decoder --minutes 10
 
-With atheris (`pip install tidecast[fuzz]`) by coverage, else by a mutator of our own, which also watches memory and
-time in a process apart. What fails is written into --folder; `--input FILE` runs one of them again."""
+With atheris (`pip install tidecast[fuzz]`), coverage guides the fuzzer. Without it, a built-in mutator runs in a
+separate process whose memory and time are watched. The fuzzer writes failing inputs to --folder. `--input FILE` runs
+one of them again."""
 
 import argparse
 import importlib
@@ -19,7 +20,7 @@ OPTIONS = ("-timeout=20", "-rss_limit_mb=2000", "-max_len=4096", "-print_final_s
 
 
 def guided(target: str, seconds: float, inputs: int, seed: int, folder: Path) -> Result:
-    """By coverage: libFuzzer stops at the first defect."""
+    """Fuzz guided by coverage. libFuzzer stops at the first defect."""
     corpus = folder / "corpus" / target
     most = inputs if inputs < 2**31 else -1
     limits = [f"-max_total_time={int(seconds)}", f"-runs={most}", f"-seed={seed}", f"-artifact_prefix={folder}/"]
@@ -42,7 +43,7 @@ def guided(target: str, seconds: float, inputs: int, seed: int, folder: Path) ->
 
 
 def main() -> int:
-    """0 without defects, 1 with."""
+    """Run the fuzzer. Return 0 when it finds no defects, else 1."""
     words = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     words.add_argument("--target", choices=(*TARGETS, "all"), default="all")
     words.add_argument("--minutes", type=float, default=1.0, help="per target")

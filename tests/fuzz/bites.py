@@ -1,24 +1,24 @@
-"""Bytes as a source of choices, so that one mutator of bytes makes structured inputs too."""
+"""Bytes as a source of choices. One mutator of bytes can then produce structured inputs."""
 
 from collections.abc import Sequence
 from typing import Any
 
 
 class Bites:
-    """Takes choices off the front; an empty rest chooses 0 for ever."""
+    """A reader that takes choices from the front of the data. When the data is used up, every choice is 0."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
 
     def number(self, size: int) -> int:
-        """An unsigned number of so many bytes."""
+        """Return an unsigned number of `size` bytes."""
         taken = self._data[self._at : self._at + size]
         self._at += size
         return int.from_bytes(taken, "little")
 
     def signed(self, size: int) -> int:
-        """The same in two's complement."""
+        """Return a number of `size` bytes in two's complement."""
         number = self.number(size)
         return number - (1 << 8 * size) if number >> (8 * size - 1) else number
 
@@ -26,7 +26,7 @@ class Bites:
         return choices[self.number(1) % len(choices)]
 
     def bites(self, most: int) -> bytes:
-        """At most so many bytes, by a length of two bytes."""
+        """Return at most `most` bytes. A two-byte length comes first."""
         size = min(self.number(2), most)
         taken = self._data[self._at : self._at + size]
         self._at += size
@@ -42,5 +42,5 @@ class Bites:
 
 
 def sized(data: bytes) -> bytes:
-    """What `bites` takes off whole."""
+    """Return the data with its length in front, as `bites` reads it."""
     return len(data).to_bytes(2, "little") + data

@@ -1,4 +1,4 @@
-"""Fuzzing by coverage: python -m tests.fuzz.guided TARGET CORPUS [libFuzzer's own options]; needs atheris."""
+"""Coverage-guided fuzzing: python -m tests.fuzz.guided TARGET CORPUS [libFuzzer options]. Requires atheris."""
 
 import contextlib
 import importlib
@@ -10,7 +10,7 @@ INSTRUMENTED = ("streams", "schemas", "fastavro._read_py", "fastavro._schema_py"
 
 
 def _lead_through_avro() -> None:
-    """The Avro library proper is compiled, where coverage leads nowhere: its Python twin reads everything as well."""
+    """Read every body with fastavro's Python reader too. The compiled reader reports no coverage."""
     from fastavro import _read_py
 
     from streams.avro import codec
@@ -28,7 +28,7 @@ def _lead_through_avro() -> None:
 
 
 def main(name: str, corpus: str, options: list[str]) -> None:
-    """Never returns: libFuzzer ends the process."""
+    """Run libFuzzer, which ends the process. Never return."""
     import atheris
 
     with atheris.instrument_imports(include=list(INSTRUMENTED)):

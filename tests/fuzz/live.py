@@ -1,6 +1,6 @@
-"""The ClickHouse endpoint as a process of its own, and requests as nobody should write them: python -m tests.fuzz.live.
+"""Fuzz the ClickHouse endpoint in its own process with invalid requests: python -m tests.fuzz.live
 
-It must stay alive, answer the next decent query, and stay within its memory."""
+The endpoint must stay alive, answer the next valid query, and stay within its memory limit."""
 
 import argparse
 import contextlib
@@ -66,7 +66,7 @@ HEADERS = (
 
 @contextlib.contextmanager
 def endpoint() -> Iterator[tuple[int, psutil.Process]]:
-    """A server over an empty folder: its port and process."""
+    """Run a server on an empty folder. Yield its port and process."""
     with tempfile.TemporaryDirectory(prefix="tidecast-live-") as folder:
         port = _free_port()
         command = [sys.executable, "-P", clickhouse_http.__file__, folder, str(port)]
@@ -107,7 +107,7 @@ def _request(method: bytes, target: bytes, headers: list[bytes], body: bytes) ->
 
 
 def _exchange(port: int, data: bytes, patience: float) -> bytes:
-    """What comes back, up to the end of the head; empty when the server closes without a word."""
+    """Return the response up to the end of its head. It is empty when the server closes without a response."""
     with socket.create_connection(("127.0.0.1", port), 10) as line:
         line.settimeout(patience)
         try:
@@ -123,7 +123,7 @@ def _exchange(port: int, data: bytes, patience: float) -> bytes:
 
 
 def _draw(r: random.Random, mutator: Mutator) -> tuple[bytes, float]:
-    """A request, and how long its answer may take (s): one that is never whole is left after a moment."""
+    """Return a request and the time limit of its response in seconds. The limit of an incomplete request is short."""
     body = mutator.draw() if r.random() < 0.6 else r.choice(QUERIES)
     headers = [b"Host: 127.0.0.1", *r.sample(HEADERS, r.randrange(4))]
     if r.random() < 0.2:
@@ -132,7 +132,7 @@ def _draw(r: random.Random, mutator: Mutator) -> tuple[bytes, float]:
         headers, body = [b"Host: 127.0.0.1", b"Content-Encoding: " + kind], packed
     method = r.choice((b"POST", b"POST", b"POST", b"GET", b"PUT", b"HEAD", b"OPTIONS", b"\xff"))
     data = _request(method, r.choice(TARGETS), headers, body)
-    if r.random() < 0.2:  # not even HTTP
+    if r.random() < 0.2:  # not valid HTTP
         spoilt = bytearray(data)
         for _ in range(r.randrange(1, 6)):
             spoilt[r.randrange(min(200, len(spoilt)))] = r.randrange(256)
@@ -141,7 +141,8 @@ def _draw(r: random.Random, mutator: Mutator) -> tuple[bytes, float]:
 
 
 def run(seconds: float, requests: int, seed: int = 1) -> str:
-    """Figures in a sentence; AssertionError when it dies, swells or answers no more."""
+    """Run the fuzzer and return a summary. Raise AssertionError when the server dies, stops answering or uses too much
+    memory."""
     r, mutator, statuses = random.Random(seed), Mutator(QUERIES, seed), Counter[str]()
     with endpoint() as (port, process):
         began, peak, done = time.monotonic(), 0, 0

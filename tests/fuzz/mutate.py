@@ -1,4 +1,4 @@
-"""A seeded mutator of bytes, for where atheris is not installed."""
+"""A seeded mutator of bytes, for machines without atheris."""
 
 import random
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ MOST = 4096
 
 
 class Mutator:
-    """Draws inputs by changing seeds; what `keep` is told joins them."""
+    """A source of inputs, made by changing seeds at random."""
 
     def __init__(self, seeds: Sequence[bytes], seed: int) -> None:
         self._random = random.Random(seed)
@@ -75,7 +75,7 @@ def _varint(r: random.Random, data: bytearray, pool: Sequence[bytes]) -> None:
 
 
 def varint(number: int) -> bytes:
-    """Avro's, of a number that is zigzag already."""
+    """Encode a number that is already zigzag-encoded as an Avro varint."""
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)

@@ -1,4 +1,4 @@
-"""Fuzzing without coverage: a child process works, its parent sees it crash, hang or swell."""
+"""Fuzzing without coverage. A child process runs the target. Its parent detects crashes, hangs and memory growth."""
 
 import importlib
 import mmap
@@ -13,17 +13,17 @@ from pathlib import Path
 from tests.fuzz.mutate import Mutator
 
 PATIENCE_S = 10.0
-"""One input may take so long on a busy machine."""
+"""Time limit of one input on a busy machine."""
 SWELL_BYTES = 256 << 20
-"""One input may make the process so much larger."""
+"""Limit of the memory growth that one input may cause."""
 ROOM = 1 << 20
 _HEAD = struct.Struct("<QQQI")
-"""In shared memory: inputs done, peak memory, seconds (as ns) of the slowest input, size of the input in hand."""
+"""Layout of the shared memory: inputs done, peak memory, duration of the slowest input (ns), size of the input."""
 
 
 @dataclass
 class Result:
-    """What came out."""
+    """The result of a run."""
 
     target: str
     inputs: int = 0
@@ -41,9 +41,9 @@ class Result:
 
 
 def fuzz(target: str, seconds: float, inputs: int, seed: int, most_defects: int = 20) -> Result:
-    """Run a target until time, inputs or patience with it are used up."""
+    """Run a target until the time, the number of inputs or the number of defects reaches its limit."""
     result = Result(target)
-    importlib.import_module(f"tests.fuzz.targets.{target}")  # here: a child is watched from its first moment
+    importlib.import_module(f"tests.fuzz.targets.{target}")  # import before the fork starts the time limit
     began = time.monotonic()
     while len(result.defects) < most_defects:
         left = min(seconds - (time.monotonic() - began), 1e9)
@@ -72,7 +72,7 @@ def _one_child(result: Result, seconds: float, inputs: int, seed: int) -> None:
 
 
 def _watch(work: multiprocessing.Process, shared: mmap.mmap, told: "multiprocessing.connection.Connection") -> str:
-    """Why it ended early; "" when it did not."""
+    """Watch the child. Return why it ended early, or "" when it did not."""
     done, since = -1, time.monotonic()
     while work.is_alive():
         work.join(0.1)
@@ -119,7 +119,7 @@ def _peak() -> int:
 
 
 def save(result: Result, folder: Path) -> list[Path]:
-    """The inputs that failed, for `--input`."""
+    """Write the failing inputs to files for `--input`."""
     folder.mkdir(parents=True, exist_ok=True)
     saved = []
     for number, (_, data) in enumerate(result.defects):

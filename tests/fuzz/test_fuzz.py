@@ -1,4 +1,4 @@
-"""A short form of `python -m tests.fuzz`, the same inputs every time; and that the fuzzer sees what goes wrong."""
+"""A short `python -m tests.fuzz` with fixed inputs. The fuzzer also detects each kind of failure."""
 
 import importlib
 import os
@@ -43,7 +43,7 @@ def test_every_bit_of_a_snapshot_counts() -> None:
 
 @pytest.fixture
 def faulty() -> Iterator[types.ModuleType]:
-    """A target that goes wrong in every way; which one, the test says."""
+    """Yield a target without a check. The test adds a faulty one."""
     module = types.ModuleType("tests.fuzz.targets.faulty")
     module.SEEDS = [b"seed"]  # type: ignore[attr-defined]
     sys.modules[module.__name__] = module

@@ -1,4 +1,5 @@
-"""What holds for every registered loss detector: silent while a loss stays, loud when it rises, kept as it is."""
+"""Contract of every registered loss detector. A steady loss is not a change, a rise is found in time, and a stored copy
+behaves like the original."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -20,7 +21,7 @@ def test_alerts_tell_them_apart_by_name() -> None:
 
 
 def rare(chance: random.Random, level: float) -> float:
-    """A squared error that is nearly always small."""
+    """Return a squared error that is small most of the time."""
     return chance.random() if chance.random() < level else 0.01 * chance.random()
 
 
@@ -29,7 +30,7 @@ def even(chance: random.Random, level: float) -> float:
 
 
 LOSSES: list[tuple[Callable[[random.Random, float], float], float, float]] = [(rare, 0.05, 0.4), (even, 0.3, 0.5)]
-"""A kind of loss, its level, and a higher one."""
+"""A kind of loss, its level, and a higher level."""
 losses = pytest.mark.parametrize("draw,low,high", LOSSES, ids=["rare", "even"])
 
 
@@ -58,7 +59,7 @@ def test_a_rise_is_found_in_time_and_located(
         detector = make(DELTA)
         stream = chain((draw(chance, low) for _ in range(4000)), (draw(chance, high) for _ in range(600)))
         found = changes(detector, stream)
-        assert found, "a rise of this size is to be found within 600 examples"
+        assert found, "a rise of this size must be found within 600 examples"
         at, change = found[0]
         assert at >= 4000 and change.after > change.before
         assert change.examples_before > 0 and abs(at - 4000 - change.examples_after) < 150

@@ -1,4 +1,4 @@
-"""What every registered drift statistic promises."""
+"""Contract of every registered drift statistic."""
 
 import random
 

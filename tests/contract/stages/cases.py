@@ -1,6 +1,6 @@
-"""Every stage with a log to read and a store to commit to, for the suite that all stages must pass.
+"""A case for every stage, with a log to read and a store to commit to. The stage contract suite runs all of them.
 
-A new stage joins with one line in CASES, and with the function that the line names."""
+To add a stage, write a function for its case and add one line to CASES."""
 
 import random
 import time
@@ -31,27 +31,27 @@ Logs = Mapping[TopicPartition, Sequence[Record]]
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A stage as the suite needs it."""
+    """A stage with everything the suite needs to test it."""
 
     logs: Logs
-    """What it reads."""
+    """The logs that the stage reads."""
     codec: Codec
     new_store: Callable[[], Any]
-    """An empty store."""
+    """Return an empty store."""
     write: str
-    """The method of the store that writes."""
+    """The name of the store's write method."""
     stage: Callable[[Any], Stage]
-    """A stage on a store, as a process makes it at its start."""
+    """Create the stage on a store, as a process does at startup."""
     contents: Callable[[Any], dict[Any, Any]]
-    """All that a store holds."""
+    """Return everything a store holds."""
     untouched: Callable[[dict[Any, Any]], object] = field(default=lambda contents: None)
-    """What of it is the same whether or not records lie in between that the stage cannot use."""
+    """Return the part of the contents that unusable records do not change."""
     writes_ahead: bool = False
-    """Whether it writes while it computes: at places, and with bytes, that the log alone determines."""
+    """Whether the stage writes before its commit. The log alone determines the places and bytes of these writes."""
 
 
 def scoring_case() -> Case:
-    """Events, outcomes, ticks; a slice ends after three timers (see `small_slices`)."""
+    """Return a case with events, outcomes and ticks. A slice ends after three timers (see `small_slices`)."""
     log = random_log(3, steps=160)
 
     def customers(contents: dict[Any, Any]) -> object:
@@ -63,7 +63,7 @@ def scoring_case() -> Case:
 
 
 def learning_case() -> Case:
-    """Examples of one target, some twice; a snapshot every 40."""
+    """Return a case with the examples of one target, some of them repeated, and a snapshot every 40 examples."""
     log = ExampleLog(use_case(serve_every=40)).fill(250)
 
     def learner(store: MemoryModelStore) -> Learning:
@@ -78,7 +78,7 @@ def learning_case() -> Case:
 
 
 def judging_case() -> Case:
-    """The same of judging: metrics every 100 examples."""
+    """Return a case with the examples of one target and metrics every 100 examples."""
     log = ExampleLog(use_case(), seed=1).fill(450)
 
     def judging(store: MemoryStageStore) -> Judging:
@@ -89,7 +89,7 @@ def judging_case() -> Case:
 
 
 def monitoring_case() -> Case:
-    """Six days of predictions in two partitions, and the profiles that monitoring itself has written of them."""
+    """Return a case with six days of predictions in two partitions, and the profiles that monitoring writes of them."""
     world, chance = World(), random.Random(0)
     for day in range(6):
         for partition in range(world.partitions):
@@ -107,7 +107,8 @@ def monitoring_case() -> Case:
 
 
 def history_case() -> Case:
-    """The first records of every topic's first partition, into ClickHouse's engine in this process."""
+    """Return a case with the first records of every topic's first partition, and ClickHouse's engine in this
+    process."""
     made = MadeUpLog(int(time.time() * 1000), events=60)
     logs = {place: records[:3] for place, records in made.logs.items() if place.partition == 0}
 
@@ -141,7 +142,7 @@ def _new_database() -> Any:
 
 
 def _tables(client: Any) -> dict[Any, Any]:
-    """What readers see of every table; rows that were written twice collapse."""
+    """Return what readers see of every table. Rows that were written twice are merged."""
     found = {table: f"SELECT * FROM {table} FINAL ORDER BY ALL" for table in COLUMNS}
     found["positions"] = "SELECT * EXCEPT written_at FROM positions ORDER BY ALL"
     return {table: client.raw_query(query, fmt="TSV") for table, query in found.items()}

@@ -1,4 +1,4 @@
-"""Runs a stage as agents.runtime.stage_runner does, with what can happen to it, and watches what it may never do."""
+"""Run a stage as agents.runtime.stage_runner does, inject faults, and check its invariants."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -9,11 +9,11 @@ from streams.log import Output, TopicPartition
 from tests.contract.stages.cases import Case, Logs
 
 COMPUTED, PRODUCED, COMMITTED = POINTS = ("computed", "produced", "committed")
-"""Where the work on a slice can be given up."""
+"""The points at which the work on a slice can be abandoned."""
 
 
 class FailingStore:
-    """A store whose writes fail at random, before they are done or after."""
+    """A store whose writes fail at random, either before or after they take effect."""
 
     def __init__(self, case: Case, chance: random.Random, error: type[Exception]) -> None:
         self.store = case.new_store()
@@ -39,7 +39,7 @@ class FailingStore:
 
 
 class Shell:
-    """One worker. `outputs` is what all of them have produced."""
+    """One worker. `outputs` holds the outputs of all workers."""
 
     def __init__(self, case: Case, store: Any, outputs: list[Output]) -> None:
         self._case = case
@@ -49,12 +49,12 @@ class Shell:
         self.start()
 
     def start(self) -> None:
-        """Begin in a process of its own."""
+        """Start with a new stage, as a new process does."""
         self._stage = self._case.stage(self._store)
         self.assign()
 
     def assign(self) -> None:
-        """Begin with all partitions anew, where the stage says."""
+        """Assign all partitions again and continue where the stage says."""
         places = list(self._case.logs)
         assert all(map(self._stage.wants, places))
         starts = self._stage.assign(places)
@@ -63,12 +63,12 @@ class Shell:
         self._next, self._told = dict(starts), dict(starts)
 
     def rest(self) -> Logs:
-        """The records that are not read yet."""
+        """Return the records that have not been read yet."""
         rest = {at: [r for r in records if r.offset >= self._next[at]] for at, records in self._case.logs.items()}
         return {at: records for at, records in rest.items() if records}
 
     def work(self, batch: Logs, gives_up: Callable[[str], bool] = lambda point: False) -> bool:
-        """Work a batch off; False when `gives_up` said so at one of POINTS. After an error it assigns anew."""
+        """Process a batch. Return False when `gives_up` is true at one of POINTS. After an error, assign again."""
         try:
             for slice_ in self._stage.process(batch):
                 if gives_up(COMPUTED):
@@ -89,6 +89,6 @@ class Shell:
 
 
 def _grow(known: dict[TopicPartition, int], found: Mapping[TopicPartition, int]) -> None:
-    """Take positions over. None may be less than one known before."""
+    """Update the known positions. No position may move backwards."""
     assert all(offset >= known.get(at, 0) for at, offset in found.items()), (known, found)
     known |= found

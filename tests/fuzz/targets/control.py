@@ -1,4 +1,4 @@
-"""The control-record check: what was not signed for this very place never passes."""
+"""The check of control records. A record passes only when we signed it for its topic and partition."""
 
 from typing import Any
 
@@ -25,13 +25,13 @@ OURS = {(CODEC.decode(value)[0], place): CODEC.decode(value)[1] for (_, place), 
 
 
 def check(data: bytes) -> None:
-    """Raises when something passes that we never signed, or when the check raises."""
+    """Raise when the check fails with an unexpected error or when an unsigned record passes."""
     bites = Bites(data)
     (_changed_bytes, _changed_record, _anything)[bites.number(1) % 3](bites)
 
 
 def _changed_bytes(bites: Bites) -> None:
-    """The rest is a value; whatever it says, only our own words may pass, in their own partition."""
+    """Check that only a value we signed passes, and only in its own partition."""
     partition = bites.number(1) % PARTITIONS
     value = bites.rest()
     try:
@@ -46,11 +46,11 @@ def _changed_bytes(bites: Bites) -> None:
             DeadReason.TOO_LARGE,
         ), refused.reason
         return
-    assert taken.record == OURS[taken.name, partition], "passed and was never signed"
+    assert taken.record == OURS[taken.name, partition], "accepted but never signed"
 
 
 def _changed_record(bites: Bites) -> None:
-    """Fields set to values of any type, signature included."""
+    """Set fields of a record, including the signature, to values of any type."""
     name, partition = bites.one_of(NAMES), bites.number(1) % PARTITIONS
     good = OURS[name, partition]
     record = dict(good)
@@ -61,7 +61,7 @@ def _changed_record(bites: Bites) -> None:
     called = bites.one_of((name, name, *NAMES))
     if signed_by_us(called, record, KEY, topic, where):
         same = {k: v for k, v in record.items() if v is not None} == {k: v for k, v in good.items() if v is not None}
-        assert same and (called, topic, where) == (name, CUSTOMER_EVENTS, partition), "passed and was never signed"
+        assert same and (called, topic, where) == (name, CUSTOMER_EVENTS, partition), "accepted but never signed"
 
 
 def _anything(bites: Bites) -> None:
@@ -71,7 +71,7 @@ def _anything(bites: Bites) -> None:
 
 
 def _value(bites: Bites, depth: int) -> Any:
-    """Anything that the Avro library can bring out of bytes."""
+    """Return any value that the Avro library can decode."""
     match bites.number(1) % (9 if depth else 7):
         case 0:
             return None

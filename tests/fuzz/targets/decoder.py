@@ -1,4 +1,4 @@
-"""Codec.decode and Intake.take: whatever lies in customer-events, by whatever schema it was written."""
+"""Codec.decode and Intake.take handle any bytes in customer-events, written with any schema."""
 
 import json
 import struct
@@ -22,7 +22,7 @@ DEEPEST = 5
 
 
 def check(data: bytes) -> None:
-    """Raises for anything but a record taken or a reason why not."""
+    """Raise unless the record is accepted or refused with a reason."""
     bites = Bites(data)
     (_any_value, _any_body, _any_schema, _grown_schema)[bites.number(1) % 4](bites)
 
@@ -39,7 +39,7 @@ def _any_body(bites: Bites) -> None:
 
 
 def _any_schema(bites: Bites) -> None:
-    """A schema as the registry has it: any JSON."""
+    """Use any JSON as the schema in the registry."""
     place = _place(bites)
     try:
         schema = json.loads(bites.text(2000))
@@ -49,7 +49,7 @@ def _any_schema(bites: Bites) -> None:
 
 
 def _grown_schema(bites: Bites) -> None:
-    """A schema that is valid more often than not, of one of our names or of another."""
+    """Use a schema that is usually valid, under one of our names or another name."""
     place = _place(bites)
     name = bites.one_of(("small.Visit", "tidecast.Outcome", "other.Thing", "tidecast.Tick"))
     fields = [{"name": f"f{n}", "type": _type(bites, DEEPEST)} for n in range(bites.number(1) % 4)]
@@ -89,7 +89,7 @@ def _type(bites: Bites, depth: int) -> Any:
 
 
 def _place(bites: Bites) -> tuple[int, int | None, int, bytes | None]:
-    """Partition, last tick, Kafka's timestamp, key (None: that of the record's own customer)."""
+    """Return partition, last tick, Kafka timestamp and key. Key None stands for the record's own customer."""
     how = bites.number(1)
     tick = bites.signed(8) if how & 1 else None
     return how >> 1 & 1, tick, bites.signed(8) if how & 4 else 0, bites.bites(2000) if how & 8 else None
@@ -139,7 +139,7 @@ def _seeds() -> list[bytes]:
     visit = CODEC.encode("small.Visit", _first("small.Visit"))[5:]
     for inner in (b"\x05", b"\x01", b"\x07", b"\x0c\x01\x02"):
         many = varint(2 << 40) + visit
-        found.append(b"\3\0\0\1\x08" + inner + b"\4" + visit + many)  # an array behind our own fields
+        found.append(b"\3\0\0\1\x08" + inner + b"\4" + visit + many)  # an array after our own fields
         found.append(b"\3\0\2\1\x08" + inner + many)
     return found
 

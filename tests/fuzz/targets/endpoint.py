@@ -1,4 +1,4 @@
-"""What the local ClickHouse endpoint makes of a request before the engine sees it."""
+"""How the local ClickHouse endpoint parses a request before the engine sees it."""
 
 import gzip
 import zlib
@@ -18,7 +18,7 @@ METHODS = ("GET", "POST", "HEAD", "PUT", "\u0130")
 
 
 def check(data: bytes) -> None:
-    """Raises for anything but a query or a refusal."""
+    """Raise unless the request is parsed or refused."""
     bites = Bites(data)
     (_body, _request, _failure)[bites.number(1) % 3](bites)
 
@@ -47,7 +47,7 @@ def _request(bites: Bites) -> None:
 
 
 def _text(bites: Bites) -> str:
-    """As the web server decodes a URL: what is no UTF-8 comes as surrogates."""
+    """Return text as the web server decodes a URL. Invalid UTF-8 becomes surrogates."""
     return bites.bites(200).decode(errors="surrogateescape")
 
 

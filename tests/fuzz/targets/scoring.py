@@ -1,4 +1,4 @@
-"""The whole of scoring: whatever the log holds, nothing is raised, everything is counted, and batches do not matter."""
+"""Scoring accepts any log. It raises no error, counts every record, and gives the same result for all batch sizes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ FATES = ("accepted", "duplicate", "late", "dead", "controls")
 
 
 def check(data: bytes) -> None:
-    """Raises when a record stops scoring, is lost, or is worked on otherwise in other batches."""
+    """Raise when a record stops scoring, is lost, or gives another result in other batches."""
     log = Log(CODEC)
     log.control("tidecast.Deployment", DEPLOYMENT.to_record())
     bites = Bites(data)
@@ -55,7 +55,7 @@ def _run(log: Log, batch: int, cache: int) -> tuple[list[tuple[str, int, bytes]]
 
 @contextmanager
 def _small() -> Iterator[None]:
-    """Limits within reach of a short log."""
+    """Lower the limits so that a short log reaches them."""
     limits = ((timers, "SLICE", 3), (timers, "MOST_OUTPUTS", 5), (timers, "MOST_MISSED", 4))
     limits += ((observations, "MOST_OPEN", 2), (observations, "MOST_EARLY", 2))
     before = [getattr(module, name) for module, name, _ in limits]
@@ -106,7 +106,7 @@ def _deployment(log: Log, bites: Bites) -> None:
 
 
 def _switch(log: Log, bites: Bites) -> None:
-    """Never one that could be obeyed: a scorer would wait for its snapshot."""
+    """Add a switch that no scorer can follow. A valid one would make the scorer wait for its snapshot."""
     offset = bites.signed(8)
     record = {"target": bites.one_of(("silent", "x")), "arm": "logistic", "command": bites.signed(8), "offset": offset}
     named = {"version": bites.text(30), "snapshot": bites.text(30), "digest": bites.bites(32)}

@@ -1,4 +1,4 @@
-"""Loading a snapshot: nothing is parsed, let alone unpickled, before its seal was found right."""
+"""Loading a snapshot. No byte is parsed or unpickled before its seal is verified."""
 
 import pickle
 from pathlib import Path
@@ -21,7 +21,7 @@ LIMIT = 1 << 16
 
 
 class Bomb:
-    """Unpickling it leaves a mark."""
+    """An object that creates the file `mark` when it is unpickled."""
 
     def __init__(self, mark: Path) -> None:
         self._mark = mark
@@ -44,7 +44,7 @@ BOMB = pickle.dumps(Bomb(Path(gettempdir()) / "tidecast-fuzz-bomb"))
 
 
 class Tripwire:
-    """Stands before the parser while nothing may reach it."""
+    """A wrapper around the parser that records whether it was called."""
 
     def __init__(self, parser: Any) -> None:
         self._parser = parser
@@ -62,7 +62,7 @@ WIRE = Tripwire(msgpack)
 
 
 def check(data: bytes) -> None:
-    """Raises when bytes that were not sealed by us are parsed, or anything but BadSnapshot comes out."""
+    """Raise when bytes that we did not seal are parsed, or when the error is not BadSnapshot."""
     bites = Bites(data)
     how = bites.number(1)
     if how % 4 == 3:
@@ -94,10 +94,10 @@ def _mutated(bites: Bites, good: bytes) -> bytes:
 
 
 def _sealed_nonsense(bites: Bites) -> None:
-    """Sealed with the right key and still no snapshot: a former format, say."""
+    """Load bytes that are sealed with the right key but are not a snapshot. An older format is one example."""
     payload = bites.rest()
     if b"River" in payload:
-        return  # a pickle is inside, and who holds the key may do anything
+        return  # the payload may be a pickle, and whoever holds the key can run any code
     try:
         load_snapshot(seal(payload, KEY), KEY, LIMIT)
     except BadSnapshot:
