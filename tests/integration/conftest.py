@@ -1,4 +1,4 @@
-"""The real servers for the integration tests: one stack a session, on free ports, in a temporary folder."""
+"""Real servers for the integration tests: one stack per session, on free ports and in a temporary folder."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ class Stack:
     model_store: str
     signing_key: str
     env: dict[str, str]
-    """The environment for subprocesses: this process' own, with the stack's data folder."""
+    """The environment for subprocesses: this process's environment with the stack's data folder."""
 
     @classmethod
     def of(cls, place: StackFolder) -> "Stack":
@@ -46,9 +46,10 @@ BROKER_SESSION = {"broker.session.timeout.ms": 3000, "broker.heartbeat.interval.
 
 @pytest.fixture(scope="session", autouse=True)
 def prompt_servers() -> Iterator[None]:
-    """Servers that are started often: compiled quickly rather than well; and a broker that was killed is let in again
-    when its former self's session has ended, which by default takes 9 s. Each process that shares the tests has ports
-    of its own: between choice and start no other one takes them."""
+    """Make servers start fast and give each test process its own ports.
+
+    The JVM compiles only to the first tier. A broker rejoins after a kill when the session of its predecessor ends.
+    That takes 3 s here and 9 s by default. No other test process can take a port between its choice and its use."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
         patch.setattr(supervise, "START_TIMEOUT", PATIENCE_S)
@@ -62,8 +63,8 @@ def prompt_servers() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def stack(prompt_servers: None) -> Iterator[Stack]:
-    """Real Kafka, registry, Redis and ClickHouse, ended with the session however it goes."""
-    # not pytest's own folder: its path can be too long for a socket
+    """Run Kafka, a registry, Redis and ClickHouse for the session. Stop them at the end, also after a failure."""
+    # pytest's own folder may have too long a path for a socket
     folder = Path(tempfile.mkdtemp(prefix="tidecast-test-"))
     try:
         yield Stack.of(up(folder, print))
@@ -76,13 +77,13 @@ Tidecast = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def tidecast_command(*arguments: str) -> list[str]:
-    """The command line of `tidecast ARGUMENTS` with this Python, installed as a script or not."""
+    """Return the command line of `tidecast ARGUMENTS` with this Python. The script need not be installed."""
     return [sys.executable, "-c", "from agents.cli import main; main()", *arguments]
 
 
 @contextmanager
 def retail_deployed(stack: Stack, name: str) -> Iterator[None]:
-    """Retail deployed under a topic prefix of its own, which this process and `stack.env` use meanwhile."""
+    """Deploy retail under its own topic prefix. This process and `stack.env` use the prefix in the meantime."""
     prefix = f"{name}-{os.getpid()}-"
     stack.env["TIDECAST_TOPIC_PREFIX"] = prefix
     with pytest.MonkeyPatch.context() as patch:
@@ -96,10 +97,10 @@ def retail_deployed(stack: Stack, name: str) -> Iterator[None]:
 
 @pytest.fixture
 def tidecast(stack: Stack) -> Tidecast:
-    """`tidecast("status", check=False)` runs the command against the stack and returns what it printed.
+    """Return a function that runs a command against the stack: `tidecast("status", check=False)`.
 
-    Raises AssertionError with its output when it fails and `check` is true.
-    """
+    The function returns the completed process. It raises AssertionError with the output when the command fails and
+    `check` is true."""
 
     def run(*arguments: str, check: bool = True, timeout: float = PATIENCE_S) -> "subprocess.CompletedProcess[str]":
         done = subprocess.run(

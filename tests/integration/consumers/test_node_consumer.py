@@ -1,4 +1,4 @@
-"""A plain Node consumer with the standard Avro deserialiser reads every record type from every topic."""
+"""A plain Node consumer with the standard Avro deserializer reads every record type from every topic."""
 
 import json
 import shutil
@@ -50,7 +50,7 @@ EVENT = {
 
 @pytest.fixture(scope="module")
 def consumer(tmp_path_factory):
-    """A folder with consume.js, marks.js and their packages."""
+    """Install consume.js, marks.js and their packages in a folder."""
     folder = tmp_path_factory.mktemp("node")
     for file in (SOURCE / "package.json", SOURCE / "consume.js", MARKS):
         shutil.copy(file, folder)
@@ -75,7 +75,7 @@ def settings(stack, monkeypatch):
 
 
 def published(settings):
-    """Every example of every record type, written to its topic; what a reader must see there."""
+    """Write every example of every record type to its topic. Return the records that a reader must see."""
     written = {**load_schemas(), "node_test.Call": CALL}
     expected, outputs = [], []
     with HttpRegistry(settings) as registry:
@@ -104,7 +104,7 @@ def with_bytes(value):
 
 
 def in_order(rows):
-    """Rows per partition, in log order (the partitions come in any order)."""
+    """Group rows by partition in log order. The order of the partitions is arbitrary."""
     places = {}
     for topic, partition, *rest in rows:
         places.setdefault((topic, partition), []).append(rest)
@@ -112,7 +112,7 @@ def in_order(rows):
 
 
 def are_new(rows):
-    """What a reader with marks in Python says of each row, per partition."""
+    """Return for each row, by partition, whether a Python reader with marks takes it as new."""
     marks, told = {}, {}
     for topic, partition, _, _, record in rows:
         mine = marks.setdefault((topic, partition), Marks())

@@ -1,4 +1,4 @@
-"""The example's reader, killed again and again while it reads a log that was written twice in places."""
+"""The example reader takes each prediction once. It is killed several times, and the log repeats some records."""
 
 import contextlib
 import shutil
@@ -26,10 +26,10 @@ pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[3]
 FILES = (ROOT / "examples" / "consumer" / "read_once.py", ROOT / "schemas" / "marks.py")
-"""All that a consumer copies."""
+"""The files that a consumer copies."""
 EACH, KILLS = 400, 3
 BATCH = 500
-"""Messages that the reader takes at once, or waits for: so many that tell it nothing lie behind the last prediction."""
+"""Messages that the reader takes at once or waits for. Each partition ends with this many progress records."""
 
 
 def prediction(partition: int, offset: int) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def prediction(partition: int, offset: int) -> dict[str, Any]:
 
 
 def encode(stack: Stack, records: list[tuple[str, dict[str, Any]]]) -> list[bytes]:
-    """The records as Tidecast writes them, their schemas in the stack's registry."""
+    """Encode the records as Tidecast does, with their schemas in the stack's registry."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TIDECAST_DATA", str(stack.folder))
         with HttpRegistry(load_settings()) as registry:
@@ -50,7 +50,7 @@ def encode(stack: Stack, records: list[tuple[str, dict[str, Any]]]) -> list[byte
 
 
 def write_with_repeats(stack: Stack, topic: str) -> list[str]:
-    """Two partitions whose writer went back 30 records after every 100; the ids a reader must have, sorted."""
+    """Write two partitions that go back 30 records after every 100. Return the sorted ids that a reader must take."""
     admin = AdminClient({"bootstrap.servers": stack.kafka})
     admin.create_topics([NewTopic(topic, 2, 1)])[topic].result(PATIENCE_S)
     producer = Producer({"bootstrap.servers": stack.kafka, "enable.idempotence": True})
@@ -76,7 +76,7 @@ def test_each_prediction_is_taken_once_whatever_is_killed(stack: Stack, tmp_path
         database.execute("PRAGMA journal_mode = WAL")
 
         def taken() -> int:
-            with contextlib.suppress(sqlite3.OperationalError):  # the reader has not made its tables yet
+            with contextlib.suppress(sqlite3.OperationalError):  # the reader has not created its tables yet
                 return int(database.execute("SELECT count(*) FROM answers").fetchone()[0])
             return 0
 

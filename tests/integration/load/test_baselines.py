@@ -1,4 +1,4 @@
-"""The baselines on the real servers: every event answered once for each target, and nothing left behind."""
+"""The baselines on real servers answer every event once for each target and leave nothing behind."""
 
 import pytest
 import redis

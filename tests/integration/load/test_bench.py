@@ -1,4 +1,4 @@
-"""The benchmark on the session's stack, small: every figure of a drain, a latency step and a kill is there."""
+"""A small benchmark on the session's stack reports every figure of a drain, a latency step and a kill."""
 
 import json
 import os
@@ -46,8 +46,8 @@ def test_drain_ladder_and_kill(stack: Stack, monkeypatch: pytest.MonkeyPatch) ->
 
 @contextmanager
 def stopped_midway(system: BenchSystem, points: Path, records: int) -> Iterator[threading.Thread]:
-    """Stop scoring midway through a slice once predictions hold so many records, so that it cannot end before it is
-    killed. The thread ends when scoring has stopped for good."""
+    """Stop scoring in the middle of a slice when predictions holds the given number of records. Scoring cannot finish
+    before it is killed. The thread ends when scoring has stopped for good."""
     topic, over = f"{system.prefix}predictions", threading.Event()
     places = [TopicPartition(topic, number) for number in range(system.partitions)]
     reader = Consumer({"bootstrap.servers": system.stack["kafka"], "group.id": "bench-test"})
@@ -81,7 +81,7 @@ def test_a_kill_midway_leaves_no_trace(stack: Stack, monkeypatch: pytest.MonkeyP
     figures, system = Figures(), BenchSystem(2, use_case=EXPLICIT_OUTCOMES)
 
     def drained(verb: str) -> bool:
-        """Done, and not only calm for a while."""
+        """Return whether the work is finished. A pause in the work does not count."""
         if verb == "scoring":
             return system.lags().get("scoring") == 0
         serving = json.loads(system.run("status", "--json"))["serving"]
@@ -90,7 +90,7 @@ def test_a_kill_midway_leaves_no_trace(stack: Stack, monkeypatch: pytest.MonkeyP
     kill = BenchWorkers.kill
 
     def kill_stopped(workers: BenchWorkers, verb: str) -> float:
-        """A process that is killed before it has stopped leaves the stop to the next one, which nobody kills."""
+        """Kill the process after it has stopped. Otherwise the next process would stop, and nothing would kill it."""
         until(lambda: not stepping.is_alive(), "scoring's stop")
         return kill(workers, verb)
 

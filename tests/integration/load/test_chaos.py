@@ -1,4 +1,4 @@
-"""A short chaos run: the long one is a command in the README."""
+"""A short chaos run. The README has the command of the long one."""
 
 import json
 import subprocess

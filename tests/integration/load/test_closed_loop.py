@@ -1,4 +1,4 @@
-"""The closed loop's short form: the whole system answers exactly as River's own loop does."""
+"""The short closed loop. The whole system answers exactly as a plain River loop does."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Dead letters and late events from end to end: set aside, looked at, sent again; limits; a registry that is away."""
+"""Dead letters and late events from end to end: storing, listing, sending again, limits, and a registry outage."""
 
 import contextlib
 import json
@@ -40,7 +40,7 @@ PURCHASE = "retail.Purchase"
 
 
 class System:
-    """A deployed retail with topics of its own, and its scoring worker."""
+    """A deployed retail use case with its own topics and a scoring worker."""
 
     def __init__(self, stack: Stack, settings: Settings, folder: Path) -> None:
         self.settings = settings
@@ -64,7 +64,7 @@ class System:
         return self._log.read_text()
 
     def asked(self, path: str) -> tuple[int, str]:
-        """What the worker's health server says."""
+        """Return status and body of the worker's health server."""
         try:
             address = (self._stack.folder / "run" / "scoring.0.health").read_text().strip()
             with urllib.request.urlopen(f"{address}/{path}", timeout=PATIENCE_S) as answer:
@@ -75,7 +75,7 @@ class System:
             return 0, ""
 
     def counters(self) -> dict[str, int]:
-        """Scoring's accounting over all partitions."""
+        """Return scoring's accounting, summed over all partitions."""
         found = self._store.positions(range(self.deployment.partitions)).values()
         headers = [PartitionHeader.unpack(packed).counters for _, packed in found]
         return {name: sum(header[name] for header in headers) for name in PartitionHeader().counters}
@@ -85,13 +85,13 @@ class System:
         return (codec or self.codec).encode(PURCHASE, {**fields, **more})
 
     def send(self, value: bytes, key: str, partition: int | None = None) -> None:
-        """As it is, to the partition of the key or to another."""
+        """Send bytes unchanged to the key's partition or to the given one."""
         place = partition_of(key, self.deployment.partitions) if partition is None else partition
         self._producer.produce(self.settings.topic("customer-events"), value, key.encode(), place)
         assert self._producer.flush(PATIENCE_S) == 0
 
     def last(self, customer: str) -> Any:
-        """The last record in a customer's partition of customer-events."""
+        """Return the last record in the customer's partition of customer-events."""
         place = TopicPartition(
             self.settings.topic("customer-events"), partition_of(customer, self.deployment.partitions)
         )
@@ -120,7 +120,7 @@ def system(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 
 def tidecast(*words: str) -> str:
-    """What a command prints."""
+    """Run a command and return its output."""
     done = CliRunner().invoke(group, words, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.stdout

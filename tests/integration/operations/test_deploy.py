@@ -1,4 +1,4 @@
-"""Deploying on the real broker and registry."""
+"""Deployments on a real broker and registry."""
 
 import dataclasses
 import uuid
@@ -203,7 +203,7 @@ def test_a_log_that_does_not_begin_with_a_deployment_is_refused(settings, use_ca
 def test_a_deleted_topic_is_refused(settings, use_case, topic):
     deploy(settings, use_case, partitions=1)
     delete(settings, topic)
-    until(lambda: topic not in Logs(settings).partitions())  # the controller knows of it before the broker
+    until(lambda: topic not in Logs(settings).partitions())  # the controller knows it before the broker
     with pytest.raises(TidecastError, match=f"{topic}.*(was deleted|is missing).*TIDECAST_TOPIC_PREFIX"):
         deploy(settings, use_case)
 

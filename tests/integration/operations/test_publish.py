@@ -1,4 +1,4 @@
-"""Files into a real Kafka, and what `tail` shows of them."""
+"""Publish files to a real Kafka, and read them with `tail`."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ amount_cents = { column = "euros", scale = 100 }
 
 @pytest.fixture(scope="module")
 def place(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a CSV out of time order, of which two rows do not fit, and its mapping."""
+    """Create a folder with a mapping and a CSV. The rows are out of time order, and two of them are invalid."""
     folder = tmp_path_factory.mktemp("publish")
     lines = [f"c{n % 37},2024-01-{1 + (n * 7) % 20:02}T{n % 24:02}:00:00,{n / 100:.2f}" for n in range(ROWS)]
     lines[10] = "c1,soon,1.00"

@@ -1,4 +1,5 @@
-"""Redis and the model store lose everything during a run: workers say so and end, `tidecast rebuild` makes it again."""
+"""Redis and the model store lose all data during a run. The workers report it and stop. `tidecast rebuild` restores the
+state."""
 
 import re
 import shutil
@@ -24,11 +25,11 @@ from tests.waiting import exit_code, until
 
 pytestmark = pytest.mark.integration
 DATABASE = 5
-"""Of Redis, for this test alone: all of it is deleted."""
+"""Redis database number. Only this test uses it and deletes all of its data."""
 
 
 class Lossy(System):
-    """A system whose Redis database and model store can be wiped."""
+    """A system whose Redis database and model store can be deleted."""
 
     def __init__(self, stack: Stack, folder: Path) -> None:
         super().__init__(stack, folder)
@@ -40,7 +41,7 @@ class Lossy(System):
         self.admin = AdminClient({"bootstrap.servers": stack.kafka})
 
     def said(self) -> str:
-        """What the worker printed."""
+        """Return the worker's output."""
         return (self.folder / "worker.log").read_text()
 
     def stop(self) -> None:
@@ -50,7 +51,7 @@ class Lossy(System):
         self.worker = None
 
     def fails(self, *arguments: str) -> str:
-        """A command that ends with an error; what it says."""
+        """Run a command that must fail. Return its error output."""
         done = subprocess.run(tidecast_command(*arguments), env=self.env, capture_output=True, text=True)
         assert done.returncode == 1, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
@@ -62,24 +63,24 @@ class Lossy(System):
             future.result()
 
     def positions(self) -> dict[int, bytes]:
-        """Where Redis holds scoring's position, by partition."""
+        """Return the Redis keys of scoring's positions, by partition."""
         found = {key: re.fullmatch(rb".*{\d+\.(\d+)}:position", key) for key in self.redis.keys("*:position")}
         return {int(match[1]): key for key, match in found.items() if match}
 
     def records(self) -> int:
-        """How many records scoring has worked off."""
+        """Return the number of records that scoring has processed."""
         keys = list(self.positions().values())
         return sum(int(found.split(b".")[0]) for found in self.redis.mget(keys) if found) if keys else 0
 
     def ends(self) -> dict[TopicPartition, int]:
-        """The next offset of each partition of what the stages put out."""
+        """Return the end offset of each output partition."""
         topics = ("predictions", "labelled-examples", "model-metrics", "feature-profiles", "drift-alerts")
         places = [TopicPartition(self.prefix + topic, partition) for topic in topics for partition in range(3)]
         asked = self.admin.list_offsets({place: OffsetSpec.latest() for place in places})
         return {place: told.result().offset for place, told in asked.items() if not told.exception()}
 
     def reported(self) -> bool:
-        """Whether every stage with state in Redis has told Kafka how far it is."""
+        """Return whether every stage with state in Redis has committed an offset to Kafka."""
         for row in [row for row in STAGES.values() if row.store.is_redis]:
             group = f"{self.prefix}{row.group}"
             told = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result()
@@ -114,7 +115,7 @@ def test_lost_state_is_made_again(system: Lossy) -> None:
     until(lambda: system.records() > rows * 0.4 and system.reported())
     system.redis.flushdb()
     assert exit_code(publisher) == 0
-    system.run(*publish)  # should the workers have been done: more to do, at which they notice
+    system.run(*publish)  # finished workers notice the loss only when they get more records
     assert exit_code(system.worker) == 1
     system.worker = None
     assert "run `tidecast rebuild`" in system.said() and "Traceback" not in system.said()
@@ -126,7 +127,7 @@ def test_lost_state_is_made_again(system: Lossy) -> None:
     told = system.run("rebuild")
     assert "judging labelled-examples" in told and "monitoring predictions" in told
     assert f"scoring customer-events[{lost}] is lost" in told and f"scoring customer-events[{there}]" not in told
-    assert "learning" not in told, "that was done before the kill"
+    assert "learning" not in told, "learning was restored before the kill"
     assert system.ends() == before, "nothing is sent twice"
     assert "Nothing is missing" in system.run("rebuild")
     system.worker = system.start("worker", "--single")
@@ -143,15 +144,16 @@ def test_lost_state_is_made_again(system: Lossy) -> None:
     system.cut("customer-events", 1, 10)
     said = system.fails("rebuild")
     assert "scoring customer-events[1]" in said and "begins at 10: its beginning was deleted" in said
-    assert not system.redis.keys("*"), "nothing is begun that cannot be finished"
+    assert not system.redis.keys("*"), "a rebuild that cannot finish must not start"
 
 
 def kill_half_way(system: Lossy) -> tuple[int, int]:
-    """kill -9 of a rebuild when two partitions of scoring are there again, and the third one is begun; then one loses
-    its position once more, but not its customers. Which one that is, and the other one."""
+    """Kill a rebuild when two partitions of scoring are restored and the third is in progress.
+
+    Then delete the position of one restored partition, but not its customers. Return it and the other restored one."""
     points = system.folder / "points"
     points.mkdir()
-    (points / "worker.commit.partly").write_text("stop")  # at the first state that it makes after scoring's
+    (points / "worker.commit.partly").write_text("stop")  # stop at the first state after scoring's
     env = {**system.env, "PYTHONHASHSEED": "0", "TIDECAST_FAIL_POINTS": str(points)}
     rebuild = subprocess.Popen(tidecast_command("rebuild"), env=env)
     until(lambda: len(system.positions()) == 3)

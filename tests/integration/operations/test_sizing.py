@@ -1,4 +1,4 @@
-"""What is measured on servers for `tidecast size` is what it is called; how much it is depends on the machine."""
+"""The server measurements for `tidecast size` return the expected constants. Their values depend on the machine."""
 
 import json
 from math import isfinite
@@ -20,7 +20,8 @@ def pids(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
 
 def kept(client: redis.Redis) -> int:
-    """What Redis says each of the measure's keys takes: so few customers drown in what a whole server uses."""
+    """Return the memory of the measured keys as Redis reports it. These few customers do not show in the server's
+    total."""
     with client.pipeline(transaction=False) as pipeline:
         for key in client.scan_iter(match=in_redis.PREFIX + "*", count=1000):
             pipeline.memory_usage(key, samples=0)

@@ -27,7 +27,7 @@ def tables(stack: Stack) -> None:
 
 def test_csv_and_json_lines(tidecast: Tidecast) -> None:
     query = 'SELECT number AS n, toString(number * 2) AS "double, quoted", NULL AS nothing FROM numbers(3)'
-    rows = list(csv.reader(io.StringIO(tidecast("sql", query).stdout)))  # csv, as it is no terminal
+    rows = list(csv.reader(io.StringIO(tidecast("sql", query).stdout)))  # csv, because the output is not a terminal
     assert rows == [["n", "double, quoted", "nothing"], ["0", "0", "\\N"], ["1", "2", "\\N"], ["2", "4", "\\N"]]
     lines = tidecast("sql", "--format", "json", "--limit", "2", query).stdout.splitlines()
     assert [json.loads(line)["double, quoted"] for line in lines] == ["0", "2"]

@@ -1,4 +1,4 @@
-"""`status` and `customer` beside a running scorer; the same file again is accounted for as duplicate."""
+"""`status` and `customer` next to a running scorer. A file that is published again counts as duplicates."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ ROWS = 60
 
 @pytest.fixture(scope="module")
 def file(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A CSV of purchases with its mapping beside it, in a system of its own."""
+    """Create a CSV of purchases and its mapping. The system has its own topic prefix."""
     folder = tmp_path_factory.mktemp("status")
     days = [f"c{n % 6},2024-{1 + n // 20:02}-{1 + n % 20:02},{100 + n}" for n in range(ROWS)]
     (folder / "rows.csv").write_text("\n".join(["who,day,amount_cents", *days]))
@@ -30,7 +30,7 @@ def file(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pat
 
 @pytest.fixture
 def scorer(stack: Stack, tidecast: Tidecast, file: Path) -> Iterator[None]:
-    """A deployed retail use case and its scoring worker."""
+    """Deploy the retail use case and run its scoring worker."""
     tidecast("deploy", "retail")
     worker = subprocess.Popen(tidecast_command("worker", "scoring", "--single", "--use-case", "retail"), env=stack.env)
     try:
@@ -41,7 +41,7 @@ def scorer(stack: Stack, tidecast: Tidecast, file: Path) -> Iterator[None]:
 
 
 def settled(tidecast: Tidecast, published: int) -> dict[str, Any]:
-    """The status once scoring has worked off so many events."""
+    """Return the status when scoring has processed the given number of events."""
 
     def status() -> dict[str, Any] | None:
         found: dict[str, Any] = json.loads(tidecast("status", "--use-case", "retail", "--json").stdout)
@@ -60,7 +60,7 @@ def test_status_and_customer(tidecast: Tidecast, file: Path, scorer: None) -> No
     assert status["counters"]["predictions"] > 2 * ROWS and status["counters"]["examples"] > ROWS
     assert {place["stage"].partition(" ")[0] for place in status["places"]} == STAGES.keys()
     history = {place["topic"]: place["lag"] for place in status["places"] if place["stage"] == "history"}
-    assert history["labelled-examples"] > 0, "of what nothing was written yet, all lies behind"
+    assert history["labelled-examples"] > 0, "without stored rows, the lag is the whole log"
 
     shown = tidecast("status", "--use-case", "retail").stdout
     assert f"published {ROWS} = {ROWS} accepted + 0 duplicate + 0 late + 0 dead" in shown

@@ -1,4 +1,4 @@
-"""`tidecast verify`: what calm workers leave is identical, and whatever is falsified afterwards is named."""
+"""`tidecast verify` finds no difference after a run without faults, and names everything that is changed later."""
 
 import csv
 import json
@@ -34,7 +34,7 @@ MAPPING = 'event="Purchase"\ncustomer="customer"\ntime="day"\n[fields]\nitems="i
 
 
 class System:
-    """Retail with topics and tables of its own, worked off in this process."""
+    """A retail system with its own topics and tables. Its stages run in this process."""
 
     def __init__(self, wiring: Wiring) -> None:
         self.wiring = wiring
@@ -42,10 +42,10 @@ class System:
         self.redis: Redis = wiring.redis
         self.rows = 0
         self.found: dict[str, Any] = {}
-        """All that the last `verify` found."""
+        """All findings of the last `verify`."""
 
     def work(self, *names: str) -> None:
-        """All that the stages of these names have before them, one after the other."""
+        """Run the named stages one after the other until each has read its logs."""
         emitter = self.wiring.emitter()
         with LogReader(self.wiring.settings) as reader:
             for stage in [stage for name in names for stage in stage_row(name).build(self.wiring).values()]:
@@ -61,7 +61,7 @@ class System:
                 slice_.commit()
 
     def send_again(self, place: TopicPartition, changed: bool = False) -> None:
-        """The first records of a partition once more, as after a crash."""
+        """Send the first records of a partition again, as after a crash."""
         producer = Producer(self.wiring.settings.confluent())
         with LogReader(self.wiring.settings) as reader:
             for record in islice(reader.read(place), RESENT):
@@ -72,7 +72,7 @@ class System:
         assert producer.flush(PATIENCE_S) == 0
 
     def verify(self, *words: str) -> dict[str, Any]:
-        """What differs, by check; the exit code must fit."""
+        """Return the differences by check. The exit code must match them."""
         done = run("verify", *words, "--json")
         self.found = found = json.loads(done.stdout)
         wrong = {name: finding["differences"] for name, finding in found.items() if finding["differences"]}
@@ -81,12 +81,12 @@ class System:
 
 
 def run(*words: str) -> Result:
-    """A command in this process."""
+    """Run a command in this process."""
     return CliRunner().invoke(group, words)
 
 
 def purchases(file: Path) -> int:
-    """A file of purchases, one of them twice; its number of rows."""
+    """Write a file of purchases. Return its number of rows."""
     r = random.Random(3)
     rows = []
     for customer in range(CUSTOMERS):
@@ -111,13 +111,13 @@ def system(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         mapping.write_text(MAPPING)
         rows = purchases(file)
         assert run("deploy", "retail", "--partitions", "2").exit_code == 0
-        for _ in range(2):  # the second time all of it is late or a duplicate
+        for _ in range(2):  # the second time, every event is late or a duplicate
             assert run("publish", str(file), "--mapping", str(mapping)).exit_code == 0
         made = System(connect_system(load_settings(), "retail"))
         made.rows = rows
         made.work("scoring", "learning", "scoring", "judging")
         made.send_again(TopicPartition(PREDICTIONS, 0))
-        made.work("monitoring", "monitoring", "history")  # it reads what it writes
+        made.work("monitoring", "monitoring", "history")  # monitoring reads its own output
         yield made
         made.clickhouse.command(f"DROP DATABASE {own['TIDECAST_CLICKHOUSE_DATABASE']}")
 
@@ -182,7 +182,7 @@ def test_a_lost_and_a_changed_model_are_named(system: System) -> None:
     first.write_bytes(kept[0])
     last.write_bytes(kept[1])
     assert wrong["learning/spend/linear"] == [f"{paths[0]} is not in the model store", f"{paths[-1]} has other bytes"]
-    assert len(wrong["learning/switches"]) == 4, "each switch to them, in both partitions"
+    assert len(wrong["learning/switches"]) == 4, "two partitions, each with a switch to both models"
 
 
 def test_a_damaged_model_that_serves_is_named_and_the_rest_compared(system: System) -> None:

@@ -1,4 +1,4 @@
-"""The whole path: a file is published, workers are killed with -9 meanwhile, and a calm replay finds no trace of it."""
+"""The whole path: workers are killed with SIGKILL while a file is published. A replay gives the same results."""
 
 import csv
 import json
@@ -36,7 +36,7 @@ amount_cents = "cents"
 
 
 class System:
-    """Retail with topics and tables of its own in the stack, driven by the command line alone."""
+    """A retail system with its own topics and tables. Only the command line controls it."""
 
     def __init__(self, stack: Stack, folder: Path) -> None:
         name = uuid.uuid4().hex[:8]
@@ -46,7 +46,7 @@ class System:
         self.worker: subprocess.Popen[bytes] | None = None
 
     def run(self, *arguments: str) -> str:
-        """A command to its end; what it printed."""
+        """Run a command until it ends. Return its output."""
         done = subprocess.run(
             tidecast_command(*arguments), env=self.env, capture_output=True, text=True, stdin=subprocess.DEVNULL
         )
@@ -54,19 +54,19 @@ class System:
         return done.stdout
 
     def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
-        """A command that goes on."""
+        """Start a command in the background."""
         log = (self.folder / f"{arguments[0]}.log").open("wb")
         return subprocess.Popen(
             tidecast_command(*arguments), env=self.env, stdout=log, stderr=log, stdin=subprocess.DEVNULL
         )
 
     def status(self) -> dict:
-        """`tidecast status --json`."""
+        """Return the result of `tidecast status --json`."""
         return json.loads(self.run("status", "--json"))
 
     @cached_property
     def observer(self) -> StatusReader:
-        """Looks again and again: a command each time would take the workers' time."""
+        """A status reader for frequent polling. A new command for each poll would take CPU time from the workers."""
         with pytest.MonkeyPatch.context() as patch:
             for name, value in self.env.items():
                 patch.setenv(name, value)
@@ -74,20 +74,20 @@ class System:
         return StatusReader(wiring, TailReader(wiring.settings, wiring.codec))
 
     def kill_one(self, r: random.Random) -> None:
-        """kill -9 of one worker process; its supervisor starts it again."""
+        """Kill one worker process with SIGKILL. Its supervisor starts it again."""
         assert self.worker is not None
         supervisor = psutil.Process(self.worker.pid)
         r.choice(until(lambda: [child for child in supervisor.children() if runs(child)])).kill()
 
     def caught_up(self) -> bool:
-        """Whether every stage but learning (it reports by snapshots) has read all there is."""
+        """Return whether every stage has read its logs. Learning is left out because it reports only at snapshots."""
         found = self.observer.look()
         lags = [place.lag for place in found.places if not place.stage.startswith("learning")]
         return bool(lags) and not any(lags) and not found.notes
 
 
 def runs(process: psutil.Process) -> bool:
-    """Whether it does, and has not just been killed."""
+    """Return whether the process runs. A process that was just killed does not."""
     try:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -104,7 +104,7 @@ def system(stack: Stack, tmp_path: Path) -> Iterator[System]:
 
 
 def purchases(file: Path) -> int:
-    """A file of purchases of customers who slow down at some time; its number of rows."""
+    """Write a file of purchases by customers who buy less often over time. Return its number of rows."""
     r = random.Random(7)
     rows = []
     for customer in range(CUSTOMERS):
@@ -138,7 +138,7 @@ def test_killed_workers_leave_no_trace(system: System) -> None:
 
     told = system.status()["counters"]
     assert told["accepted"] == rows
-    assert told["duplicate"] + told["late"] == rows, "published again: nothing changes"
+    assert told["duplicate"] + told["late"] == rows, "a file that is published again changes nothing"
     assert told["dead"] == 0
     system.worker.send_signal(signal.SIGTERM)
     assert exit_code(system.worker) == 0

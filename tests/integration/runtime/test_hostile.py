@@ -1,4 +1,4 @@
-"""Forged, replayed, oversized and poisonous things on the real servers: the workers go on, and execute none of it."""
+"""Forged, replayed, oversized and malicious records on real servers. The workers continue and execute none of them."""
 
 import contextlib
 import os
@@ -42,11 +42,11 @@ pytestmark = pytest.mark.integration
 NOW = 1_767_225_600_000
 PURCHASE = "retail.Purchase"
 CUSTOMER = next(f"c{n}" for n in range(100) if partition_of(f"c{n}", 4) == 0)
-"""Everything here happens in partition 0."""
+"""A customer of partition 0. All tests here use that partition."""
 
 
 class System:
-    """A deployed retail with topics of its own, and its scoring worker."""
+    """A deployed retail use case with its own topics and a scoring worker."""
 
     def __init__(self, stack: Stack, settings: Settings, folder: Path) -> None:
         self.settings = settings
@@ -82,7 +82,7 @@ class System:
         return self._log.read_text()
 
     def health(self) -> str:
-        """What the worker says of itself, green or red."""
+        """Return the body of the worker's health check, healthy or not."""
         try:
             address = (self._stack.folder / "run" / "scoring.0.health").read_text().strip()
             with urllib.request.urlopen(f"{address}/healthz", timeout=PATIENCE_S) as answer:
@@ -119,11 +119,11 @@ class System:
     def control(
         self, name: str, record: dict[str, Any], key: bytes | None = None, topic: str = CUSTOMER_EVENTS, partition=0
     ) -> bytes:
-        """A control record's value, signed with the system's key unless with another."""
+        """Return the signed value of a control record. The default key is the system's own."""
         return self.codec.encode(name, sign(name, record, key or self.settings.signing_bytes, topic, partition))
 
     def letters(self) -> list[dict[str, Any]]:
-        """Dead letters of partition 0."""
+        """Return the dead letters of partition 0."""
         reader = Consumer({**self.settings.confluent(), "group.id": "test", "enable.partition.eof": True})
         reader.assign([TopicPartition(self.settings.topic(DEAD_LETTERS), 0, OFFSET_BEGINNING)])
         found = []
@@ -149,7 +149,7 @@ def system(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 
 def settled(system: System, **more: int) -> None:
-    """Wait until so many more of each were counted than before the last call."""
+    """Wait until each count has grown by the given number since the last call."""
     wanted = {name: count + more.get(name, 0) for name, count in system.before.items()}
     until(lambda: system.counted() == wanted or (system.worker.poll() is not None and pytest.fail(system.said())))
     system.before = wanted
@@ -157,7 +157,7 @@ def settled(system: System, **more: int) -> None:
 
 @pytest.fixture(autouse=True)
 def counting(system: System) -> None:
-    until(lambda: system.counted()["controls"] > 0)  # the deployment is read
+    until(lambda: system.counted()["controls"] > 0)  # the deployment has been read
     system.before = system.counted()
 
 
@@ -186,13 +186,13 @@ def test_forged_controls_are_dead_letters(system: System) -> None:
     settled(system, dead=15)
     assert {letter["reason"] for letter in system.letters()} == {"bad_control"}
     assert system.header().last_tick is None
-    system.send(system.control("tidecast.Tick", tick(1 << 60)), None)  # signed, and absurd
+    system.send(system.control("tidecast.Tick", tick(1 << 60)), None)  # signed, but with absurd values
     system.send(system.control("tidecast.Switch", switch(system, 5, b"", snapshot="../../../etc/passwd")), None)
     settled(system, dead=2)
 
 
 def test_replayed_controls_change_nothing(system: System) -> None:
-    """All of these are rightly signed, and were in the log before."""
+    """A control record with a valid signature changes nothing when it comes a second time."""
     first, second = (system.control("tidecast.Tick", tick(NOW + n)) for n in (0, 1))
     for value in (first, second, first):
         system.send(value, None)
@@ -246,13 +246,13 @@ def test_a_grown_schema_and_bytes_that_lie_about_it(system: System) -> None:
         many = {f"tag-{n}": "x" for n in range(60_000)}
         system.send(system.purchase("grown", codec=codec, scores=[1.0, 2.0], tags=many))
         good = system.purchase("lying", codec=codec, scores=[], tags={})
-    count = bytes([0xFE, *[0xFF] * 8, 0x01])  # 2^63 - 1 numbers, in ten bytes
+    count = bytes([0xFE, *[0xFF] * 8, 0x01])  # 2^63 - 1 numbers in ten bytes
     system.send(good[:5] + count + good[5:])
     settled(system, accepted=1, dead=1)
 
 
 def version(system: System, offset: int) -> tuple[str, bytes]:
-    """A sealed version of churn/logistic, in the store."""
+    """Put a sealed version of churn/logistic into the store. Return its path and bytes."""
     target = system.use_case.targets[0]
     names = tuple(feature.name for feature in system.use_case.features)
     model = build_model(target.arms[0], target.name, target.kind, names, 1)
@@ -270,7 +270,7 @@ def learning(system: System) -> Learning:
 
 
 def bomb(mark: Path, key: bytes) -> bytes:
-    """A snapshot that would touch `mark` when it is unpickled, sealed with a key."""
+    """Return a sealed snapshot that creates the file `mark` when it is unpickled."""
     return seal(pickle.dumps(Bomb(mark)), key)
 
 
@@ -307,7 +307,7 @@ def test_a_learner_passes_over_what_it_did_not_seal(system: System, tmp_path: Pa
         "11": b"junk",
         "12": b"",
         "13": (system.model_folder / path).read_bytes()[:-1],
-        "14": (system.model_folder / path).read_bytes(),  # a good one, under the name of a later one
+        "14": (system.model_folder / path).read_bytes(),  # a valid snapshot under the name of a later one
     }
     for offset, data in wrong.items():
         (folder / f"{int(offset):020d}.snapshot").write_bytes(data)

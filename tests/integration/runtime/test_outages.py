@@ -1,4 +1,4 @@
-"""Servers that go away under a working stage: it waits and says so, and nothing is lost or counted twice."""
+"""Server outages while a stage runs. The stage waits and reports it. No record is lost or counted twice."""
 
 import subprocess
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def system(stack: Stack) -> Iterator[World]:
 
 
 def kill(stack: Stack, part: str) -> None:
-    """End a server as a crash would."""
+    """Kill a server, as a crash does."""
     process = psutil.Process(read_place(stack.folder).processes[part].pid)
     process.kill()
     process.wait(PATIENCE_S)
@@ -39,7 +39,7 @@ def gate(tmp_path: Path) -> Gate:
 
 
 def kill_under_load(system: World, stack: Stack, gate: Gate, part: str) -> "subprocess.Popen[bytes]":
-    """End a server while a worker has much to do; the worker."""
+    """Kill a server while a worker has a backlog. Return the worker."""
     system.send(12_000)
     gate.allow(11_000)
     worker = system.start("a", 0.02, 100, **gate.environment)
@@ -96,13 +96,13 @@ def test_an_idle_worker_notices_that_kafka_is_away(system: World, stack: Stack) 
 
 
 def test_a_slow_stage_does_not_take_the_backlog_into_memory(system: World, gate: Gate) -> None:
-    """What it has fetched and not counted is at most a batch at work and one ahead, however long it waits."""
+    """A worker holds at most the current batch and the next one in memory, even when its stage is slow."""
     size = 2_000
     system.send(30_000, size)  # 60 MB
     gate.allow(4_000)
     system.start("a", 0, 100, **gate.environment)
     until(gate.waiting)
-    for _ in range(100):  # its event loop goes on meanwhile
+    for _ in range(100):  # the event loop keeps running
         assert system.ready("a")
     gate.open()
     until(system.done)

@@ -1,4 +1,4 @@
-"""The emitter on a real Kafka: every ack in when it returns, order kept, errors that say what to do."""
+"""The emitter on a real Kafka. It returns after all acknowledgements and keeps the order. Its errors say what to do."""
 
 from collections.abc import Callable
 
@@ -73,11 +73,11 @@ def test_a_full_queue_is_waited_for(stack: Stack, topic: str, read: Read, monkey
         assert read(partition) == expected(range(3_000), partition)
 
 
-@pytest.mark.parametrize("size", [2 << 20, 5 << 20])  # more than the topic takes; more than the client sends
+@pytest.mark.parametrize("size", [2 << 20, 5 << 20])  # above the topic's limit, above the client's limit
 def test_too_large_a_record_is_said_so(stack: Stack, topic: str, size: int) -> None:
     with pytest.raises(TidecastError, match="too large") as caught:
         emitter(stack, topic).emit([Output("out", 0, None, b"x" * size)])
-    assert not isinstance(caught.value, Unavailable)  # trying again would not help
+    assert not isinstance(caught.value, Unavailable)  # a retry would not help
 
 
 def test_an_outage_is_unavailable_and_what_follows_is_in_order(
@@ -104,7 +104,7 @@ def test_a_broker_that_hangs_for_a_while_loses_and_reorders_nothing(
     broker = psutil.Process(read_place(stack.folder).processes["kafka"].pid)
     broker.suspend()
     try:
-        # what is sent meanwhile lies in the broker's socket and may be written after it was given up here
+        # the broker may write these records after the emitter has given up on them
         refused(ours, outputs(range(300, 600)), monkeypatch)
     finally:
         broker.resume()
@@ -115,7 +115,7 @@ def test_a_broker_that_hangs_for_a_while_loses_and_reorders_nothing(
 
 
 def refused(ours: KafkaEmitter, made: list[Output], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Emitted twice to a broker that is away."""
+    """Emit twice to an unreachable broker. Both attempts must fail."""
     with monkeypatch.context() as patch:
         patch.setattr(producing, "TIMEOUT_S", 2.0)
         for _ in range(2):
@@ -124,7 +124,7 @@ def refused(ours: KafkaEmitter, made: list[Output], monkeypatch: pytest.MonkeyPa
 
 
 def emitted(ours: KafkaEmitter, made: list[Output]) -> bool:
-    """Whether a broker that has just come back took them."""
+    """Return whether a broker that has just restarted accepts the records."""
     try:
         ours.emit(made)
     except Unavailable:
@@ -133,7 +133,7 @@ def emitted(ours: KafkaEmitter, made: list[Output]) -> bool:
 
 
 def marked(records: list[tuple[bytes | None, bytes]]) -> list[bytes]:
-    """What a reader that keeps a mark takes: nothing that is not above what it has."""
+    """Return what a reader with a mark takes: only values above its mark."""
     mark, taken = -1, []
     for _, value in records:
         number = int(value[1:])

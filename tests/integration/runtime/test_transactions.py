@@ -1,4 +1,4 @@
-"""The transactional mode on a real Kafka: a reader of committed records that keeps nothing sees each output once."""
+"""The transactional mode on a real Kafka. A reader of committed records sees each output once without a mark."""
 
 import signal
 from collections.abc import Iterator
@@ -26,13 +26,13 @@ def system(stack: Stack) -> Iterator[World]:
 
 
 def check(system: World) -> None:
-    """No output twice, none missing, all in order; and the state is that of a calm count."""
+    """Check that the state is right, and that each output occurs once and in order."""
     assert system.counted() == system.expected()
     assert system.outputs() == [list(range(len(sent))) for sent in system.sent]
 
 
 def arm(folder: Path, point: str, word: str) -> Path:
-    """Let the counting worker meet its fate there; the file is gone when it has."""
+    """Arm a fail point of the counting worker. The returned file disappears when the worker reaches it."""
     folder.mkdir(exist_ok=True)
     file = folder / f"counting.{point}"
     (folder / "new").write_text(word)
@@ -48,7 +48,7 @@ def test_a_worker_killed_before_and_after_the_end_of_its_transactions_repeats_no
     system.send(4_000)
     for kill, point in enumerate(("acked", "produced", "acked")):
         arm(folder, point, "kill")
-        worker = system.start("a", 0, 100 + kill, **points)  # slices are cut elsewhere each time
+        worker = system.start("a", 0, 100 + kill, **points)  # cut the slices at other offsets each time
         assert exit_code(worker) == -signal.SIGKILL
     assert system.total() < 4_000
     system.start("a", **points)
@@ -86,7 +86,7 @@ def test_a_sleeper_that_wakes_up_is_fenced(system: World, tmp_path: Path) -> Non
     armed = arm(folder, "computed", "stop")
     system.send(2_000)
     until(lambda: not armed.exists())
-    until(system.done)  # the other one's turn comes when the sleeper's session has ended
+    until(system.done)  # the other worker takes over when the sleeper's session ends
     sleeper.send_signal(signal.SIGCONT)
     until(lambda: b"Another worker has taken over" in system.log("a").read_bytes())
     system.send(400)
@@ -127,6 +127,6 @@ def test_markers_and_aborted_records_are_neither_counted_nor_lag(
 
 
 def lag(system: World) -> float:
-    """Of partition 2, as the worker's metrics have it."""
+    """Return the lag of partition 2 from the worker's metrics."""
     lines = system.health("a", "metrics")[1].splitlines()
     return next(float(line.split()[-1]) for line in lines if line.startswith("tidecast_lag_records{") and '"2"' in line)

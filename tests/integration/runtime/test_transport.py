@@ -1,4 +1,4 @@
-"""Batches through Faust on a real Kafka: nothing lost, nothing counted twice, whatever happens to the processes."""
+"""Batches through Faust on a real Kafka. No record is lost or counted twice when processes fail."""
 
 import re
 import signal
@@ -18,7 +18,7 @@ from tests.waiting import PATIENCE_S, exit_code, until
 pytestmark = pytest.mark.integration
 LONG_S = str(2 * PATIENCE_S)
 LONG_SESSION = {"TEST_SESSION_S": LONG_S, "BROKER_REQUEST_TIMEOUT": str(3 * PATIENCE_S)}
-"""A session in the consumer group that no test waits for: a worker that had to wait for its end would hang."""
+"""A session timeout longer than any test's patience. A test fails when its worker waits for this timeout."""
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_all_is_counted_once_and_reported_to_the_group(system: World) -> None:
 
 
 def test_what_comes_while_a_batch_is_at_work_is_in_the_next_one(system: World, gate: Gate) -> None:
-    """Not fetched ahead, one by one: each would then wait for the batches before it."""
+    """Records that arrive during a batch form one batch. None of them waits for another one's batch."""
     gate.allow(0)
     worker = system.start("a", **gate.environment)
     system.send(1)
@@ -105,7 +105,7 @@ def test_a_second_process_takes_its_share_and_gives_it_back_at_once(system: Worl
 
 
 def worked(system: World, kind: str) -> float:
-    """Slices that a worker has committed, by its own metrics."""
+    """Return the number of slices a worker has committed, from its metrics."""
     lines = system.health(kind, "metrics")[1].splitlines()
     return sum(float(line.split()[-1]) for line in lines if line.startswith("tidecast_slices_total"))
 
@@ -114,7 +114,7 @@ def test_a_stop_under_load_waits_for_a_slice_and_not_for_the_backlog(system: Wor
     system.send(40_000)
     gate.allow(1_000)
     worker = system.start("a", 0, 100, TEST_STOP_S=LONG_S, **gate.environment)
-    until(gate.waiting)  # in the midst of a batch
+    until(gate.waiting)  # in the middle of a batch
     worker.send_signal(signal.SIGTERM)
     until(gate.stopping)
     assert worker.poll() is None
@@ -133,10 +133,10 @@ def test_a_second_signal_ends_at_once(system: World, gate: Gate) -> None:
     system.send(1_000)
     gate.allow(0)
     worker = system.start("a", TEST_STOP_S=LONG_S, **gate.environment)
-    until(gate.waiting)  # it is at work now, and does not end it
+    until(gate.waiting)  # the worker holds a slice and cannot finish it
     worker.send_signal(signal.SIGINT)
     until(gate.stopping)
-    until(lambda: system.ready("a"))  # it still answers: it waits for its slice
+    until(lambda: system.ready("a"))  # it still answers while it waits for its slice
     assert ended(worker, signal.SIGINT) == 130
 
 
@@ -155,7 +155,7 @@ def test_an_error_that_nobody_expected_ends_the_worker_before_the_record(system:
     system.send(0)
     worker = system.start("a", 0, 100, TEST_POISON="1")
     assert exit_code(worker) == 1
-    assert system.counted()[1][0] == 700  # what was before it is kept, nothing after it is touched
+    assert system.counted()[1][0] == 700  # records before the error are kept, records after it are not processed
     assert b"poison at 700" in system.log("a").read_bytes()
     system.start("a")
     until(system.done)
@@ -180,12 +180,13 @@ def test_a_log_that_was_cut_is_an_error_and_not_a_silence(system: World) -> None
 
 @pytest.mark.parametrize("begins", [1_500, 2_001])
 def test_a_log_that_is_cut_before_a_worker_that_stands_still_is_an_error_too(system: World, begins: int) -> None:
-    """As where it is slower than records are kept: the consumer goes on where the log begins, the worker must not."""
+    """The log is cut beyond the position of a paused worker. The worker stops instead of continuing at the new
+    start."""
     worker = system.start("a")
     system.send(4_000)
     until(system.done)
     worker.send_signal(signal.SIGSTOP)
-    system.send(4)  # answers the fetch that is under way
+    system.send(4)  # answers the pending fetch
     system.send(4_000)
     for future in system.admin.delete_records([TopicPartition(system.prefix + SOURCE, 3, begins)]).values():
         future.result()

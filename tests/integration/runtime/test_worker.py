@@ -1,4 +1,4 @@
-"""`tidecast worker` as people run it: supervised processes on the real servers."""
+"""`tidecast worker` as users run it: supervised processes on real servers."""
 
 import contextlib
 import os
@@ -20,11 +20,11 @@ from tests.waiting import PATIENCE_S, exit_code, until
 pytestmark = pytest.mark.integration
 _numbers = count()
 KINDS = tuple("-".join(row.name for row in rows) for rows in by_process(STAGES).values())
-"""What each worker process is called: its stages."""
+"""The name of each worker process, made of its stages."""
 
 
 class Place:
-    """A system with topics of its own, run from a folder of its own."""
+    """A system with its own topics and its own folder."""
 
     def __init__(self, stack: Stack, folder: Path) -> None:
         self.folder = folder
@@ -66,7 +66,7 @@ class Place:
             return False
 
     def told(self, kind: str, slot: int = 0) -> str:
-        """What /healthz says, red or green; nothing while it does not answer."""
+        """Return the body of /healthz, healthy or not. It is empty while the server does not answer."""
         try:
             address = (self.run_folder / f"{kind}.{slot}.health").read_text().strip()
             with urllib.request.urlopen(f"{address}/healthz", timeout=PATIENCE_S) as answer:
@@ -77,7 +77,7 @@ class Place:
             return ""
 
     def ticks(self) -> int:
-        """Ticks in the log so far."""
+        """Return the number of ticks in the log."""
         done = self.run("tail", "customer-events", "--type", "Tick", "--from", "beginning", "--no-follow", "--json")
         assert done.returncode == 0, done.stderr
         return len(done.stdout.splitlines())
@@ -94,7 +94,7 @@ def place(stack: Stack, tmp_path: Path) -> Iterator[Place]:
 
 
 def deploy(place: Place) -> None:
-    """A use case of a user's own, with the clock on the wall."""
+    """Deploy a new use case with the wall clock."""
     assert place.run("init", "mine").returncode == 0
     file = place.folder / "mine" / "usecase.py"
     text = file.read_text()
@@ -105,10 +105,10 @@ def deploy(place: Place) -> None:
 
 
 def children(parent: "subprocess.Popen[bytes]") -> dict[str, psutil.Process]:
-    """The living child processes by their kind."""
+    """Return the living child processes by kind."""
     found = {}
     for child in psutil.Process(parent.pid).children():
-        with contextlib.suppress(psutil.Error):  # just killed, not yet missed
+        with contextlib.suppress(psutil.Error):  # killed, but its parent has not noticed yet
             kind = "-".join(word for word in child.cmdline() if word in STAGES)
             found.update({kind: child} if kind else {})
     return found
@@ -131,7 +131,7 @@ def test_everything_runs_survives_a_kill_and_ends_together(place: Place) -> None
     before["scoring"].send_signal(signal.SIGKILL)
     until(lambda: children(worker).get("scoring", before["scoring"]).pid != before["scoring"].pid)
     until(lambda: place.ready("scoring"))
-    ticked = until(place.ticks)  # its clock is the wall's
+    ticked = until(place.ticks)  # the use case has the wall clock
     until(lambda: place.ticks() > ticked)
     after = children(worker)
     assert all(after[kind].pid == before[kind].pid for kind in KINDS if kind != "scoring")
@@ -168,7 +168,7 @@ def test_predictions_do_not_wait_for_clickhouse(place: Place) -> None:
     place.env["TIDECAST_CLICKHOUSE_URL"] = "http://127.0.0.1:1"
     worker = place.start("scoring", "history")
     until(lambda: place.ready("scoring"))
-    until(lambda: "ClickHouse" in place.told("history"))  # history has met it
+    until(lambda: "ClickHouse" in place.told("history"))  # history has tried to connect
     assert worker.poll() is None
     assert place.ready("scoring")
     assert not place.ready("history")

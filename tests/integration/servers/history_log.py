@@ -1,4 +1,4 @@
-"""A made-up log of every topic, in which each record kind occurs and some records lie twice."""
+"""A generated log of every topic. Every record type occurs, and some records are repeated."""
 
 import random
 from collections import Counter
@@ -15,7 +15,7 @@ PARTITIONS = 2
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
-START = 1_711_756_800_000  # 2024-03-30: the log crosses a month
+START = 1_711_756_800_000  # 2024-03-30: the log crosses the end of a month
 ARMS = (("logistic", "champion"), ("prior", "naive"))
 FEATURES = ("calls_7d", "spend_30d", "days_since_call")
 
@@ -44,7 +44,7 @@ SCHEMAS = {**load_schemas(), "telecom.Call": CALL, "elsewhere.Stranger": STRANGE
 
 
 def new_codec() -> Codec:
-    """A codec whose registry knows all schemas, always under the same ids."""
+    """Return a codec whose registry holds all schemas under fixed ids."""
     registry = MemoryRegistry()
     for name, schema in SCHEMAS.items():
         registry.id_of(name, schema)
@@ -52,9 +52,9 @@ def new_codec() -> Codec:
 
 
 class MadeUpLog:
-    """`logs` holds the records per partition; `expected` counts what the history must show.
+    """A generated log. `logs` holds the records by partition. `expected` holds the counts that the history must show.
 
-    `now` (ms) is about when the records are said to have been written."""
+    `now` (ms) is roughly the time at which the records were written."""
 
     def __init__(self, now: int, events: int = 600, seed: int = 1) -> None:
         self.logs: dict[TopicPartition, list[Record]] = {}
@@ -71,13 +71,13 @@ class MadeUpLog:
         self._metrics_and_drift()
 
     def put(self, topic: str, partition: int, name: str, record: Mapping[str, Any]) -> int:
-        """Encodes and appends; the offset it got."""
+        """Encode and append a record. Return its offset."""
         return self.put_bytes(topic, partition, self._codec.encode(name, record))
 
     def put_bytes(self, topic: str, partition: int, value: bytes | None) -> int:
         log = self.logs.setdefault(TopicPartition(topic, partition), [])
         self._now += self._random.randrange(3)
-        offset = log[-1].offset + 1 + (self._random.random() < 0.02) if log else 0  # gaps, as aborts leave them
+        offset = log[-1].offset + 1 + (self._random.random() < 0.02) if log else 0  # gaps, as after aborts
         log.append(Record(offset, self._now, None, value))
         return offset
 
@@ -114,7 +114,7 @@ class MadeUpLog:
         late = {name: call[name] for name in ("event_id", "customer_id", "occurred_at")}
         late |= {"event_type": "Call", "watermark": call["occurred_at"] + 1, "value": b"\x00\xff"}
         late["source"] = source(partition, offset, 0)
-        for _ in range(2):  # a crash made it lie twice
+        for _ in range(2):  # repeated after a crash
             self.put(topics.LATE_EVENTS, partition, "tidecast.LateEvent", late)
         self.expected["late"] += 1
 
@@ -162,7 +162,7 @@ class MadeUpLog:
             self.expected["labelled_examples"] += 1
 
     def _odd(self, partition: int, number: int, customer: str, at: int) -> None:
-        """Bytes that are no record, a record of no event, and an outcome."""
+        """Add bytes that are not a record, a record of an unknown type, and an outcome."""
         stranger = self._codec.encode("elsewhere.Stranger", {"x": 1})
         for value in (None, b"rubbish", b"\x00\x00\x00\x7f\xff?", stranger):
             offset = self.put_bytes(topics.CUSTOMER_EVENTS, partition, value)

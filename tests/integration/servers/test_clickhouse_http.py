@@ -1,4 +1,4 @@
-"""The stack's ClickHouse endpoint, as clickhouse-connect and curl use it."""
+"""The stack's ClickHouse endpoint, used with clickhouse-connect and curl."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -64,7 +64,7 @@ def test_many_blocks_in_every_compression(stack: Stack, table: str, compression:
     with clickhouse_connect.get_client(
         host=address.host, port=address.port, database="endpoint", compress=packed
     ) as client:
-        rows = 300_000  # several blocks, so several frames
+        rows = 300_000  # several blocks, and therefore several frames
         client.insert(table, [range(rows)], column_names=["id"], column_oriented=True)
         assert client.query("SELECT count(), sum(id) FROM t").result_rows == [(rows, rows * (rows - 1) // 2)]
 
@@ -100,7 +100,7 @@ def test_a_bad_row_inserts_nothing(client: Client, table: str) -> None:
 
 
 def test_what_cannot_be_written_is_an_error(client: Client, table: str) -> None:
-    """As on a full disk: the rows can be read, and writing them fails."""
+    """An insert whose rows are valid but cannot be written is an error, as on a full disk."""
     client.command(f"ALTER TABLE {table} ADD CONSTRAINT small CHECK id < 5")
     with pytest.raises(DatabaseError, match="VIOLATED_CONSTRAINT"):
         client.insert(table, [[1, "a"], [7, "b"]], column_names=["id", "name"])

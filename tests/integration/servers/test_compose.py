@@ -1,4 +1,4 @@
-"""docker-compose.yml through the compose specification's own loader, where Go is installed, and against our code."""
+"""docker-compose.yml, checked with the loader of the compose specification and against our code. Requires Go."""
 
 import json
 import os
@@ -113,7 +113,7 @@ def test_dashboards_use_provisioned_sources() -> None:
     provisioned = set(re.findall(r"uid: (\S+)", (ROOT / "docs/compose/grafana/datasources.yml").read_text()))
     for dashboard in (ROOT / "sinks/clickhouse/dashboards").glob("*.json"):
         sources = re.findall(r'"datasource":\s*\{[^}]*?"uid":\s*"([^"]+)"', dashboard.read_text())
-        variable = "${datasource}"  # chosen on the dashboard, among the provisioned ones of its type
+        variable = "${datasource}"  # the user selects one of the provisioned sources of its type
         assert set(sources) - {"-- Grafana --", variable} <= provisioned, dashboard.name
 
 

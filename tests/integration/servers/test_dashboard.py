@@ -1,4 +1,4 @@
-"""Every query of the Grafana dashboard runs on the real engine, on data that came through the history."""
+"""Every query of the Grafana dashboards runs on the real engine with data written by the history."""
 
 import json
 import re
@@ -28,7 +28,7 @@ INTERVAL_S = 60
 
 
 def targets() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """(dashboard and panel, panel type, Grafana's query) of every query in every dashboard."""
+    """Yield (dashboard and panel, panel type, Grafana query) for every query of every dashboard."""
     for file in sorted(FOLDER.glob("*.json")):
         dashboard = json.loads(file.read_text(encoding="utf-8"))
         for panel in dashboard["panels"]:
@@ -45,8 +45,8 @@ QUERIES = {name: (kind, target) for name, kind, target in targets()}
 
 
 def expanded(sql: str, clock: str) -> str:
-    """The query as Grafana and its ClickHouse data source send it, for one time axis."""
-    if "$__timeFilter(recorded_at)" in sql:  # has one axis only
+    """Return the query as Grafana and its ClickHouse data source send it, for one time axis."""
+    if "$__timeFilter(recorded_at)" in sql:  # this query has only one axis
         clock = "recorded_at"
     start, end = (ms // 1000 for ms in RANGES[clock])
     sql = sql.replace("${clock:raw}", clock).replace("${target:singlequote}", TARGETS)
@@ -66,7 +66,7 @@ def reader(stack: Stack) -> Iterator[Any]:
     log = MadeUpLog(NOW)
     history = History(lambda: connect(name, WRITING, host=url.hostname, port=url.port), new_codec(), EPOCH)
     history.assign(list(log.logs))
-    for _ in range(2):  # what is written twice must not show
+    for _ in range(2):  # rows that are written twice must not show
         for part in history.process(log.logs):
             part.commit()
     yield connect(name, READING, host=url.hostname, port=url.port)
@@ -84,12 +84,12 @@ def test_dashboard_has_queries() -> None:
 def test_panel_shows_something(reader: Any, name: str, clock: str) -> None:
     kind, target = QUERIES[name]
     found = reader.query(expanded(target["rawSql"], clock))
-    assert found.result_rows, "nothing to show"
+    assert found.result_rows, "the query returns no rows"
     columns = dict(zip(found.column_names, found.result_columns, strict=True))
     if kind in ("timeseries", "annotation"):
         times = list(columns.pop("time"))
         assert all(isinstance(at, datetime) for at in times)
-        assert times == sorted(times), "Grafana turns rows into series only in order of time"
+        assert times == sorted(times), "Grafana needs the rows in order of time"
     if kind == "timeseries":
         numbers = [column for column in columns.values() if isinstance(column[0], (int, float))]
         labels = [column for column in columns.values() if isinstance(column[0], str)]

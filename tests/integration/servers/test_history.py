@@ -1,4 +1,4 @@
-"""The history on the real engine: everything once, whatever crashes and whatever is written twice."""
+"""The history on the real engine stores every record once in spite of crashes and repeated writes."""
 
 import random
 import time
@@ -29,7 +29,7 @@ Connect = Callable[[], Any]
 
 @pytest.fixture
 def new_database(stack: Stack) -> Iterator[Callable[[], Connect]]:
-    """Makes connectors, each to a database of its own, dropped at the end."""
+    """Return a function that makes connectors, each to its own database. The databases are dropped at the end."""
     url = urlsplit(stack.clickhouse)
     names = []
 
@@ -49,7 +49,7 @@ def log() -> MadeUpLog:
 
 
 def batches(logs: Logs, positions: Mapping[TopicPartition, int], chance: random.Random) -> Iterator[Logs]:
-    """The rest of the logs in batches of random size over random partitions."""
+    """Yield the rest of the logs in batches of random size over random partitions."""
     rest = {at: [record for record in log if record.offset >= positions[at]] for at, log in logs.items()}
     while any(rest.values()):
         batch = {}
@@ -62,7 +62,7 @@ def batches(logs: Logs, positions: Mapping[TopicPartition, int], chance: random.
 
 
 def run(client_factory: Connect, logs: Logs, seed: int = 0, slice_records: int = 50_000) -> History:
-    """Reads on from where the database says until the logs' ends."""
+    """Read from the stored positions to the ends of the logs."""
     history = History(client_factory, new_codec(), EPOCH, slice_records)
     positions = history.assign(list(logs))
     for batch in batches(logs, positions, random.Random(seed)):
@@ -72,7 +72,7 @@ def run(client_factory: Connect, logs: Logs, seed: int = 0, slice_records: int =
 
 
 def contents(client: Any) -> dict[str, bytes]:
-    """All views, sorted; written_at is the server's clock and left out."""
+    """Return all views, sorted and without written_at, which is the server's clock."""
     shown = {view: client.raw_query(f"SELECT * FROM {view} ORDER BY ALL", fmt="TSV") for view in VIEWS}
     shown["positions"] = client.raw_query("SELECT * EXCEPT written_at FROM positions ORDER BY ALL", fmt="TSV")
     shown["accounting"] = client.raw_query("SELECT * FROM accounting ORDER BY ALL", fmt="TSV")
@@ -80,7 +80,7 @@ def contents(client: Any) -> dict[str, bytes]:
 
 
 class Crashing:
-    """A client that fails like a network: before an insert, or after it, when the rows are there."""
+    """A client that fails like a network, either before an insert or after its rows are stored."""
 
     def __init__(self, client: Any, chance: random.Random, rate: float) -> None:
         self._client, self._chance, self._rate = client, chance, rate
@@ -115,7 +115,7 @@ def test_everything_stands_there_once(new_database: Callable[[], Connect], log: 
     for view, kept in (("dead_letters_by_reason", "dead"), ("late_events_by_hour", "late")):
         assert client.query(f"SELECT sum(count) FROM {view}").result_rows[0][0] == log.expected[kept]
     assert count("records WHERE kind = 'tick'") == log.expected["ticks"]
-    assert count("progress") == 2 + 4  # per source partition on predictions, and on each target's examples
+    assert count("progress") == 2 + 4  # per source partition, on predictions and on each target's examples
     assert count("answers") == 2 * log.expected["predictions"]
     assert history.skipped == {CUSTOMER_EVENTS: log.expected["dead"] * 3 // 4}
 
@@ -165,7 +165,7 @@ def test_the_copy_that_came_first_is_kept(new_database: Callable[[], Connect], l
     run(database, log.logs, slice_records=20)
     client = database()
     assert first == dict(client.query("SELECT prediction_id, log_offset FROM predictions").result_rows)
-    client.command("OPTIMIZE TABLE predictions_raw FINAL")  # and it stays so when parts are merged
+    client.command("OPTIMIZE TABLE predictions_raw FINAL")  # merging the parts does not change it
     assert first == dict(client.query("SELECT prediction_id, log_offset FROM predictions_raw").result_rows)
 
 

@@ -1,4 +1,4 @@
-"""The HTTP registry against the real one."""
+"""The HTTP registry client against a real registry."""
 
 import copy
 import socket

@@ -1,4 +1,4 @@
-"""What is said when a real Kafka refuses a user, or forbids it something."""
+"""Error messages when a real Kafka refuses a user or an operation."""
 
 import os
 import shutil
@@ -33,7 +33,7 @@ LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 
 @pytest.fixture(scope="module")
 def secured(prompt_servers: None) -> Iterator[str]:
-    """The address of a broker where users log in, and only `owner` may do anything."""
+    """Yield the address of a broker with user logins. Only `owner` has permissions."""
     folder = Path(tempfile.mkdtemp(prefix="tidecast-secured-"))
     place = make_place(folder)
     place.ports = choose_ports({}, {}, None)
@@ -56,7 +56,7 @@ def secured(prompt_servers: None) -> Iterator[str]:
 
 
 def security(usual: Mapping[str, object], port: int) -> dict[str, object]:
-    """A further listener with passwords; whoever comes by the usual one is the administrator."""
+    """Return the properties of another listener, with passwords. Clients of the usual listener are administrators."""
     users = " ".join(f'user_{name}="{password}"' for name, password in USERS.items())
     return {
         "listeners": f"{usual['listeners']},SECURED://127.0.0.1:{port}",
@@ -93,7 +93,7 @@ def settings(address: str, user: str, password: str) -> Settings:
 
 
 def uses(settings: Settings) -> dict[str, Callable[[], object]]:
-    """What tools and workers do with Kafka, by name."""
+    """Return the operations of tools and workers on Kafka, by name."""
     place = Where("customer-events", 0)
     config = settings.confluent()
     output = Output("customer-events", 0, None, b"x", None)
@@ -124,7 +124,7 @@ def test_the_owner_may_do_it_all(secured: str) -> None:
 
 
 def passes(use: Callable[[], object]) -> bool:
-    """A broker that was just started makes its groups' coordinators at their first use."""
+    """Return whether the operation succeeds. A new broker creates a group's coordinator at its first use."""
     try:
         use()
     except Unavailable:

@@ -1,4 +1,4 @@
-"""The local stack with real servers: started twice, killed, ended, started again."""
+"""The local stack with real servers: two stacks, a second `up`, kills, `down`, and a restart."""
 
 import json
 import os
@@ -26,25 +26,25 @@ from tests.waiting import PATIENCE_S, until
 
 SCHEMA = {"schema": json.dumps({"type": "record", "name": "R", "fields": [{"name": "a", "type": "long"}]})}
 
-QUIET = {"log_level": 0}  # the broker goes away on purpose
+QUIET = {"log_level": 0}  # the broker is stopped on purpose
 
 
 @pytest.fixture(scope="module")
 def inner_port() -> int:
-    """A further port for the second stack's Kafka."""
+    """Return another port for the second stack's Kafka."""
     return choose_ports({}, {}, None)["kafka"]
 
 
 @pytest.fixture(scope="module")
 def link(inner_port: int) -> Iterator[Link]:
-    """The way to that port that can be cut."""
+    """Yield a link to that port. Tests can cut it."""
     with Proxies() as proxies:
         yield proxies.link("kafka", "127.0.0.1", inner_port)
 
 
 @pytest.fixture(scope="module")
 def own(stack: Stack, inner_port: int, link: Link) -> Iterator[Path]:
-    """The folder of a second stack, beside the session's, that these tests may hurt."""
+    """Start a second stack that these tests may damage. Yield its folder."""
     folder = Path(tempfile.mkdtemp(prefix="tidecast-own-"))
     try:
         up(folder, print, listeners={inner_port: link.address})
@@ -143,7 +143,7 @@ def test_everything_survives_down_and_up(own: Path) -> None:
 
 
 def test_kafka_through_a_proxy_fails_when_cut_and_goes_on_when_healed(own: Path, link: Link) -> None:
-    up(own, print)  # Kafka was killed and ended above: a plain `up` remembers its listeners
+    up(own, print)  # Kafka was stopped above: a plain `up` keeps its listeners
     at = {"bootstrap.servers": link.address, "reconnect.backoff.max.ms": 100, **QUIET}
     admin = AdminClient(at)
     admin.create_topics([NewTopic("cut", 1, 1)])["cut"].result(PATIENCE_S)

@@ -1,7 +1,7 @@
-"""A worker process with the counting stage: python -m tests.integration.runtime.counting KIND (PAUSE MOST ONLY).
+"""A worker process with the counting stage: python -m tests.integration.runtime.counting KIND (PAUSE MOST ONLY)
 
-TEST_SESSION_S is how long its session in the consumer group lasts, TEST_STOP_S how long it waits for its slice when
-it is told to stop; see also the gate and the stage."""
+TEST_SESSION_S sets the length of its session in the consumer group. TEST_STOP_S sets how long it waits for its slice on
+a stop. See also the gate and the stage."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ from tests.integration.runtime.counting.stage import Counting
 
 
 class Telling(Worker):
-    """A worker that tells its gate what it has fetched, and that it stops."""
+    """A worker that reports to its gate that it is stopping."""
 
     async def _stop(self) -> bool:
         self._telling = asyncio.ensure_future(self._tell())
@@ -40,7 +40,7 @@ class Telling(Worker):
 
 
 def watch_fetches() -> None:
-    """Count the bytes of all values that come from Kafka."""
+    """Count the bytes of all values fetched from Kafka."""
     wait = BatchConsumer._wait_next_records
 
     async def watched(self: BatchConsumer, timeout: float) -> Any:

@@ -1,11 +1,11 @@
-"""A gate before each slice of the counting stage: what a worker has done when a test looks does not depend on time.
+"""A gate before each slice of the counting stage. A test controls how far the worker goes, independent of time.
 
-The test and the worker share a folder, which the worker finds in TEST_GATE. In it lie
+The test and the worker share a folder. The worker finds it in TEST_GATE. It holds these files:
 
-- `most`: how many records the worker may have counted, written by the test; without it as many as there are;
-- `waiting`: there while the worker waits with a slice that it may not count;
-- `batches`: a line a batch, by the worker: records of it, and bytes of values fetched by then;
-- `stopping`: made by the worker when it was told to stop and no more records flow."""
+- `most`: how many records the worker may count. The test writes it. Without it there is no limit.
+- `waiting`: exists while the worker waits with a slice that it may not count.
+- `batches`: one line per batch, written by the worker: its records, and the bytes of the values fetched so far.
+- `stopping`: the worker creates it when it was told to stop and no more records flow."""
 
 import os
 import time
@@ -23,39 +23,39 @@ class Batch(NamedTuple):
 
 
 class Gate:
-    """The test's side."""
+    """The test's side of the gate."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.environment = {VARIABLE: str(folder)}
-        """For the worker."""
+        """The environment variable for the worker."""
 
     def allow(self, most: int) -> None:
-        """Let the worker count so many records over all of its partitions, but no slice beyond."""
+        """Let the worker count at most this many records over all of its partitions. A slice that goes beyond waits."""
         (self._folder / "new").write_text(str(most))
         (self._folder / "new").rename(self._folder / "most")
 
     def open(self) -> None:
-        """Let it count what there is."""
+        """Remove the limit."""
         (self._folder / "most").unlink()
 
     def waiting(self) -> bool:
-        """Whether the worker waits with a slice in its hands."""
+        """Return whether the worker is waiting with a slice."""
         return (self._folder / "waiting").exists()
 
     def batches(self) -> list[Batch]:
-        """What the worker has begun to work on."""
+        """Return the batches that the worker has started."""
         file = self._folder / "batches"
         lines = file.read_text().splitlines() if file.exists() else []
         return [Batch(*map(int, line.split())) for line in lines]
 
     def stopping(self) -> bool:
-        """Whether the worker was told to stop, and gets no more records."""
+        """Return whether the worker was told to stop and gets no more records."""
         return (self._folder / "stopping").exists()
 
 
 class Counted:
-    """The worker's side; open for ever without TEST_GATE."""
+    """The worker's side of the gate. It is always open without TEST_GATE."""
 
     def __init__(self) -> None:
         folder = os.environ.get(VARIABLE)
@@ -63,13 +63,13 @@ class Counted:
         self.fetched_bytes = 0
 
     def begin(self, records: int) -> None:
-        """A batch of so many comes."""
+        """Record the start of a batch with this many records."""
         if self.folder:
             with (self.folder / "batches").open("a") as out:
                 out.write(f"{records} {self.fetched_bytes}\n")
 
     def wait(self, counted: int) -> None:
-        """Until the test allows so many."""
+        """Wait until the test allows this many records."""
         if self.folder and counted > self._most():
             (self.folder / "waiting").touch()
             while counted > self._most():

@@ -1,4 +1,4 @@
-"""A small stage that counts: what it must never do is lose a record or count one twice."""
+"""A small stage that counts records. It must not lose a record or count one twice."""
 
 import os
 import time
@@ -18,12 +18,12 @@ STAGE = "counting"
 
 
 def chained(checksum: int, value: bytes) -> int:
-    """The checksum of one more record; depends on the order and on every single record."""
+    """Return the checksum extended by one record. It depends on every record and on their order."""
     return zlib.crc32(value, checksum)
 
 
 def unpacked(blob: bytes) -> tuple[int, int]:
-    """Records counted, and their checksum."""
+    """Return the number of records and their checksum."""
     count, checksum = blob.split(b" ")
     return int(count), int(checksum)
 
@@ -60,7 +60,7 @@ class Piece:
 
 
 class Counting(Stage):
-    """Counts records per partition and puts each one's offset out. `pause` seconds are slept per slice."""
+    """A stage that counts each partition's records and emits their offsets. It sleeps `pause` seconds per slice."""
 
     topics = (SOURCE,)
 
@@ -90,13 +90,13 @@ class Counting(Stage):
                 yield self._piece(place, piece)
 
     def _counted(self) -> int:
-        """Records counted so far, over all partitions."""
+        """Return the number of records counted so far in all partitions."""
         return sum(unpacked(blob)[0] for _, blob in self.known.values())
 
     def _piece(self, place: TopicPartition, records: Sequence[LogRecord]) -> Piece:
         assert self.wants(place)
         expected, blob = self.known[place]
-        # a jump or a step back in the log would show in the checksum, here it names itself
+        # the checksum would show a jump or a step back too, but this assertion names it
         assert records[0].offset == (expected.offset if expected else 0), (place, records[0].offset, expected)
         count, checksum = unpacked(blob)
         for record in records:

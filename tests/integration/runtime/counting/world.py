@@ -1,4 +1,4 @@
-"""Topics, processes and expectations around the counting stage."""
+"""Topics, processes and expected results of the counting stage."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ _numbers = count()
 
 
 class World:
-    """One counting system with topics of its own in a stack."""
+    """A counting system with its own topics in a stack."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -42,18 +42,18 @@ class World:
         self._children: list[subprocess.Popen[bytes]] = []
 
     def send(self, records: int, size: int = 20) -> None:
-        """Produce that many more, over all partitions; returns when they are in."""
+        """Produce this many records over all partitions and flush them."""
         for number in range(records):
             partition = number % PARTITIONS
             self.send_one(partition, b"%d.%d" % (partition, len(self.sent[partition])) + b"." * size)
         self.flush()
 
     def flush(self) -> None:
-        """What was sent is in."""
+        """Wait until all records sent so far are in the log."""
         assert self._producer.flush(PATIENCE_S) == 0
 
     def send_one(self, partition: int, value: bytes) -> None:
-        """One record more (not flushed)."""
+        """Produce one record without a flush."""
         while True:
             try:
                 self._producer.produce(self.prefix + SOURCE, value, partition=partition)
@@ -63,7 +63,7 @@ class World:
         self.sent[partition].append(value)
 
     def start(self, kind: str = "a", *arguments: object, **environment: str) -> "subprocess.Popen[bytes]":
-        """A worker process."""
+        """Start a worker process."""
         command = [sys.executable, "-m", "tests.integration.runtime.counting", kind, *map(str, arguments)]
         env = {**self.stack.env, "TIDECAST_TOPIC_PREFIX": self.prefix, **environment}
         root = Path(__file__).parents[4]
@@ -73,11 +73,11 @@ class World:
         return child
 
     def log(self, kind: str) -> Path:
-        """What a worker wrote."""
+        """Return the path of a worker's log."""
         return self.stack.folder / "logs" / f"{self.prefix}{kind}.log"
 
     def health(self, kind: str, path: str = "readyz") -> tuple[int, str]:
-        """Status and body of an endpoint of a worker; 0 when it does not answer."""
+        """Return status and body of a worker's endpoint. The status is 0 when it does not answer."""
         try:
             address = (self.stack.folder / "run" / f"{kind}.0.health").read_text().strip()
             with urllib.request.urlopen(f"{address}/{path}", timeout=PATIENCE_S) as answer:
@@ -88,20 +88,20 @@ class World:
             return 0, ""
 
     def ready(self, kind: str) -> bool:
-        """Whether a worker owns what it is given."""
+        """Return whether a worker is ready."""
         return self.health(kind)[0] == 200
 
     def counted(self) -> list[tuple[int, int]]:
-        """(count, checksum) of each partition as stored."""
+        """Return the stored (count, checksum) of each partition."""
         found = [self.store.read(STAGE, SOURCE, partition) for partition in range(PARTITIONS)]
         return [unpacked(kept[1]) if kept else (0, 0) for kept in found]
 
     def total(self) -> int:
-        """Records counted so far."""
+        """Return the number of records counted so far."""
         return sum(records for records, _ in self.counted())
 
     def expected(self) -> list[tuple[int, int]]:
-        """What a calm count of all that was sent gives."""
+        """Return the (count, checksum) of each partition from everything that was sent."""
         result = []
         for values in self.sent:
             checksum = 0
@@ -111,28 +111,28 @@ class World:
         return result
 
     def done(self) -> bool:
-        """Whether all that was sent is counted. AssertionError when nobody is left to count it."""
+        """Return whether everything sent has been counted. Raise AssertionError when no worker is left."""
         if self.total() >= sum(map(len, self.sent)):
             return True
         assert any(child.poll() is None for child in self._children), self._said()
         return False
 
     def _said(self) -> str:
-        """The end of what the workers wrote."""
+        """Return the end of the workers' logs."""
         logs = (self.stack.folder / "logs").glob(f"{self.prefix}*.log")
         return "\n".join(f"{log.name}: {log.read_text()[-2000:]}" for log in logs)
 
     def outputs(self) -> list[list[int]]:
-        """All offsets put out in each partition, as they lie in the log."""
+        """Return all emitted offsets of each partition in log order."""
         found: list[list[int]] = [[] for _ in range(PARTITIONS)]
         ended = set()
-        # the broker would hold the fetch that finds the end for half a second
+        # the broker would hold the last fetch for half a second
         reader = Consumer({**self.kafka, "group.id": "reader", "enable.partition.eof": True, "fetch.wait.max.ms": 10})
         reader.assign([TopicPartition(self.prefix + SINK, place, OFFSET_BEGINNING) for place in range(PARTITIONS)])
         try:
             while len(ended) < PARTITIONS:
                 message = reader.poll(PATIENCE_S)
-                assert message is not None, "Kafka does not say more"
+                assert message is not None, "Kafka returned no message"
                 if message.error() is None:
                     found[message.partition()].append(int(message.value()))
                 else:
@@ -143,7 +143,7 @@ class World:
             reader.close()
 
     def check(self) -> None:
-        """Nothing lost, nothing counted twice, and a reader that keeps a mark sees each output once, in order."""
+        """Check that no record is lost or counted twice. A reader with a mark must see each output once, in order."""
         assert self.counted() == self.expected()
         for partition, outputs in enumerate(self.outputs()):
             mark = -1
@@ -153,7 +153,7 @@ class World:
             assert mark == len(self.sent[partition]) - 1
 
     def group_offsets(self) -> list[int]:
-        """The group's offsets, a hint for tools."""
+        """Return the group's committed offsets. Tools use them as a hint."""
         from confluent_kafka import ConsumerGroupTopicPartitions
 
         asked = ConsumerGroupTopicPartitions(self.prefix + GROUP)
@@ -162,7 +162,7 @@ class World:
         return [found.get(partition, 0) for partition in range(PARTITIONS)]
 
     def close(self) -> None:
-        """End what still runs."""
+        """Kill the processes that are still running."""
         for child in self._children:
             if child.poll() is None:
                 child.kill()
@@ -171,7 +171,7 @@ class World:
 
 @contextmanager
 def world(stack: Stack) -> Iterator[World]:
-    """A world that ends its processes."""
+    """Create a world and kill its processes at the end."""
     made = World(stack)
     try:
         yield made
@@ -180,6 +180,6 @@ def world(stack: Stack) -> Iterator[World]:
 
 
 def ended(child: "subprocess.Popen[bytes]", number: int = signal.SIGTERM) -> int:
-    """Send a signal; the exit code."""
+    """Send a signal. Return the exit code."""
     child.send_signal(number)
     return exit_code(child)
