@@ -72,13 +72,13 @@ def start_of_window(clock: int, over: str | None) -> float:
 
 
 def feature(declared: Any, log: Sequence[Event], clock: int, all_features: Sequence[Any]) -> float:
-    """The exact value (as the nearest double) of one feature."""
+    """Return the exact value of a feature, as the nearest double."""
     return ORACLES[type(declared)](declared, log, clock, all_features)
 
 
 Oracle = Callable[[Any, Sequence[Event], int, Sequence[Any]], float]
 ORACLES: dict[type, Oracle] = {}
-"""By kind of feature: every registered one has its own, and no oracle uses the code that it is to check."""
+"""The oracle of each registered kind of feature. No oracle uses the code that it checks."""
 
 
 def oracle(*kinds: type) -> Callable[[Oracle], Oracle]:
@@ -90,18 +90,18 @@ def oracle(*kinds: type) -> Callable[[Oracle], Oracle]:
 
 
 def mine(declared: Any, log: Sequence[Event]) -> list[Event]:
-    """The events that a feature is of, whenever they were."""
+    """Return the events that a feature reads, at any time."""
     of = (declared.of,) if isinstance(declared.of, str) else declared.of
     return [e for e in log if e.kind in of and fits(e.record, getattr(declared, "where", {}))]
 
 
 def within(declared: Any, log: Sequence[Event], clock: int) -> list[Event]:
-    """Those of them in its window."""
+    """Return the feature's events within its window."""
     return [e for e in mine(declared, log) if start_of_window(clock, declared.over) <= e.at]
 
 
 def known(declared: Any, events: Sequence[Event]) -> list[Event]:
-    """Those of them whose field is not null."""
+    """Return the events whose field is not null."""
     return [e for e in events if e.record[declared.field] is not None]
 
 
@@ -171,7 +171,7 @@ def ratio_of(declared: Any, log: Sequence[Event], clock: int, all_features: Sequ
 
 
 def latest(events: Sequence[Event]) -> Event:
-    """By event time; of two at one moment the later in the log."""
+    """Return the latest event by event time. At equal times, the later one in the log wins."""
     found = events[0]
     for _, event in pairwise(events):
         if event.at >= found.at:
@@ -180,7 +180,7 @@ def latest(events: Sequence[Event]) -> Event:
 
 
 def distinct(declared: DistinctCount, mine: Sequence[Event], values: Sequence[Any]) -> float:
-    """Exact, unless a tile holds more than `cap` different values: then the estimate from all hashes."""
+    """Return the exact count, or the estimate from all hashes when a tile holds more than `cap` different values."""
     width = MS[declared.over[-1]] if declared.over else None
     tiles: dict[Any, set[Any]] = {}
     for event, value in zip(mine, values, strict=True):

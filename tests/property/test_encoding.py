@@ -1,4 +1,4 @@
-"""The compiled writers against the Avro library: the same bytes, or no bytes."""
+"""The compiled writers write the same bytes as the Avro library, or refuse the record."""
 
 from io import BytesIO
 
@@ -61,7 +61,7 @@ def test_the_same_bytes(data, name):
 @thorough(4)
 @given(st.data(), st.sampled_from(sorted(SCHEMAS)))
 def test_whatever_else_is_written_by_the_library_or_by_nobody(data, name):
-    """One field replaced by any value or left out, or one added."""
+    """A record with a changed, missing or additional field is written as the library writes it, or refused."""
     record = data.draw(RECORDS[name])
     field = data.draw(st.sampled_from([*record, "another"]))
     other = st.one_of(*PRIMITIVES.values(), st.lists(st.integers(), max_size=2), st.just({}), st.just(()))

@@ -1,4 +1,4 @@
-"""Feature plans against an oracle that keeps every event (feature_oracle)."""
+"""Feature plans agree with an oracle that keeps every event (feature_oracle)."""
 
 from dataclasses import fields
 from math import isclose, isnan
@@ -49,29 +49,29 @@ SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "unit": st.sampled_from("smhdw"),
     "cap": st.sampled_from([3, 64]),
 }
-"""What a setting of a feature may be, by its name."""
+"""The possible values of a feature's settings, by setting name."""
 OWN: dict[type, dict[str, st.SearchStrategy[Any]]] = {
     DistinctCount: {"field": st.just("cell")},
     Attribute: {"field": st.just("cell"), "equals": st.just("b")},
 }
-"""Where a kind of feature means something else by it."""
+"""Settings whose values differ for a kind of feature."""
 PLAIN = [kind for kind in FEATURES.values() if not issubclass(kind, Derived)]
 
 
 @st.composite
 def plain_features(draw: Any, name: str) -> Any:
-    """One of any registered kind that is computed of events."""
+    """Draw a feature of any registered kind that is computed from events."""
     kind = draw(st.sampled_from(PLAIN))
     choices = {**SETTINGS, **OWN.get(kind, {})}
     settings_of = [field.name for field in fields(kind) if field.name != "name"]
     unknown = [setting for setting in settings_of if setting not in choices]
-    assert not unknown, f"say in SETTINGS or OWN what {', '.join(unknown)} of {kind.__name__} may be"
+    assert not unknown, f"add the values of {', '.join(unknown)} of {kind.__name__} to SETTINGS or OWN"
     return kind(name, **{setting: draw(choices[setting]) for setting in settings_of})
 
 
 @st.composite
 def derived_features(draw: Any, plain: list[str]) -> Any:
-    """One of any registered kind that is computed of other features: those that its settings name."""
+    """Draw a feature of any registered kind that is computed from other features. Its settings name them."""
     kind = draw(st.sampled_from([kind for kind in FEATURES.values() if issubclass(kind, Derived)]))
     settings_of = [field.name for field in fields(kind) if field.name != "name"]
     return kind("derived", **{setting: draw(SETTINGS.get(setting, st.sampled_from(plain))) for setting in settings_of})
@@ -79,7 +79,8 @@ def derived_features(draw: Any, plain: list[str]) -> Any:
 
 @st.composite
 def feature_sets(draw: Any) -> tuple[Any, ...]:
-    """Up to 8 features over few sources, so that many share series, a number's attribute, and one of the others."""
+    """Draw up to 8 features over few sources, one derived feature and perhaps a number's attribute. Many share
+    series."""
     found = [draw(plain_features(f"f{number}")) for number in range(draw(st.integers(1, 8)))]
     if draw(st.booleans()):
         found.append(Attribute("number", draw(sources), "cents"))
@@ -89,7 +90,7 @@ def feature_sets(draw: Any) -> tuple[Any, ...]:
 
 @st.composite
 def moments(draw: Any) -> int:
-    """Anywhere in five weeks, or one ms around a boundary of tiles."""
+    """Draw a moment within five weeks, or within one ms of a tile boundary."""
     if draw(st.booleans()):
         return START + draw(st.integers(0, 5 * WEEK))
     width = draw(st.sampled_from([MS["m"] * 30, HOUR, DAY, WEEK]))
@@ -97,7 +98,7 @@ def moments(draw: Any) -> int:
 
 
 def event(kind: str, at: int, record: dict[str, Any]) -> Event:
-    """With its time in its record too, as every event has it."""
+    """Return an event whose record contains its time, as every event does."""
     return Event(kind, at, {**record, "occurred_at": at})
 
 
@@ -126,9 +127,9 @@ def show(features: tuple[Any, ...], got: list[float], wanted: list[float]) -> st
 @thorough(4)
 @given(feature_sets(), logs, st.lists(st.integers(0, 4 * WEEK), min_size=40, max_size=40))
 def test_every_vector_is_what_all_events_say(features: Any, log: list[Event], ahead: list[int]) -> None:
-    """Out of order by any amount: an event older than every window is one no window can see.
+    """Events may be out of order by any amount. An event older than every window changes no vector.
 
-    The clock asked for is the customer's or later (a timer's)."""
+    The requested clock is the customer's clock or a later one, as with a timer."""
     plan = plan_of(features)
     state = plan.new_state()
     seen: list[Event] = []
@@ -146,7 +147,7 @@ def test_every_vector_is_what_all_events_say(features: Any, log: list[Event], ah
 @thorough(3)
 @given(feature_sets(), logs, st.data())
 def test_packing_at_any_point_changes_nothing(features: Any, log: list[Event], data: st.DataObject) -> None:
-    """A cache of size 0 packs after each event: same bytes, same vectors, and unpack(pack(s)) == s."""
+    """A cache of size 0 packs after each event. It yields the same bytes and vectors, and unpack(pack(s)) == s."""
     plan = plan_of(features)
     kept, packed = plan.new_state(), plan.pack(plan.new_state())
     some, points = plan.new_state(), data.draw(st.sets(st.integers(0, 40)))
@@ -177,7 +178,7 @@ def test_packing_at_any_point_changes_nothing(features: Any, log: list[Event], d
 @thorough(2)
 @given(feature_sets(), logs)
 def test_no_tile_is_kept_that_no_window_can_see(features: Any, log: list[Event]) -> None:
-    """Of windows "3h" and "24h" over the same events 24 hourly tiles are kept, and no more."""
+    """Windows of "3h" and "24h" over the same events keep 24 hourly tiles."""
     plan = plan_of(features)
     state = plan.new_state()
     for event in log:
@@ -191,8 +192,8 @@ def test_no_tile_is_kept_that_no_window_can_see(features: Any, log: list[Event])
 @thorough(2)
 @given(feature_sets(), feature_sets(), logs, logs)
 def test_a_new_feature_set_keeps_what_both_have(old: Any, new: Any, before: list[Event], after: list[Event]) -> None:
-    """Features whose series existed under the old set are exact at once, unless their window was widened; the
-    others count from the change on."""
+    """A feature whose series existed in the old set is exact at once, unless its window is wider now. All other
+    features count from the change on."""
     shared = tuple(f for f in old if not isinstance(f, Ratio))
     mixed = tuple(
         [*[f for f in new if not isinstance(f, Ratio) and f.name not in {s.name for s in shared}], *reversed(shared)]

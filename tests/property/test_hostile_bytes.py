@@ -1,4 +1,4 @@
-"""Whatever bytes come, decoding answers with a record or with Undecodable, soon and within bounds."""
+"""Decoding any bytes returns a record or raises Undecodable, in bounded time and memory."""
 
 import struct
 import tracemalloc
@@ -90,7 +90,7 @@ KINDS = {
 
 @st.composite
 def typed(draw, names, depth=3):
-    """A type and a value of it."""
+    """Draw a type and a value of it."""
     kind = draw(st.sampled_from([*KINDS, "array", "map", "union", "record", "enum", "fixed"] if depth else list(KINDS)))
     names.append(f"n{len(names)}")
     name = names[-1]
@@ -142,7 +142,7 @@ MORE = [
 @pytest.mark.parametrize("kind", MORE)
 @pytest.mark.parametrize("blocks", [(2**62,), (2**40, 5), (-(2**62), -1), (-3, -8), (-1, 2**62), (-(2**63), 0)])
 def test_what_only_the_writer_knows_is_passed_over_only_if_it_is_there(kind, blocks):
-    """The Avro library hung for ever on each of these: a producer's schema had grown an array, and some bytes lied."""
+    """An array that only the writer knows is skipped only when all of its bytes exist. The Avro library hangs here."""
     grown = {"type": "record", "name": "X", "fields": [{"name": "a", "type": kind}, {"name": "b", "type": "long"}]}
     ours = {"type": "record", "name": "X", "fields": [{"name": "b", "type": "long"}]}
     registry = MemoryRegistry()

@@ -1,4 +1,4 @@
-"""Kernels against the Python that does the same, and the reader of bodies against the Avro library."""
+"""Kernels agree with their Python twins, and the body reader agrees with the Avro library."""
 
 from io import BytesIO
 from math import inf, isnan, nan
@@ -59,7 +59,7 @@ def test_a_frozen_model_answers_and_explains_as_the_model(model: LinearModel, ve
     assert same(cold.predict(vector), model.predict(vector))
     (value, reasons), (ours, wanted) = cold.explain(vector, top), model.explain(vector, top)
     assert same(value, ours)
-    if not isnan(ours):  # else nobody is told the reasons
+    if not isnan(ours):  # no reasons are shown without an answer
         assert [(name, part.hex()) for name, part in reasons] == [(name, part.hex()) for name, part in wanted]
 
 
@@ -147,7 +147,7 @@ PRIMITIVES = {
 
 @st.composite
 def bodies(draw: Any) -> tuple[Any, bytes]:
-    """A parsed schema of a record, and the library's bytes of one."""
+    """Draw a parsed record schema and the library's bytes of a record."""
     schema_fields, record = [], {}
     for number in range(draw(st.integers(0, 6))):
         base = draw(st.sampled_from(sorted(PRIMITIVES)))
@@ -156,7 +156,7 @@ def bodies(draw: Any) -> tuple[Any, bytes]:
         kind: Any = base
         if shape == "nullable" and base != "null":
             kind, value = ["null", base], draw(st.none() | st.just(value))
-        elif shape == "array" and base != "null":  # more items than bytes: the library's
+        elif shape == "array" and base != "null":  # an array of nulls has more items than bytes: left to the library
             kind, value = {"type": "array", "items": base}, draw(st.lists(PRIMITIVES[base], max_size=3))
         elif shape == "map":
             kind = {"type": "map", "values": base}
@@ -173,7 +173,7 @@ def bodies(draw: Any) -> tuple[Any, bytes]:
 
 
 def by_the_library(schema: Any, body: bytes) -> Any:
-    """The record; None where the library fails or leaves bytes."""
+    """Return the record, or None when the library fails or does not read all bytes."""
     data = BytesIO(body)
     try:
         record = schemaless_reader(data, schema, None)

@@ -1,4 +1,4 @@
-"""A log written by a stage that crashes and goes on from an earlier place is read once, whatever the reader does."""
+"""A reader takes each output once, even when the writer goes back and the reader restarts."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +7,7 @@ from schemas.marks import Marks
 
 
 def outputs(source: int, count: int) -> list[dict[str, object]]:
-    """What one source partition causes: two outputs for each record, a new epoch half-way."""
+    """Return the outputs of one source partition: two for each record, and a new epoch half-way."""
     half = count // 2
     places = [(1, n) for n in range(half)] + [(2, n) for n in range(count - half)]
     return [
@@ -18,7 +18,7 @@ def outputs(source: int, count: int) -> list[dict[str, object]]:
 
 
 RUNS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 30), st.integers(0, 30), st.booleans()), max_size=12)
-"""Runs of the writer: source partition, from where it goes on, how far, and whether the reader restarts after it."""
+"""Runs of the writer: source partition, start, number of outputs, and whether the reader restarts afterwards."""
 
 
 @given(RUNS, st.lists(st.integers(0, 12), min_size=3, max_size=3))

@@ -1,7 +1,7 @@
-"""The compatibility check against the Avro library: what the check lets pass, the library resolves for every value.
+"""The compatibility check against the Avro library. The library resolves every value that the check accepts.
 
-The other way round the check is stricter (all branches of a union, logical types), so only definite refusals of
-the library are compared."""
+The check is stricter than the library (all branches of a union, logical types). Only definite refusals of the library
+are therefore compared in the other direction."""
 
 import copy
 from io import BytesIO
@@ -62,7 +62,7 @@ def records(draw):
 
 @st.composite
 def changed(draw, schema):
-    """The schema with one or two fields of another schema: most pairs are nearly compatible."""
+    """Draw the schema with one or two fields of another schema. Most pairs are nearly compatible."""
     new = copy.deepcopy(schema)
     other = draw(records())
     for field in other["fields"][:2]:

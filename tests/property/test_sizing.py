@@ -1,4 +1,4 @@
-"""Estimates grow with what they are asked for, and with all of it in proportion."""
+"""Estimates grow with the load, in the right proportions."""
 
 from dataclasses import replace
 
@@ -49,7 +49,7 @@ def of(load: Load) -> Estimate:
 
 
 def needs(found: Estimate) -> dict[str, float]:
-    """What must never shrink when more is asked for."""
+    """Return the figures that must not shrink when the load grows."""
     return {
         **found.cores,
         **{f"{stage} workers": float(count) for stage, count in found.workers.items()},
@@ -118,7 +118,8 @@ def test_twice_the_customers_alone_are_twice_their_states_without_event_ids(load
 
 @given(LOADS)
 def test_no_scorer_is_too_busy_unless_it_is_said(load: Load) -> None:
-    """What a scorer does fits its core with the headroom: its share of the work and all versions."""
+    """Each scorer's core has room for its share of the work, all versions and the headroom, or the estimate says
+    otherwise."""
     found = of(load)
     usable = 1 - CONSTANTS.headroom_share
     if found.scorer_versions_cores <= usable / 2:

@@ -1,4 +1,4 @@
-"""Sketches, PSI and KS for any values, against slow and obvious ways to get them."""
+"""Sketches, PSI and KS agree with slow computations for any values."""
 
 import math
 from bisect import bisect_left, bisect_right
@@ -78,6 +78,6 @@ def test_nothing_drifts_from_itself(values: list[float]) -> None:
 
 @given(KNOWN, st.integers(-63, 63))
 def test_ranks_can_be_read_from_buckets(values: list[float], bound: int) -> None:
-    """Integers below 64 have buckets of their own, so counts below a bound are exact."""
+    """Integers below 64 have their own buckets. Counts below such a bound are therefore exact."""
     below = sum(count for index, count in histogram(values).counts.items() if index < bucket_of(float(bound)))
     assert below == bisect_left(sorted(values), float(bound))

@@ -1,4 +1,4 @@
-"""Records written directly have the codec's bytes."""
+"""Records that are written directly have the same bytes as those of the codec."""
 
 from typing import Any
 

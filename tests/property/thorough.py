@@ -1,8 +1,8 @@
-"""How many examples a property is tried with."""
+"""The number of examples of a property test."""
 
 from hypothesis import settings
 
 
 def thorough(times: int) -> settings:
-    """So many times as many as the profile says (tests/conftest.py)."""
+    """Return settings with this multiple of the profile's examples (tests/conftest.py)."""
     return settings(max_examples=times * settings.default.max_examples)

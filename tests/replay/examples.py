@@ -1,4 +1,4 @@
-"""A synthetic log of labelled examples of one target, as scoring writes it, and runs that crash."""
+"""A synthetic log of labelled examples of one target, as scoring writes it, and runs with crashes."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -63,7 +63,7 @@ def use_case(kind: str = "binary", serve_every: int = 100, arms: tuple[Arm, ...]
 
 @dataclass
 class ExampleLog:
-    """Builds labelled-examples of one target; `records` is the partition."""
+    """A builder of the labelled-examples log of one target. `records` is the partition."""
 
     use_case: UseCase
     seed: int = 0
@@ -159,7 +159,7 @@ class ExampleLog:
         self.append("tidecast.Progress", record)
 
     def fill(self, examples: int) -> "ExampleLog":
-        """Examples with progress in between, records sent twice (as after a crash) and some nonsense."""
+        """Add examples with progress in between. Some records are repeated, as after a crash, and some are invalid."""
         for _ in range(examples):
             self.example()
             if self.rng.random() < 0.05:
@@ -173,7 +173,8 @@ class ExampleLog:
 
 
 def stormy(make: Callable[[], Stage], log: ExampleLog, seed: int, crash: float = 0.2) -> Iterator[Output]:
-    """Random batches; crashes (a new stage object) before the outputs, behind them and behind the commit."""
+    """Run a stage with batches of random size and crashes. A crash creates a new stage. It comes before the outputs,
+    after them, or after the commit."""
     rng = random.Random(seed)
     while True:
         stage = make()

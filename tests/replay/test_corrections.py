@@ -1,4 +1,4 @@
-"""Outcomes that come after their question was settled and say otherwise: learnt where the target says so."""
+"""An outcome after its question is settled corrects the label. It is learnt when the target allows it."""
 
 import random
 from typing import Any

@@ -1,4 +1,4 @@
-"""What somebody could put into the log to stop or to swell the workers."""
+"""Records that try to stop the workers or to exhaust their memory."""
 
 from dataclasses import replace
 from hashlib import sha256
@@ -54,7 +54,7 @@ def counters(store: MemoryScoringStore) -> dict[str, int]:
 
 
 def largest(store: MemoryScoringStore) -> int:
-    """Packed bytes of the largest customer."""
+    """Return the packed size of the largest customer in bytes."""
     kept = [store.load({p: store.customers([p])[p]})[p].values() for p in range(PARTITIONS)]
     return max(len(c.state or b"") + len(c.observations or b"") for found in kept for c in found)
 
@@ -105,7 +105,7 @@ def test_learners_and_judges_pass_over_a_former_deployment() -> None:
 def test_a_judge_that_comes_back_still_knows_the_number() -> None:
     log, store = Log(), MemoryStageStore()
     logs = examples_log(log, deployed(log, number=2), {**deployed(log, deployment_id="former"), "number": 1})
-    for upto in (1, 2):  # the second one begins anew with what the first one stored
+    for upto in (1, 2):  # the second judge starts from the state that the first one stored
         part = {place: records[:upto] for place, records in logs.items()}
         list(replay(Judging(USE_CASE, deployment(), store, log.codec, KEY), part))
 
@@ -143,7 +143,7 @@ def test_what_a_dead_letter_quotes_and_holds_is_bounded() -> None:
     log = Log()
     log.deploy()
     outcome = {"outcome_id": "o", "customer_id": "c", "occurred_at": 1, "value": 1.0}
-    log.say("tidecast.Outcome", **outcome, target="\1" * 900_000)  # quoted it would be four times as long
+    log.say("tidecast.Outcome", **outcome, target="\1" * 900_000)  # JSON would make it several times longer
     log.raw(0, b"k" * 2_000_000, b"v" * 3_000_000)
     outputs, _ = run(log)
     letters = [output for output in outputs if output.topic == DEAD_LETTERS]
@@ -167,11 +167,12 @@ def test_no_store_is_asked_for_a_key_that_no_customer_can_have() -> None:
     assert not asked
 
 
-# -- one customer with far too much
+# -- one customer with too much data
 
 
 def busy(events: int) -> Log:
-    """One customer who asks two questions with every event, in one minute, so that nothing is settled."""
+    """Return a log of one customer who asks two questions with every event. All events are within one minute, so
+    nothing is settled."""
     log = Log()
     log.deploy()
     for n in range(events):
@@ -182,7 +183,7 @@ def busy(events: int) -> Log:
 def test_open_observations_are_bounded_and_the_questions_still_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(observations, "MOST_OPEN", 10)
     log = busy(25)
-    log.tick(60 * DAY)  # everything is closed
+    log.tick(60 * DAY)  # all observations are closed
     outputs, store = run(log)
     asked = [p for p in decoded(log, outputs, "Prediction") if p["asked_by"] == "Visit"]
     for target in ("spend", "told"):
@@ -239,7 +240,7 @@ def test_one_event_of_long_ago_does_not_ask_for_every_day_since() -> None:
 
 
 def test_a_schedule_that_rests_is_asked_until_it_rests() -> None:
-    """`silent` rests nine days after the customer's last event: nothing of that is left out."""
+    """`silent` rests nine days after the customer's last event. Every question before that is asked."""
     log = Log()
     log.deploy()
     log.say("small.Visit", event_id="e", customer_id="c", occurred_at=LONG_AGO, seconds=None)
@@ -258,7 +259,7 @@ def test_a_slice_ends_when_one_customer_closes_very_much(monkeypatch: pytest.Mon
     log.tick(60 * DAY)
     slices = [len(outputs) for outputs in replay(scoring(log, MemoryScoringStore()), log.logs)]
     assert len(slices) > 4
-    # one batch for all or one record at a time: the same outputs under the same ids
+    # one batch and single records give the same outputs under the same ids
     together, one_by_one = run(log)[0], run(log, batch=1)[0]
     assert values(together) == values(one_by_one)
 

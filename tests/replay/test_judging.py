@@ -1,4 +1,4 @@
-"""Judging against its laws and against slow oracles."""
+"""Judging keeps its invariants and agrees with slow oracles."""
 
 import math
 import random
@@ -45,7 +45,7 @@ def stored(log: ExampleLog, store: MemoryStageStore) -> tuple[Position, bytes]:
 
 
 def drifting(kind: str = "binary", examples: int = 2600, shift: int = 1200, seed: int = 0) -> ExampleLog:
-    """Good answers of the champion until `shift`, wrong ones from then on; the challenger's never change."""
+    """Return a log whose champion answers well until `shift` and badly afterwards. The challenger does not change."""
     arms = ARMS if kind == "binary" else tuple(replace(arm, model=PriorRate()) for arm in ARMS)
     log, rng = ExampleLog(use_case(kind, arms=arms), seed=seed), random.Random(seed)
     for i in range(examples):

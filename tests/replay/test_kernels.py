@@ -1,4 +1,4 @@
-"""The same log with the kernels and without: the same bytes everywhere."""
+"""The same log gives the same bytes with and without kernels."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ SEEDS = range(3)
 
 
 def digests() -> list[str]:
-    """Of all outputs and all state, per seed."""
+    """Return a digest of all outputs and all state for each seed."""
     object.__setattr__(USE_CASE.targets[0], "serve_every", 5)
     found = []
     for seed in SEEDS:
@@ -30,7 +30,7 @@ def digests() -> list[str]:
 
 
 def run(environment: dict[str, str]) -> str:
-    """`digests` in a process of its own."""
+    """Run `digests` in its own process."""
     program = "from tests.replay.test_kernels import compiled, digests; print(compiled(), *digests())"
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", program], cwd=root, env=environment, capture_output=True, text=True)

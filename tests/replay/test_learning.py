@@ -1,4 +1,4 @@
-"""Learning against its laws: batches, crashes and restarts leave no trace in snapshots and switches."""
+"""Learning keeps its invariants. Batches, crashes and restarts do not change snapshots and switches."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def calm(log: ExampleLog, arm: int = 0) -> tuple[MemoryModelStore, list[Output]]
 
 
 def switches(log: ExampleLog, outputs: list[Output]) -> dict[int, list[bytes]]:
-    """What a scorer obeys, per partition: switches with a greater (command, offset) than the last."""
+    """Return the switches that a scorer follows, by partition: those with a greater (command, offset) than the last."""
     obeyed: dict[int, list[bytes]] = {partition: [] for partition in range(PARTITIONS)}
     last: dict[int, tuple[int, int]] = {}
     for output in outputs:
@@ -76,7 +76,7 @@ def test_the_last_switch_is_sent_again_after_a_restart_without_new_examples() ->
     store, outputs = calm(log)
     again = [output for slice_ in replay(learner(log, store), {log.partition: log.records}) for output in slice_]
     assert again == outputs and len(again) == PARTITIONS
-    # A shell only calls for records: there must be one to read.
+    # A shell calls the stage only with records, so one record must be left to read.
     assert learner(log, store).assign([log.partition])[log.partition] == len(log.records) - 1
 
 
@@ -142,7 +142,7 @@ def test_other_definitions_stop_it_and_the_next_worker_goes_on() -> None:
     assert stage.assign([old.partition])[old.partition] < offset
     list(replay(stage, {old.partition: old.records}))
     assert stage.examples == 34
-    # An arm that the old definitions did not have starts untrained behind them.
+    # An arm that the old definitions lack starts untrained after them.
     second = Learning(old.use_case, new.target, new.target.arms[-1], new.deployment, store, old.codec, KEY)
     list(replay(second, {old.partition: old.records}))
     assert second.examples == 1

@@ -1,4 +1,4 @@
-"""What slices say they set rejects is what they put out, however the log is cut into batches."""
+"""The rejects that slices report are the rejects that they emit, for any division of the log into batches."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Scoring against its laws: batches, caches and crashes leave no trace; labels equal a slow oracle's."""
+"""Scoring keeps its invariants. Batches, caches and crashes change nothing, and labels agree with a slow oracle."""
 
 import random
 from itertools import pairwise
@@ -37,7 +37,7 @@ def seen(log: Log, outputs: list[Output]) -> Fingerprints:
 
 
 def stormy(log: Log, seed: int, store: MemoryScoringStore) -> list[Output]:
-    """Random batches, no or a tiny cache; crashes after the outputs, before and after the commit."""
+    """Run scoring with random batches and cache sizes. Crashes come after the outputs, before or after the commit."""
     r = random.Random(seed)
     outputs: list[Output] = []
     stage: Scoring | None = None
@@ -117,7 +117,8 @@ def test_labels_equal_the_oracle(seed):
         }[example["target"]]
         assert example["label"] == truth, example
         assert example["vector"] == pytest.approx(by_id[example["prediction_id"]]["vector"], nan_ok=True)
-    # The clock ends far beyond every horizon: each observation but the youngest questions is settled, once.
+    # The clock ends far beyond every horizon. Every observation is settled once, except those of the youngest
+    # questions.
     settled = [e["prediction_id"] for e in examples]
     assert len(settled) == len(set(settled))
     last_tick = max(p["tick"] for p in decoded(log, outputs, "Progress"))
@@ -159,7 +160,7 @@ def test_schedules_ask_in_order_and_stop_with_the_customer():
     assert asked
     left = {r["customer_id"]: r["occurred_at"] for n, r in log.published if n == "small.Leave"}
     silent = [p for p in asked if p["target"] == "silent"]
-    assert silent, "silence is scored"
+    assert silent, "a silent customer is scored too"
     gone = [p for p in asked if p["target"] == "leaves" and p["customer_id"] in left]
     assert all(p["asked_at"] < left[p["customer_id"]] + 6 * DAY + 40 * HOUR for p in gone)
 
@@ -242,7 +243,7 @@ def test_events_before_a_deployment_and_foreign_deployments_stop_the_worker():
     with pytest.raises(DeploymentMismatch, match="other"):
         list(replay(scoring(log, store), log.logs))
     done = sum(position.offset for position, _ in store.positions(range(PARTITIONS)).values())
-    assert done == 3, "what lies before it is done"
+    assert done == 3, "the records before it are committed"
 
 
 def _deployment():
@@ -304,8 +305,9 @@ def test_an_outcome_of_a_binary_target_is_0_or_1():
 
 @pytest.mark.parametrize("cache", [0, 2])
 def test_an_owner_left_behind_puts_nothing_out_that_mixes_two_places(cache):
-    """A process that was stopped for a while, or a store that lost its last second: what is kept in memory and what
-    would be read belong to different places, so that its outputs would be others under the same ids."""
+    """An owner may be paused, or its store may lose the last second of writes. Its memory and its store then belong to
+    different positions. Outputs that mix them would differ from the right ones under the same ids. The owner must not
+    emit any."""
     log = random_log(2)
     _, right = calm(log)
     truth = {(output.topic, output.partition, output.value) for output in right}

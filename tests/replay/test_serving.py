@@ -1,4 +1,4 @@
-"""Scoring with versions that learners made: what the log has switched to answers, and nothing else."""
+"""Scoring with versions from learners. The version that the log has switched to answers, and no other one."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -36,7 +36,7 @@ def stage(log: Log, models: MemoryModelStore, store: MemoryScoringStore | None =
 
 
 def version(offset: int, intercept: float) -> tuple[str, bytes]:
-    """Path and bytes of a version of silent/logistic that always answers by its intercept."""
+    """Return path and bytes of a version of silent/logistic that answers with its intercept only."""
     model: Any = build_model(USE_CASE.targets[0].arms[0], "silent", "binary", NAMES, 1)
     model.intercept = intercept
     named = Version("silent", "logistic", 1, offset)
@@ -54,7 +54,7 @@ def buy(log: Log, number: int) -> None:
 
 
 def answers(log: Log, models: MemoryModelStore) -> list[tuple[str, float, bool]]:
-    """(version, value, fallback) of silent/logistic, in order."""
+    """Return (version, value, fallback) of silent/logistic in order."""
     outputs = [output for outputs in replay(stage(log, models), log.logs) for output in outputs]
     told = [p["answers"][0] for p in decoded(log, outputs, "Prediction") if p["target"] == "silent"]
     return [(a["version"], round(a["value"], 3), a["fallback"]) for a in told]
@@ -98,7 +98,7 @@ def test_scoring_waits_for_a_snapshot_after_doing_what_lies_before() -> None:
         with pytest.raises(Unavailable, match=found):
             list(replay(stage(log, models, store), log.logs))
         done = [p.offset for p, _ in store.positions(range(PARTITIONS)).values()]
-        assert sorted(done) == [1, 2], "all before the switch, in every partition"
+        assert sorted(done) == [1, 2], "every partition is committed up to the switch"
     models.put(path, blob)
     list(replay(stage(log, models, store), log.logs))
     assert [p.offset for p, _ in store.positions(range(PARTITIONS)).values()] == [
@@ -116,7 +116,7 @@ def test_a_switch_of_something_undeclared_is_a_dead_letter() -> None:
 
 
 def grown(seed: int) -> tuple[Log, MemoryModelStore]:
-    """A log as scoring and the learners of target "silent" make it together: switches where they fell."""
+    """Return the log that scoring and the learners of target "silent" write together, with its switches."""
     source, log, models = random_log(seed), Log(), MemoryModelStore()
     log.codec = source.codec
     store, scoring = MemoryScoringStore(), None
@@ -208,7 +208,7 @@ def test_a_store_with_hardly_any_room_in_memory_gives_the_same(monkeypatch: pyte
 
 
 class Telling:
-    """A served model that says, or fails to say, what it is given; everything else by a real one."""
+    """A served model whose explanation is the result of `told`, which may raise."""
 
     def __init__(self, told: Any) -> None:
         self.told = told
@@ -221,7 +221,7 @@ class Telling:
 
 
 def predictions_with(log: Log, models: MemoryModelStore, offset: int, model: Any) -> list[dict[str, Any]]:
-    """Predictions of "silent" where `model` stands for the version at that offset."""
+    """Return the predictions of "silent" when `model` replaces the version at the offset."""
     scoring, named = stage(log, models), Version("silent", "logistic", 1, offset)
     if model is not None:
         scoring._models._models[named.path] = model
@@ -230,7 +230,7 @@ def predictions_with(log: Log, models: MemoryModelStore, offset: int, model: Any
 
 
 def learnt_log() -> tuple[Log, MemoryModelStore, LogisticModel]:
-    """One switch to a model that has learnt, and one purchase behind it."""
+    """Return a log with one switch to a trained model and one purchase after it."""
     log, models, named = Log(), MemoryModelStore(), Version("silent", "logistic", 1, 5)
     model: Any = build_model(USE_CASE.targets[0].arms[0], "silent", "binary", NAMES, 1)
     for number in range(50):

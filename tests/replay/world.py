@@ -1,4 +1,4 @@
-"""A small world for scoring: a use case, a seeded log with everything that can happen, and a calm run."""
+"""A small setup for scoring: a use case, a seeded log with every kind of record, and a run without faults."""
 
 import random
 from dataclasses import dataclass, field
@@ -121,7 +121,7 @@ def codec() -> Codec:
 
 @dataclass
 class Log:
-    """Partitions of customer-events in the making."""
+    """Partitions of customer-events under construction."""
 
     codec: Codec = field(default_factory=codec)
     records: dict[int, list[Record]] = field(default_factory=lambda: {p: [] for p in range(PARTITIONS)})
@@ -152,7 +152,8 @@ class Log:
 
 
 def random_log(seed: int, steps: int = 300, customers: int = 8) -> Log:
-    """Events (some twice, late or out of order), outcomes, garbage and ticks that sometimes leap."""
+    """Return a random log of events, outcomes, invalid records and ticks. Some events are repeated, late or out of
+    order. Some ticks are far apart."""
     r = random.Random(seed)
     log = Log()
     log.deploy()
