@@ -1,4 +1,4 @@
-"""Rules about the tree itself: how many files a folder holds, where things may lie, and how tests wait."""
+"""Rules for the source tree: the size of folders, unique class names, links, and how tests wait."""
 
 import ast
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 MOST_MODULES = 13
-"""A folder with more is two folders."""
+"""The largest number of modules in a folder. A larger folder should be split."""
 
 
 def _modules() -> list[Path]:
@@ -29,11 +29,11 @@ def test_no_folder_holds_more_than_about_a_dozen_modules() -> None:
 
 
 CLOCKS = {"sleep", "monotonic", "perf_counter", "process_time", "thread_time"}
-"""Of the module time: who asserts on them asserts on the machine."""
+"""Functions of module time. An assertion on their results depends on the machine."""
 USAGE = {"memory_info", "cpu_times", "cpu_percent", "getrusage"}
 WAITS = {"wait", "communicate", "result", "flush", "poll", "join"}
 LEAST_PATIENCE_S = 1
-"""A time-out from here on is a patience, and there is one of it: tests.waiting.PATIENCE_S."""
+"""A time-out of at least this many seconds must use tests.waiting.PATIENCE_S."""
 OWN_CLOCKS = {
     "tests/waiting.py": "it waits for all others",
     "tests/loaded.py": "it tells how long the tests take",
@@ -45,7 +45,7 @@ OWN_CLOCKS = {
 
 
 def _asks_the_machine(node: ast.AST) -> str:
-    """What of a piece of code depends on how fast or how busy the machine is; "" for nothing."""
+    """Return what makes a piece of code depend on the machine's speed or load. Return "" when nothing does."""
     match node:
         case ast.Attribute(value=ast.Name("time"), attr=name) if name in CLOCKS:
             return f"time.{name}"
@@ -76,10 +76,11 @@ def _found(path: Path) -> Iterator[str]:
 
 
 def test_tests_wait_for_conditions_and_measure_no_machine() -> None:
-    """Use tests.waiting, a clock of the test's own, or a count of what was done."""
+    """Tests use tests.waiting, their own clock, or a count of finished work. They do not depend on the machine's
+    speed."""
     tests = [path for path in _modules() if path.parts[0] == "tests" and str(path) not in OWN_CLOCKS]
     assert [line for path in tests for line in _found(path)] == []
-    assert all(any(_found(Path(path))) for path in OWN_CLOCKS), "listed, and has no need of it"
+    assert all(any(_found(Path(path))) for path in OWN_CLOCKS), "a file in OWN_CLOCKS no longer needs its entry"
 
 
 def test_a_class_name_stands_in_one_module_only() -> None:

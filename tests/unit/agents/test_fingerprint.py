@@ -1,4 +1,4 @@
-"""What a deployment records about the process that makes it."""
+"""The fingerprint that a deployment records of its process."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Settings: where they come from, what is said of a wrong one, and what never shows."""
+"""Settings: their sources, the errors for invalid ones, and secrets that never appear in output."""
 
 import json
 import os
@@ -180,7 +180,7 @@ def test_the_clients_get_credentials_and_certificates(monkeypatch):
 
 
 def test_the_clients_take_what_they_are_given(monkeypatch):
-    """A misspelt option would only be found with a secured server, which the tests do not have."""
+    """The clients accept every option. The tests have no secured server, which would reject a misspelt option."""
     import httpx2
     import redis
     from aiokafka import AIOKafkaProducer

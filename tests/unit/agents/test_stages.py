@@ -1,4 +1,4 @@
-"""The table of stages against everything that must know of a stage, in readable sentences."""
+"""The table of stages agrees with everything that depends on it. Failures are readable sentences."""
 
 import ast
 import importlib
@@ -51,7 +51,7 @@ BY_HAND = {
     "tests/contract/stages/cases.py": "the contract suite compares it with the table",
     "load/chaos/workers.py": "the worker processes of a chaos run, compared here",
 }
-"""Files that may list stages by hand, and why."""
+"""Files that may list stages by hand, each with the reason."""
 ROWS = pytest.mark.parametrize("row", STAGES.values(), ids=list(STAGES))
 
 
@@ -72,7 +72,7 @@ TALLYING = StageRow(
 
 
 class Named(MemoryStageStore):
-    """Remembers under which names it was read."""
+    """A store that records the names under which it is read."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class Named(MemoryStageStore):
 
 @pytest.fixture
 def wiring() -> Wiring:
-    """A system with all its stores in memory."""
+    """Create a system with all stores in memory."""
     use_case = load_use_case("telecom")
     made = Wiring(Settings(**ADDRESSES), use_case, deploy_of(use_case, 1, 4, {}, Fingerprint("", "", "", "")))
     made.codec = Codec(MemoryRegistry(), load_schemas() | use_case.schemas)
@@ -93,7 +93,7 @@ def wiring() -> Wiring:
     return made
 
 
-# -- the table by itself
+# -- the table itself
 
 
 def test_an_unknown_stage_is_refused_by_naming_the_known_ones() -> None:
@@ -126,8 +126,8 @@ def test_a_row_says_what_its_implementation_does(row: StageRow, wiring: Wiring) 
     assert members
     for group, stage in members.items():
         assert group == row.group or group.startswith(f"{row.group}-")
-        assert tuple(stage.topics) == row.topics, f"topics of {row.name} in agents/stages.py are not its class's"
-        assert stage.stateless is not row.store.is_rebuilt, f"a stage with {row.store} is rebuilt, or starts afresh"
+        assert tuple(stage.topics) == row.topics, f"the topics of {row.name} in agents/stages.py differ from its class"
+        assert stage.stateless is not row.store.is_rebuilt, f"{row.name}.stateless does not fit {row.store}"
 
 
 @ROWS
@@ -152,14 +152,14 @@ def test_transactions_concern_the_stages_that_say_so(row: StageRow, transactions
 def test_each_store_has_one_check_and_only_values_per_partition_are_shared() -> None:
     assert CHECKS.keys() == {*Store}, "agents/verifying/__init__.py: CHECKS has no check for a store"
     special = [row.store for row in STAGES.values() if row.store is not Store.PARTITIONS]
-    assert len(special) == len({*special}), "verify and status know one stage for each store but Store.PARTITIONS"
+    assert len(special) == len({*special}), "verify and status expect one stage per store, except Store.PARTITIONS"
 
 
-# -- what else must know of a stage
+# -- other places that list the stages
 
 
 def forgotten(stages: Mapping[str, StageRow]) -> list[str]:
-    """What is still to be done for these stages, one sentence each."""
+    """Return one sentence for each change that these stages still need."""
     return [*_compose(stages), *_prometheus(stages), *_chaos(stages), *_architecture(stages)]
 
 
@@ -208,7 +208,7 @@ def test_what_is_forgotten_for_a_new_stage_is_told() -> None:
     ]
     assert {*todo} <= {*forgotten(alone)}
     beside = {**STAGES, "tallying": replace(TALLYING, process="watching")}
-    assert {*todo} - {*forgotten(beside)} == {todo[2]}, "the workers of chaos run what shares their process"
+    assert {*todo} - {*forgotten(beside)} == {todo[2]}, "a chaos worker runs all stages of its process"
 
 
 def test_fail_points_name_stages_that_exist() -> None:
@@ -234,11 +234,11 @@ def test_an_estimate_says_which_stages_it_leaves_out(monkeypatch: pytest.MonkeyP
     assert "The estimate leaves out tallying:" in notes()
 
 
-# -- no list by hand
+# -- no lists by hand
 
 
 def _listed(tree: ast.AST) -> Iterator[tuple[int, set[str]]]:
-    """Literals that name at least three stages: their line, and the names."""
+    """Yield the line and the names of each literal that names at least three stages."""
     for node in ast.walk(tree):
         parts: Sequence[Any] = ()
         if isinstance(node, ast.Tuple | ast.List | ast.Set):

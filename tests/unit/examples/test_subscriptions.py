@@ -1,4 +1,4 @@
-"""The example of a use case: the commands of its README that need no servers."""
+"""The commands in the README of the subscriptions example that need no servers."""
 
 import csv
 from datetime import datetime
@@ -34,7 +34,7 @@ def test_every_row_of_its_sample_becomes_an_event() -> None:
 
 
 def test_each_question_sees_one_charge() -> None:
-    """What its README says of the horizon of 32 days: a customer's next charge is in it, and no other."""
+    """The horizon of 32 days contains a customer's next charge and no other one, as the README says."""
     days: dict[str, list[int]] = {}
     with (ROOT / EXAMPLE / "sample.csv").open(newline="") as file:
         for row in csv.DictReader(file, delimiter=";"):

@@ -1,4 +1,4 @@
-"""Options of the load tools."""
+"""Option types of the load tools."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The simulated telecom: reproducible, in order, and with a reason to leave that changes."""
+"""The simulated telecom is reproducible and in order. Its reason to leave changes over time."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""The generated modules: one constant and one type per record, as the schemas say."""
+"""The generated modules have one constant and one type per record, as the schemas say."""
 
 import subprocess
 import sys

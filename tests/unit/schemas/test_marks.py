@@ -1,4 +1,4 @@
-"""The same cases through the Python and the JavaScript reader's marks."""
+"""The Python and the JavaScript marks agree on the same cases."""
 
 import json
 from pathlib import Path

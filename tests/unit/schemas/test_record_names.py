@@ -1,4 +1,4 @@
-"""Record names and types come from the generated modules: nobody writes them by hand."""
+"""Record names and types come from the generated modules. None is written by hand."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""The .avsc files: documented, in their history, with examples that fit and examples that do not."""
+"""The .avsc files are documented, are in their history, and have valid and invalid examples."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ NAMES = sorted(load_schemas())
 
 
 def fields(schema):
-    """All fields of a schema, nested ones too."""
+    """Yield all fields of a schema, including nested ones."""
     if isinstance(schema, list):
         for branch in schema:
             yield from fields(branch)

@@ -1,4 +1,4 @@
-"""Fail points: nothing when off; one file, one hit."""
+"""Fail points do nothing when they are off. One file triggers one hit."""
 
 import errno
 import os

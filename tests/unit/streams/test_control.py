@@ -1,4 +1,4 @@
-"""Signatures hold for one record in one place only."""
+"""A signature is valid for one record in one place only."""
 
 import pytest
 
@@ -53,6 +53,6 @@ def test_a_field_added_later_leaves_old_signatures_valid():
 
 
 def test_the_canonical_text_is_fixed():
-    """Signatures in old logs depend on it."""
+    """Signatures in old logs depend on the canonical text."""
     text = b'["tidecast.Switch","t",3,{"digest":"00ff","offset":3}]'
     assert canonical("tidecast.Switch", {"offset": 3, "digest": b"\x00\xff", "signature": b"x"}, "t", 3) == text

@@ -1,4 +1,4 @@
-"""Definitions: what changes them and what does not."""
+"""What changes the definitions, and what does not."""
 
 import copy
 import dataclasses

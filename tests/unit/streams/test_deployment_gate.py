@@ -26,7 +26,7 @@ def test_ours_is_taken_over_and_not_twice(waits: bool) -> None:
     assert gate.obey(state, record("ours", 4), PLACE, 0)
     assert state == State("ours", 4)
     assert not gate.obey(state, record("ours", 4), PLACE, 1)
-    assert not gate.obey(state, record("former", 3), PLACE, 2), "a replayed record stops nobody"
+    assert not gate.obey(state, record("former", 3), PLACE, 2), "a replayed record must not stop a stage"
     assert state == State("ours", 4)
 
 
@@ -38,7 +38,7 @@ def test_a_stage_that_waits_passes_over_what_lies_before_its_own() -> None:
     assert gate.obey(state, record("ours", 3), PLACE, 2)
     with pytest.raises(DeploymentMismatch, match=r"is at deployment later \(at offset 9\), this worker has ours"):
         gate.obey(state, record("later", 4), PLACE, 9)
-    assert state == State("ours", 3), "the slice before it is still to be written"
+    assert state == State("ours", 3), "the slice before it is not written yet"
 
 
 @pytest.mark.parametrize("before", ["", "ours", "former"])
@@ -52,7 +52,7 @@ def test_a_stage_that_does_not_wait_stops_at_any_other(before: str) -> None:
 def test_the_number_of_a_deployment_from_before_there_were_numbers_is_0() -> None:
     gate, state = DeploymentGate("ours"), State()
     assert gate.obey(state, record("ours", None), PLACE, 0)
-    assert gate.obey(state, record("ours", None), PLACE, 1), "it cannot be told from a replayed one"
+    assert gate.obey(state, record("ours", None), PLACE, 1), "it looks like a replayed record"
     assert state == State("ours", 0)
 
 

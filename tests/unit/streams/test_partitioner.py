@@ -1,4 +1,4 @@
-"""Customers lie where Kafka's own clients put them."""
+"""Customers are in the partitions that Kafka's own clients choose."""
 
 from aiokafka.partitioner import murmur2 as kafkas
 from hypothesis import given

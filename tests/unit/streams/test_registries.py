@@ -1,4 +1,4 @@
-"""What registering something new needs, and what was forgotten of it."""
+"""Everything that a new registration needs. Each failure names the missing part."""
 
 import importlib
 import inspect
@@ -27,11 +27,11 @@ REGISTRIES: list[tuple[ModuleType, type, ModuleType, Mapping[str, Any]]] = [
     (features, features.Feature, feature_kinds, features.FEATURES),
     (outcomes, outcomes.Outcome, outcome_kinds, outcomes.OUTCOMES),
 ]
-"""Module of the registry, what it holds, the folder of their files, and the registered ones by name."""
+"""Module of the registry, base class, folder of the files, and the registered classes by name."""
 
 
 def defined(folder: ModuleType, base: type) -> Iterator[type]:
-    """The classes of that base in the modules of a folder."""
+    """Yield the subclasses of `base` that are defined in the modules of a folder."""
     for found in pkgutil.iter_modules(folder.__path__):
         module = importlib.import_module(f"{folder.__name__}.{found.name}")
         for each in vars(module).values():
@@ -54,7 +54,7 @@ def test_what_is_registered_is_complete(
 ) -> None:
     assert registered
     for name, each in registered.items():
-        assert is_dataclass(each) and each.__dataclass_params__.frozen, f"{name} is no frozen dataclass"
+        assert is_dataclass(each) and each.__dataclass_params__.frozen, f"{name} is not a frozen dataclass"
         stated = {part for parent in each.__mro__ for part in vars(parent).get("__annotations__", {})}
         settings = {field.name for field in fields(each)}
         missing = each.__abstractmethods__ | {part for part in stated - settings if not hasattr(each, part)}
@@ -72,7 +72,7 @@ def test_use_cases_can_import_it(
 
 
 def test_star_import_brings_declarations_and_nothing_else() -> None:
-    """A module named like a built-in function would hide it in a use case."""
+    """An exported module could hide a built-in function of the same name in a use case."""
     assert len(set(usecases.__all__)) == len(usecases.__all__)
     assert not [name for name in usecases.__all__ if inspect.ismodule(getattr(usecases, name))]
 
@@ -88,7 +88,7 @@ def test_a_models_snapshots_can_be_loaded(name: str) -> None:
     for path in models.MODELS[name].models:
         module, _, cls = path.rpartition(".")
         found = getattr(importlib.import_module(module), cls)
-        assert issubclass(found, Model), f"{path} is no Model"
+        assert issubclass(found, Model), f"{path} is not a Model"
 
 
 @pytest.mark.parametrize("name", features.FEATURES)
@@ -108,6 +108,6 @@ def test_every_detector_is_registered_under_its_name(base: type, registered: Map
 
 
 def test_the_order_of_detectors_stays() -> None:
-    """It is the order of alerts in the log: whoever reads on from an old place must find the same."""
+    """Alerts are written to the log in this order. A replay from an older position must write the same order."""
     assert list(detectors.STATISTICS)[:2] == ["psi", "ks"]
     assert list(detectors.DETECTORS)[:1] == ["adwin"]

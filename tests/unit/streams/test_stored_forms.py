@@ -1,6 +1,6 @@
-"""Bytes that stay: a change here makes deployed definitions, Redis and snapshots unreadable or different.
+"""Stored bytes that must not change. A change makes deployed definitions, Redis and snapshots unreadable or different.
 
-The digests were taken before models, features and outcomes were registered one by one."""
+The digests date from before models, features and outcomes were registered one by one."""
 
 import random
 from hashlib import sha256
@@ -76,7 +76,7 @@ SNAPSHOTS = [
 def snapshot_of(kind: str, declared: object) -> bytes:
     names, rng = ("a", "b", "c"), random.Random(1)
     model = build_model(Arm("arm", declared), "t", kind, names, 1)
-    for _ in range(0 if isinstance(declared, Logistic) else 300):  # machines may differ in the last bit of exp
+    for _ in range(0 if isinstance(declared, Logistic) else 300):  # the last bit of exp may differ between machines
         vector = [nan if rng.random() < 0.1 else rng.random() - 0.5 for _ in names]
         score = sum(x for x in vector if x == x)
         model.learn(vector, float(score > 0) if kind == "binary" else score)
@@ -87,13 +87,13 @@ def snapshot_of(kind: str, declared: object) -> bytes:
 
 @pytest.mark.parametrize("kind,declared,expected", SNAPSHOTS)
 def test_snapshots(kind: str, declared: object, expected: str) -> None:
-    """Of models whose bytes do not depend on River or Python."""
+    """The snapshots of models whose bytes do not depend on River or Python stay the same."""
     blob = snapshot_of(kind, declared)
     assert digest(blob) == expected
     assert dump_snapshot(load_snapshot(blob, KEY), KEY) == blob
 
 
 def test_pickled_trees_name_the_function_that_restores_their_leaves() -> None:
-    """Snapshots hold this path: the function stays where it is."""
+    """Snapshots contain this path. The function must stay in its module."""
     assert b"streams.models.trees" in snapshot_of("binary", HoeffdingTree())
     assert b"_distribution" in snapshot_of("binary", HoeffdingTree())

@@ -1,4 +1,4 @@
-"""Every command has its module, a sentence for the overview, and an example in its help."""
+"""Every command has a module, a sentence in the overview, and an example in its help."""
 
 import importlib
 import pkgutil
@@ -10,7 +10,7 @@ from agents.cli import COMMANDS, define, inspect, run, tidecast
 
 PACKAGES = {"define": define, "run": run, "inspect": inspect}
 HELPERS = {("define", "load_options"), ("define", "starter")}
-"""Modules beside the commands that are no commands."""
+"""Modules next to the commands that are not commands."""
 
 
 def test_every_module_is_a_command() -> None:
@@ -29,7 +29,7 @@ def test_a_command_explains_itself_by_an_example(name: str) -> None:
     module = importlib.import_module(f"agents.cli.{package}.{name.replace('-', '_')}")
     assert sentence.endswith(".")
     if getattr(module.command, "context_settings", {}).get("ignore_unknown_options"):
-        return  # handed on to another program, which has help of its own
+        return  # passed to another program, which has its own help
     shown = CliRunner().invoke(tidecast, [name, "--help"], terminal_width=120)
     assert shown.exit_code == 0
     assert f"tidecast {name}" in shown.output.partition("Usage:")[2].partition("\n")[2], "give an example in the help"

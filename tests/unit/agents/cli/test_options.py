@@ -1,4 +1,4 @@
-"""Options that select rejected records, and keys as people can read them."""
+"""Options that select rejected records, and readable forms of their keys."""
 
 import os
 import time

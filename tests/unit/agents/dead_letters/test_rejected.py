@@ -1,4 +1,4 @@
-"""Reads rejected records: each once, and only those that were selected."""
+"""Read rejected records: each selected record once."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ CODEC = Codec(MemoryRegistry(), load_schemas())
 
 
 class Logs:
-    """A LogReader over two partitions of dead letters, of which the first two have expired."""
+    """A LogReader over two partitions of dead letters. The first two offsets of each have expired."""
 
     def __init__(self, *letters: tuple[int, dict[str, Any]]) -> None:
         self.records: dict[int, list[Record]] = {0: [], 1: []}
@@ -43,7 +43,7 @@ def letter(partition: int, offset: int, reason: str = "undecodable", key: bytes 
 LETTERS = (
     letter(0, 5),
     letter(0, 6, "wrong_key", b"d"),
-    letter(0, 5),  # once more after a crash
+    letter(0, 5),  # repeated after a crash
     letter(0, 6, "wrong_key", b"d"),
     letter(0, 9, key=None),
     letter(1, 5, "wrong_key"),

@@ -1,4 +1,4 @@
-"""What would become of a dead letter now, by the rules that scoring has."""
+"""Preview of what scoring would do with a dead letter now."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""The demo's own processes."""
+"""The demo's processes."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What the demo remembers and tells."""
+"""The demo's memory and output."""
 
 import math
 from typing import Any

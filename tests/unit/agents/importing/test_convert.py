@@ -1,4 +1,4 @@
-"""Column values to Avro values."""
+"""Conversion of column values to Avro values."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal

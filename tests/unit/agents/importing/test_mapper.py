@@ -1,4 +1,4 @@
-"""Mapping files, and rows to records."""
+"""Mapping files, and the conversion of rows to records."""
 
 import tomllib
 from pathlib import Path

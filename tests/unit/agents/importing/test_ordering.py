@@ -1,4 +1,4 @@
-"""The sort on disk, and the ticks between messages."""
+"""Sorting on disk, and ticks between messages."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +24,7 @@ def test_any_run_length_gives_the_stable_order(moments: list[int], run: int) -> 
 
 @given(times, st.integers(1, 20), st.none() | st.integers(-60, 90))
 def test_ticks_tell_exactly_what_has_gone_before(moments: list[int], every: int, until: int | None) -> None:
-    """The oracle: walk through; a tick at t must come when all messages <= t are out, and before any later one."""
+    """A tick at t comes after all messages <= t and before any later one."""
     messages = sorted(messages_of(moments))
     items = list(with_ticks(messages, every, until))
     assert [item for item in items if isinstance(item, Message)] == messages

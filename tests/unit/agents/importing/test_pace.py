@@ -1,4 +1,4 @@
-"""Paces, on a clock that only their waits move."""
+"""Paces with a clock that advances only in their waits."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from agents.importing.pace import CHECK_EVERY, Rate, Speed, parse_rate, parse_sp
 
 
 class Clock:
-    """Stands still but for waits; each returns `early`, after that share of its time."""
+    """A clock that advances only in waits. Each wait returns `early`, after that share of its time."""
 
     def __init__(self, early: float = 1.0) -> None:
         self.now = 100.0

@@ -1,4 +1,4 @@
-"""Reading files."""
+"""Reading of input files."""
 
 import gzip
 from decimal import Decimal

@@ -1,4 +1,5 @@
-"""What an unknown id means depends on who says so: a local server plays registries that lost their data, and others."""
+"""Unknown schema ids: the answers of the registry decide what they mean. A local server plays intact registries and
+registries that lost their data."""
 
 import json
 import threading
@@ -18,7 +19,7 @@ TICK_IS_3 = (200, {"id": 3})
 
 
 class Server(ThreadingHTTPServer):
-    """Answers as told; `asked` counts."""
+    """A server with fixed answers. `asked` counts the requests."""
 
     schema: tuple[int, object] = NO_SCHEMA
     lookup: tuple[int, object] = TICK_IS_3
@@ -44,7 +45,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(text.encode())
 
     def log_message(self, *_: Any) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Kernels are built once, found again, and never used when their sources have changed."""
+"""Kernels are built once and found again. A kernel is not used when its source has changed."""
 
 import importlib.util
 import os
@@ -25,16 +25,16 @@ needs_compiler = pytest.mark.skipif(
 
 
 def forget() -> None:
-    """As if the process began anew."""
+    """Clear the caches, as in a new process."""
     kernels.built.cache_clear()
     kernels.kernel.cache_clear()
 
 
 @pytest.fixture
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A kernel of its own, in a folder of its own."""
+    """Create a kernel in its own folder."""
     monkeypatch.setattr(kernels, "FOLDER", tmp_path)
-    monkeypatch.setattr(compile_kernels, "FLAGS", (*compile_kernels.FLAGS, "-O0"))  # three times as quick
+    monkeypatch.setattr(compile_kernels, "FLAGS", (*compile_kernels.FLAGS, "-O0"))  # builds three times as fast
     monkeypatch.delenv(kernels.PURE, raising=False)
     forget()
     file = tmp_path / "tiny.pyx"
@@ -48,7 +48,7 @@ def test_what_is_built_is_found_until_its_source_changes(source: Path, monkeypat
     assert kernels.kernel("tiny") is None
     assert list(build()) == ["tiny"]
     assert list(build()) == []
-    assert kernels.kernel("tiny") is None, "a process decides once"
+    assert kernels.kernel("tiny") is None, "a process looks for a kernel once"
     forget()
     found = kernels.kernel("tiny")
     assert found is not None and found.number() == 1 and kernels.kernel("tiny") is found

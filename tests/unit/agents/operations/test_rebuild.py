@@ -1,4 +1,4 @@
-"""What a learner that learns again may write into the model store."""
+"""What a learner may write to the model store during a rebuild."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""When dead letters stop a worker, and what it says."""
+"""When dead letters stop a worker, and the error message."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from streams.log import DeadRecord, Rejects
 
 
 def rejects(*pattern: str, partition: int = 0) -> Rejects:
-    """A slice of one partition: `.` is a fine record, `x` a dead letter."""
+    """Return the rejects of a slice of one partition: `.` is a valid record, `x` a dead letter."""
     made, fine = Rejects(), 0
     for offset, mark in enumerate("".join(pattern)):
         if mark == ".":
@@ -22,7 +22,7 @@ def rejects(*pattern: str, partition: int = 0) -> Rejects:
 
 
 def passed(limits: DeadLetterLimits, *slices: Rejects) -> int | None:
-    """The number of the slice at which a limit is passed."""
+    """Return the number of the slice that exceeds a limit."""
     for number, slice_ in enumerate(slices):
         try:
             limits.add(slice_)
@@ -39,7 +39,7 @@ def passed(limits: DeadLetterLimits, *slices: Rejects) -> int | None:
         ([".xxxxx."], 0),
         (["..xxx", "xx.."], 1),
         (["xxx", ".", "xx"], None),
-        (["xxx", "", "xx"], 2),  # ticks and switches are neither
+        (["xxx", "", "xx"], 2),  # ticks and switches count as neither
         (["xx.xx", "xx", "x"], 2),
         (["xxxx.", "xxxx"], None),
     ],
@@ -73,7 +73,7 @@ def test_two_partitions_do_not_add_up_to_one_run() -> None:
 @pytest.mark.parametrize(("dead", "stops"), [(WINDOW // 2, False), (WINDOW // 2 + 1, True)])
 def test_share_of_the_last_records(dead: int, stops: bool) -> None:
     limits = DeadLetterLimits(0, 0.5)
-    limits.add(rejects("." * WINDOW))  # long ago
+    limits.add(rejects("." * WINDOW))  # before the window
     limits.add(rejects("x" * dead))
     assert (passed(limits, rejects("." * (WINDOW - dead))) == 0) is stops
 

@@ -37,7 +37,7 @@ async def test_health_readiness_and_metrics(tmp_path: Path) -> None:
     try:
         address = file.read_text().strip()
         assert address == f"http://127.0.0.1:{server.port}"
-        assert (await ask(f"{address}/healthz"))[0] == 200  # alive from the beginning
+        assert (await ask(f"{address}/healthz"))[0] == 200  # healthy from the start
         assert (await ask(f"{address}/readyz"))[0] == 503
         stage.green()
         assert (await ask(f"{address}/readyz"))[0] == 200

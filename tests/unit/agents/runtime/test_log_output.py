@@ -9,7 +9,7 @@ CLOSED = "Unable connect to node with id 1: closed"
 
 
 class Log:
-    """What a filter lets through of messages at given seconds."""
+    """The output of a filter for messages at given times (s). A suppressed message gives None."""
 
     def __init__(self) -> None:
         self.filter = Repetitions()

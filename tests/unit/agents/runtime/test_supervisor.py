@@ -1,4 +1,4 @@
-"""Real child processes: a stand-in for `tidecast worker` that does what its arguments say."""
+"""The supervisor with real child processes. A script replaces `tidecast worker` and does what its arguments say."""
 
 import os
 import signal
@@ -53,7 +53,7 @@ sys.stdin.read()
 
 @contextmanager
 def start(folder: Path, *children: str, patience: float = PATIENCE_S) -> "Iterator[subprocess.Popen[str]]":
-    """A supervisor of these children; all of them are ended, whatever the test finds."""
+    """Run a supervisor of these children. Kill all of them at the end."""
     code = PARENT.format(child=CHILD, folder=str(folder), patience=patience)
     words = [f"{child} {folder}" for child in children]
     with subprocess.Popen([sys.executable, "-c", code, *words], stderr=subprocess.PIPE, text=True) as parent:
@@ -61,7 +61,7 @@ def start(folder: Path, *children: str, patience: float = PATIENCE_S) -> "Iterat
             yield parent
         finally:
             parent.kill()
-            for pid in pids(folder, "stubborn"):  # the others end with their parent
+            for pid in pids(folder, "stubborn"):  # the other children end with their parent
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 

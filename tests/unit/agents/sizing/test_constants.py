@@ -1,4 +1,4 @@
-"""The constants' file, and the document that shows it."""
+"""The file of constants, and the document that shows them."""
 
 import json
 from importlib.resources import files
@@ -44,7 +44,7 @@ def test_a_missing_one_is_named() -> None:
 
 
 def test_the_document_shows_them_and_what_follows() -> None:
-    """After a change: python -m agents.cli.sizing_document docs/sizing.md"""
+    """The document is up to date. After a change, run: python -m agents.cli.sizing_document docs/sizing.md"""
     text = DOCUMENT.read_text(encoding="utf-8")
     blocks = {found[2]: found[3] for found in BLOCK.finditer(text)}
     assert blocks["constants"] == constants_table()
@@ -58,7 +58,7 @@ def test_what_is_measured_here_are_constants() -> None:
 
 
 def test_records_are_as_long_as_the_constants_say() -> None:
-    """Bytes do not depend on the machine: what measured.json says of them holds or was changed without measuring."""
+    """Record sizes do not depend on the machine. A difference means that measured.json is out of date."""
     constants = load_constants()
     for name, value in measure.byte_constants().items():
         assert getattr(constants, name) == pytest.approx(value, rel=0.01), name

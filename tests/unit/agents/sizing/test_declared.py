@@ -1,4 +1,4 @@
-"""Loads from the shipped use cases."""
+"""Loads of the shipped use cases."""
 
 from dataclasses import replace
 

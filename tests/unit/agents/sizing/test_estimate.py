@@ -1,4 +1,4 @@
-"""Estimates against numbers computed by hand, with constants of round numbers."""
+"""Estimates agree with calculations by hand. The constants are round numbers."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def of(constants: Constants, load: Load = LOAD, **hardware: float) -> Estimate:
 
 
 def test_rates() -> None:
-    """1,000 events/s ask 1,000 questions, half are observed; a version every 50 of 500 examples."""
+    """1,000 events/s ask 1,000 questions. Half of them are observed. Every 50 of the 500 examples make a version."""
     found = rates(LOAD)
     assert (found.events, found.questions, found.examples, found.versions) == (1000, 1000, 500, 10)
     assert found.touches == 1000 + 500
@@ -41,7 +41,7 @@ def test_schedules_have_no_peak_and_may_ask_the_active_only() -> None:
 
 def test_open_observations_are_those_of_a_horizon_and_bounded_per_customer() -> None:
     (of_target,) = rates(LOAD).targets
-    assert open_observations(LOAD, of_target) == 100_000 * 1000  # 500 × 864,000 s = 432 million, more than the bound
+    assert open_observations(LOAD, of_target) == 100_000 * 1000  # 500 × 864,000 s = 432 million, above the bound
     longer = replace(LOAD, customers=1e9)
     assert open_observations(longer, of_target) == 500 * 864_000
 
@@ -53,7 +53,7 @@ def test_digests_are_the_events_of_a_life_and_256_at_most() -> None:
 
 def test_scoring_cores_and_workers() -> None:
     """2,000 events/s × (100 + 10 features × 2) + 2,000 questions × (150 + 50) + 3,000 touches × 10
-    + 1,000 examples × 30 = 700,000 µs/s: 0.7 cores; two workers at half load."""
+    + 1,000 examples × 30 = 700,000 µs/s = 0.7 cores. At half load this takes two workers."""
     constants = replace(
         HALF,
         scoring_cpu_us_per_event=100,
@@ -79,7 +79,7 @@ def test_partitions_leave_room_for_growth_and_end_at_what_deploy_takes() -> None
 
 
 def test_ticks_and_switches_cost_by_partition() -> None:
-    """4 partitions × 1 target × 1,000 µs a second, and 20 versions/s at the peak to 4 partitions × 100 µs."""
+    """Per second: 4 partitions × 1 target × 1,000 µs, and at the peak 20 versions × 4 partitions × 100 µs."""
     constants = replace(
         HALF, scoring_cpu_us_per_event=0.001, scoring_cpu_us_per_tick=1000, scoring_cpu_us_per_switch=100
     )
@@ -96,7 +96,8 @@ def test_ticks_within_a_second_tell_of_progress_once(tick: float, told: float) -
 
 
 def test_every_scorer_loads_every_version() -> None:
-    """0.2 cores for versions in each: 0.3 are left for 2.1 cores of events, so seven workers instead of five."""
+    """Loading versions takes 0.2 cores of each worker and leaves 0.3 for events. 2.1 cores of events need seven
+    workers, not five."""
     constants = replace(HALF, scoring_cpu_us_per_event=1049.9)
     assert of(constants).workers["scoring"] == 5
     loading = replace(constants, model_load_cpu_us_linear=10_000)
@@ -107,13 +108,13 @@ def test_every_scorer_loads_every_version() -> None:
 
 
 def test_versions_served_too_often_are_told() -> None:
-    constants = replace(HALF, model_load_cpu_us_linear=50_000)  # 20 a second at the peak: a whole core
+    constants = replace(HALF, model_load_cpu_us_linear=50_000)  # 20 per second at the peak: one core
     (told,) = [line for line in limits(of(constants), constants) if "serve_every" in line]
     assert "raise serve_every 4 times" in told
 
 
 def test_a_learner_has_one_core() -> None:
-    """1,000 examples/s at the peak × (300 + 500) µs + 20 versions × 10,000 µs = 1 core, and half is usable."""
+    """1,000 examples/s at the peak × (300 + 500) µs + 20 versions × 10,000 µs = 1 core, of which half is usable."""
     constants = replace(
         HALF,
         learning_cpu_us_per_example=300,
@@ -122,7 +123,7 @@ def test_a_learner_has_one_core() -> None:
     )
     found = of(constants)
     assert found.busiest_learner == ("churn/logistic", pytest.approx(1.0))
-    assert found.workers["learning"] == 1, "more cannot help one arm"
+    assert found.workers["learning"] == 1, "one arm cannot use more than one worker"
     assert "observe 0.5 times as many" in " ".join(limits(found, constants))
 
 
@@ -142,7 +143,7 @@ def test_a_hot_customer_is_one_core() -> None:
 
 
 def test_redis_bytes() -> None:
-    """Customers: 100 + 10 features × 5 + 256 digests × 8; observations: 100,000,000 × (20 + 10 × 8 + 1 × 50)."""
+    """Customers: 100 + 10 features × 5 + 256 digests × 8. Observations: 100,000,000 × (20 + 10 × 8 + 1 × 50)."""
     constants = replace(
         HALF,
         redis_bytes_per_customer=100,
@@ -157,11 +158,11 @@ def test_redis_bytes() -> None:
     assert found.redis.customers == 100_000 * 2198
     assert found.redis.observations == 100_000_000 * 150
     assert found.redis.partitions == 4000
-    assert found.redis_shards == 4  # 15.2 GB in shards of 5
+    assert found.redis_shards == 4  # 15.2 GB in shards of 5 GB
 
 
 def test_redis_shards_by_cpu() -> None:
-    """3,000 touches × 400 µs = 1.2 cores of masters, each half used: three."""
+    """3,000 touches × 400 µs = 1.2 cores of masters. At half load this takes three."""
     assert of(replace(HALF, redis_cpu_us_per_customer=400)).redis_shards == 3
 
 
@@ -185,7 +186,7 @@ def test_kafka_bytes() -> None:
 
 
 def test_clickhouse_bytes() -> None:
-    """A second 1,000 × (10 + 40), 1,000 × (60 + 10 × 4 + 8), 500 × (70 + 48); predictions are kept 730 days."""
+    """Per second: 1,000 × (10 + 40), 1,000 × (60 + 10 × 4 + 8), 500 × (70 + 48). Predictions are kept for 730 days."""
     constants = replace(
         HALF,
         clickhouse_bytes_per_row_records=10,
@@ -213,7 +214,7 @@ def test_memory_of_workers_ends_at_the_cache() -> None:
 
 
 def test_money() -> None:
-    """0.002 cores busy, twice that with headroom, for a month; over the month's events."""
+    """0.002 busy cores, doubled for headroom, for a month, divided by the month's events."""
     found = estimate(LOAD, HALF, Hardware(), Prices(core_hour=10, memory_gb_month=0, disk_gb_month=0))
     assert found.money.per_month == pytest.approx(0.004 * 10 * 730 + 0.0, rel=1e-3)
     assert found.money.per_million_events == pytest.approx(0.004 * 10 * 730 / (1000 * 730 * 3600) * 1e6, rel=1e-3)
@@ -256,7 +257,8 @@ def test_absurd_loads_are_refused_in_a_sentence(wrong: dict[str, object]) -> Non
 
 
 def test_a_worker_with_little_to_do_is_busy_with_small_batches() -> None:
-    """1,000 µs an event; 0.6 of what is left, from 250 events/s on: 0.2 + 0.8 × 0.6 at 200 of 250; 0.5 + 0.5 × 0.6."""
+    """1,000 µs per event. Small batches add 0.6 of the idle share, in full from 250 events/s: 0.2 + 0.8 × 0.8 × 0.6 at
+    200 events/s, 0.5 + 0.5 × 0.6 at 500."""
     constants = replace(HALF, scoring_cpu_us_per_event=1_000, scoring_share_on_small_batches=0.6)
     quiet = replace(LOAD, peak_factor=1, targets=(replace(CHURN, questions_per_event=0),))
     assert of(constants, replace(quiet, events_per_s=0.25)).cores["scoring"] == pytest.approx(

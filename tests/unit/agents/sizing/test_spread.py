@@ -1,4 +1,4 @@
-"""What the document says of evenness, against cases that are known."""
+"""The document's figures on even spread agree with known cases."""
 
 import pytest
 

@@ -39,7 +39,7 @@ def test_further_listeners_tell_their_clients_where_to_come_back() -> None:
 
 
 def deployed(image: str) -> str:
-    """The version of an image in docker-compose.yml."""
+    """Return the version of an image in docker-compose.yml."""
     (version,) = re.findall(rf"image: {image}:(\S+)", COMPOSE.read_text())
     return str(version)
 
@@ -48,7 +48,7 @@ def test_the_servers_that_are_deployed_are_those_that_are_tested() -> None:
     assert deployed("apache/kafka") == KAFKA_VERSION
     assert deployed("apicurio/apicurio-registry") == REGISTRY_VERSION
     assert deployed("valkey/valkey") == VALKEY_VERSION
-    # chdb is built between ClickHouse's patch releases: only the series can be the same
+    # chdb is built between ClickHouse's patch releases, so only the release series can be equal
     assert deployed("clickhouse/clickhouse-server").split(".")[:2] == chdb.engine_version.split(".")[:2]
 
 

@@ -1,4 +1,4 @@
-"""What the security settings become in Faust's and aiokafka's terms."""
+"""The security settings in the terms of Faust and aiokafka."""
 
 import ssl
 from typing import Any

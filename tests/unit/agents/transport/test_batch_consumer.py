@@ -49,7 +49,7 @@ def test_backoff_grows() -> None:
 
 
 class Fetching(BatchConsumer):
-    """A consumer without Kafka, whose batches in flight leave no room."""
+    """A consumer without Kafka. Its batches in flight leave no room."""
 
     should_stop = False
 
@@ -64,11 +64,11 @@ class Fetching(BatchConsumer):
         self._room.clear()
 
     def assignment(self) -> set[Any]:
-        """Nothing to look at."""
+        """Return no partitions."""
         return set()
 
     async def wait_first(self, *waited: Any, timeout: Any = None) -> None:
-        """Only the first one happens."""
+        """Wait for the first of the given events only."""
         for coroutine in waited[1:]:
             coroutine.close()
         await waited[0]
@@ -79,7 +79,7 @@ class Fetching(BatchConsumer):
 
 
 def test_nothing_is_fetched_between_a_failed_batch_and_going_back_to_its_place() -> None:
-    # fetched, at work: A, B | A fails: what comes after B must wait until A is read again
+    # Batches A and B are fetched and in progress. A fails. Records after B must wait until A is read again.
     async def fetch(fails: bool) -> int:
         consumer = Fetching()
 
@@ -109,7 +109,7 @@ def test_a_batch_makes_room_once_and_a_void_one_never() -> None:
         found.append(consumer._room.is_set())
         consumer.make_room(batch)
         found.append(consumer._room.is_set())
-        consumer._room.clear()  # the next batch took it
+        consumer._room.clear()  # the next batch took the room
         consumer.finished(batch, {})
         return [*found, consumer._room.is_set()]
 
@@ -117,7 +117,8 @@ def test_a_batch_makes_room_once_and_a_void_one_never() -> None:
 
 
 async def gathered(comes: list[int], left: int = 0, value: bytes = b"") -> tuple[int, int]:
-    """Records gathered and times waited, when fetches bring so many each, and `left` are behind the last of them."""
+    """Return the numbers of gathered records and of waits. Fetches return `comes` records. `left` more follow in the
+    log."""
     end, now, offset, waits = sum(comes) + left, 100.0, 0, 0
     consumer = Fetching()
     consumer.app = SimpleNamespace(
@@ -152,12 +153,12 @@ async def gathered(comes: list[int], left: int = 0, value: bytes = b"") -> tuple
 def test_a_stage_that_lingers_waits_at_the_end_of_the_log() -> None:
     assert asyncio.run(gathered([3, 40])) == (43, 1)
     assert asyncio.run(gathered([3, 0])) == (3, 1)
-    assert asyncio.run(gathered([3, 0, 40], left=1)) == (43, 1)  # a marker, behind which nothing comes at first
+    assert asyncio.run(gathered([3, 0, 40], left=1)) == (43, 1)  # a marker, and no record follows it at first
 
 
 def test_a_stage_that_lingers_does_not_wait_in_the_midst_of_the_log() -> None:
     assert asyncio.run(gathered([2000, 1500, 900], left=9)) == (4400, 0)
-    assert asyncio.run(gathered([600, 600, 600, 600, 600, 20], left=9)) == (3020, 0)  # until time is over, and slower
+    assert asyncio.run(gathered([600, 600, 600, 600, 600, 20], left=9)) == (3020, 0)  # a small fetch after the interval
     assert asyncio.run(gathered([3, 3, 3, 3], left=9)) == (12, 0)
     assert asyncio.run(gathered([4], left=9, value=bytes(1 << 20))) == (4, 0)  # 4 MiB are enough
 

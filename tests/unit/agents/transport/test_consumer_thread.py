@@ -36,7 +36,7 @@ def test_only_a_node_that_does_not_answer_is_tried_less_and_less_often(monkeypat
         for _ in range(12):
             assert await connected(2, no_hint=True) is None
             assert await connected(1) == "to 1"
-        assert len(pauses) == 11  # none for the healthy one, none before the first failure
+        assert len(pauses) == 11  # no pause for the healthy node, and none before the first failure
         assert pauses == sorted(pauses)
         assert (pauses[0], pauses[-1]) == (2 * FIRST_TRY_S, SLOWEST_TRY_S)
         alive.add(2)
@@ -47,7 +47,7 @@ def test_only_a_node_that_does_not_answer_is_tried_less_and_less_often(monkeypat
 
 
 class Starting:
-    """A consumer whose broker tells of the topic's partitions at the third time of asking."""
+    """A consumer whose broker knows the topic's partitions after a number of requests."""
 
     def __init__(self, knows_after: float) -> None:
         self.asked = 0
@@ -65,7 +65,7 @@ class Starting:
 
 
 def assigned(consumer: Starting) -> int:
-    """How often the broker had been asked when the leader assigned."""
+    """Return how often the broker had been asked when the leader assigned partitions."""
     thread: Any = Member.__new__(Member)
     thread._ensure_consumer = lambda: consumer
 
@@ -83,11 +83,11 @@ def test_a_leader_assigns_when_it_knows_the_partitions(monkeypatch: pytest.Monke
     assert assigned(Starting(0)) == 0
     assert assigned(Starting(3)) == 3
     monkeypatch.setattr(membership, "KNOWN_IN_S", 0.0)
-    assert assigned(Starting(3)) == 0  # whoever waits longer is put out of the group
+    assert assigned(Starting(3)) == 0  # a longer wait would remove the member from the group
 
 
 def test_what_is_fetched_at_once_is_bounded_over_all_partitions_and_never_too_little_of_one() -> None:
     assert fetch_bytes(1, 1) == FETCH_BYTES and fetch_bytes(4, 4) == FETCH_BYTES
     for n in range(1, 200):
         assert LEAST_FETCH_BYTES <= fetch_bytes(n, 4) <= max(LEAST_FETCH_BYTES, 4 * FETCH_BYTES // n)
-    assert fetch_bytes(0, 1) == FETCH_BYTES  # nothing is read: any size does
+    assert fetch_bytes(0, 1) == FETCH_BYTES  # nothing is read: any size works

@@ -1,4 +1,4 @@
-"""Compressed batches, as aiokafka's own parser reads them."""
+"""Compressed batches, read with aiokafka's own parser."""
 
 import gzip
 import tracemalloc
@@ -29,7 +29,7 @@ HUGE = 3 * MAX_RECORD_BYTES
 
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
-    """aiokafka unpacks as it did before when the test is over."""
+    """Install our decompression and restore aiokafka's own at the end."""
     import aiokafka.record._crecords.default_records as compiled
 
     names = [f"{name}_decode" for name in CODECS]
@@ -41,7 +41,7 @@ def restored() -> Iterator[None]:
 
 
 def batch(codec: str, records: list[tuple[bytes | None, bytes | None]]) -> bytes:
-    """A batch as a producer sends it."""
+    """Return a batch as a producer sends it."""
     builder = plain.DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1 << 40)
     for offset, (key, value) in enumerate(records):
         builder.append(offset, 1_700_000_000_000 + offset, key, value, [("h", b"x" * 10)])

@@ -1,7 +1,7 @@
-"""The private names of Faust, mode and aiokafka that the transport touches: each is where it was, and means the same.
+"""The private names of Faust, mode and aiokafka that the transport uses. Each one exists and has the same meaning.
 
-A new version that moves one fails here, by its name, and not in a worker. docs/adr/0001-faust-and-aiokafka.md says why
-each is touched."""
+A library version that changes one of them fails here, with its name. docs/adr/0001-faust-and-aiokafka.md gives the
+reason for each name."""
 
 import ast
 import inspect
@@ -69,7 +69,7 @@ ATTRIBUTES: dict[tuple[type, str], str] = {
     (Assignment, "_tp_state"): "self._tp_state[tp] = TopicPartitionState(self)",
     (TopicPartitionState, "_position"): "self._position = position",
 }
-"""Attributes that are read or set, with a line of the owner that shows what they hold or that they still count."""
+"""Attributes that are read or set, each with a line of its owner that shows what it holds or that it is still used."""
 
 
 def source(owner: type) -> str:
@@ -109,7 +109,7 @@ def test_records_are_decompressed_by_a_function_of_that_name(codec: str) -> None
 
 
 def touched() -> set[str]:
-    """Private names in our code that are those of the libraries."""
+    """Return the private names of the libraries that our code uses."""
     theirs, found = "\n".join(map(source, OURS)), set()
     files = [*(ROOT / "agents/transport").glob("*.py"), ROOT / "agents/runtime/worker.py"]
     for node in (node for file in files for node in ast.walk(ast.parse(file.read_text()))):
@@ -119,7 +119,7 @@ def touched() -> set[str]:
                 found.add(node.attr)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and f" def {node.name}(" in theirs:
             found |= {node.name} if re.match("_[a-z]", node.name) else set()
-    return found - {"_exit", "_crash"}  # os._exit, and a function of ours
+    return found - {"_exit", "_crash"}  # os._exit, and one of our own functions
 
 
 def test_no_other_private_name_is_touched_and_the_page_lists_them_all() -> None:

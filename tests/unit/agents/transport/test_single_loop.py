@@ -8,7 +8,7 @@ from agents.transport.single_loop import OneLoop
 
 
 class Service(OneLoop):
-    """Tells where it is called."""
+    """A service that records where it is called."""
 
     abstract = False
     fails = False

@@ -15,10 +15,10 @@ def start(position: int, first: int, end: int, group: int = 0) -> int:
     ("position", "first", "end", "group", "expected"),
     [
         (0, 0, 0, 0, 0),  # a new log
-        (0, 0, 50, 0, 0),  # nothing done yet
-        (0, 20, 50, 0, 20),  # nothing done yet, and retention took the beginning
-        (20, 20, 50, 20, 20),  # exactly at what is kept
-        (50, 0, 50, 40, 50),  # all done; the group's offset is a lower bound
+        (0, 0, 50, 0, 0),  # nothing processed yet
+        (0, 20, 50, 0, 20),  # nothing processed yet, and retention deleted the beginning
+        (20, 20, 50, 20, 20),  # at the first kept record
+        (50, 0, 50, 40, 50),  # all processed; the group's offset is a lower bound
     ],
 )
 def test_where_reading_starts(position: int, first: int, end: int, group: int, expected: int) -> None:

@@ -1,4 +1,4 @@
-"""The check of any stage that keeps one value per partition, on the counting stage and stores in memory."""
+"""The check of a stage with one value per partition. It runs on the counting stage and stores in memory."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ LOG = [Record(offset, 0, b"c", b"event %d" % offset) for offset in range(5)]
 
 
 class Offsets:
-    """A codec of the counting stage's outputs: the offset of the record that caused them."""
+    """A codec of the counting stage's outputs. An output is the offset of its source record."""
 
     def decode(self, value: bytes | None, expected: Any = None) -> tuple[str, Any]:
         coordinate = {"topic": SOURCE, "epoch": 0, "partition": 0, "offset": int(value or b""), "ordinal": 0}
@@ -39,7 +39,7 @@ class Offsets:
 
 
 class Partitions:
-    """A reader that knows which partitions there are."""
+    """A reader that returns the existing partitions."""
 
     def partitions(self, topic: str) -> list[TopicPartition]:
         return [TopicPartition(topic, 0), TopicPartition(topic, 1)]
@@ -47,7 +47,7 @@ class Partitions:
 
 @pytest.fixture
 def live() -> Live:
-    """A system in which a worker has counted the log."""
+    """Create a system in which a worker has counted the log."""
     settings = Settings(
         kafka="k:1", registry="http://r", redis_url="redis://r", clickhouse_url="http://c", model_store="memory://m"
     )

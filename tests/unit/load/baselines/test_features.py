@@ -1,4 +1,4 @@
-"""The tiles against an oracle that keeps every event."""
+"""The tiles agree with an oracle that keeps every event."""
 
 import random
 from math import inf

@@ -1,4 +1,4 @@
-"""What the baselines learn and answer."""
+"""Learning and answers of the baselines."""
 
 from collections import defaultdict
 from importlib.resources import files
@@ -62,7 +62,8 @@ def test_two_predictions_per_event_and_every_tenth_is_learnt() -> None:
 
 
 def answered(events: int) -> list[bytes]:
-    """By four partitions, as the real systems do: customers are spread, learning counts in each."""
+    """Answer events in four partitions, as the real systems do. Customers are spread, and each partition learns
+    alone."""
     job, customers, offsets, predictions = BaselineJob("events", 77), defaultdict(MemoryCustomer), [0] * 4, []
     for key, value in encoded_events(events, 5):
         partition = int(key[1:]) % 4

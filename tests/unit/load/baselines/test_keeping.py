@@ -1,4 +1,4 @@
-"""Each baseline reads back the customer state that it stored, and computes the same features from it."""
+"""Each baseline reads back the customer state that it stored and computes the same features from it."""
 
 from load.baselines import confluent_loop, faust_app
 from load.baselines.features import CustomerTiles, MemoryCustomer, features, update

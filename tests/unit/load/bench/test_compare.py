@@ -1,4 +1,4 @@
-"""Ratios of paired runs, and the interval of their median against all outcomes of fair coins."""
+"""Ratios of paired runs. The interval of their median agrees with an enumeration of all outcomes of fair coins."""
 
 from itertools import product
 from pathlib import Path
@@ -23,7 +23,7 @@ def test_the_coverage_is_that_of_the_sign_test(count: int) -> None:
     values = list(range(1, count + 1))
     interval = median_interval(values)
     rank = values.index(int(interval.low))
-    # The median lies inside unless at most `rank` values are on one side of it; each side is a fair coin.
+    # The median lies inside unless at most `rank` values are on one side. Each value is a fair coin between the sides.
     inside = [rank < sum(below) < count - rank for below in product((0, 1), repeat=count)]
     assert interval.high == values[-1 - rank]
     assert interval.coverage == pytest.approx(sum(inside) / 2**count)

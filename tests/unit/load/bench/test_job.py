@@ -7,7 +7,7 @@ from load.reference.events import DAY_MS, DAYS, START_MS
 
 
 class Wire:
-    """Records as JSON."""
+    """A wire format of JSON records."""
 
     def encode(self, name: str, record: Mapping[str, Any]) -> bytes:
         return json.dumps([name, record]).encode()
@@ -38,7 +38,7 @@ def test_a_paced_stream_goes_on_behind_the_backlog_with_ticks_in_one_partition_a
     ticks = [
         (record.partition, json.loads(record.value)[1]["time"]) for record in records if record.partition is not None
     ]
-    assert ticks == [(number % 2, start + 2 * number * EVERY_MS) for number in range(24)]  # four a second in each
+    assert ticks == [(number % 2, start + 2 * number * EVERY_MS) for number in range(24)]  # four per second in each
     events = [json.loads(record.value)[1]["occurred_at"] for record in records if record.partition is None]
     assert len(events) == 48
     assert all(start <= moment <= start + number * EVERY_MS for number, moment in enumerate(events))

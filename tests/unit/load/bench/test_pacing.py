@@ -11,7 +11,7 @@ from load.bench.reading import PredictionLog
 
 
 class Clock:
-    """Time passes only in sleep and in slow sends."""
+    """A clock that advances only in sleep and in slow sends."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
@@ -23,7 +23,7 @@ class Clock:
 
 
 class Kafka:
-    """A producer that takes `slow` s for the event `at`."""
+    """A producer that takes `slow` seconds for the event `at`."""
 
     def __init__(self, clock: Clock, at: int = -1, slow: float = 0.0) -> None:
         self.sent: list[tuple[float, Any]] = []

@@ -1,4 +1,4 @@
-"""Guards can be switched off: each patch finds its attribute, and a missing one ends the process."""
+"""Guards can be switched off. Each patch finds its attribute, and a missing attribute ends the process."""
 
 import importlib
 import inspect
@@ -36,7 +36,7 @@ def run(program: str, *names: str, **environment: str) -> "subprocess.CompletedP
 
 @pytest.fixture
 def made_up(tmp_path: Path) -> dict[str, str]:
-    """A table of guards of our own, beside the real sitecustomize."""
+    """Create a table of made-up guards next to the real sitecustomize."""
     here = Path(guards.__file__).parent
     (tmp_path / "sitecustomize.py").write_text((here / "sitecustomize.py").read_text())
     (tmp_path / "sabotage.py").write_text(
@@ -58,7 +58,7 @@ def test_every_patch_finds_its_attribute() -> None:
 
 @pytest.mark.parametrize("patch", PATCHED, ids=lambda patch: patch.attribute)
 def test_a_replaced_function_can_be_called_like_the_original(patch: Patch) -> None:
-    """By keyword too: a replacement with other argument names would raise."""
+    """A replacement has the same argument names. A call by keyword would fail otherwise."""
     there = reduce(getattr, patch.attribute.split("."), importlib.import_module(patch.module))
     if inspect.isfunction(there):
         instead = inspect.signature(patch.make(there)).parameters
@@ -67,7 +67,7 @@ def test_a_replaced_function_can_be_called_like_the_original(patch: Patch) -> No
 
 
 def test_without_its_order_an_older_switch_is_followed() -> None:
-    """And no switch raises: it would be a dead letter, which shows something else."""
+    """No switch raises an error. Otherwise it would be a dead letter and prove nothing."""
     program = (
         "from agents.sizing.measuring.job import Job, PLACE, JobReplay; from streams.log import Record;"
         "from streams.replay import replay; from streams.timeline import PartitionHeader;"

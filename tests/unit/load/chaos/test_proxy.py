@@ -49,7 +49,7 @@ def echo() -> Iterator[TcpEcho]:
 
 @pytest.fixture
 def proxies(caplog: pytest.LogCaptureFixture) -> Iterator[Proxies]:
-    gc.freeze()  # what was there before need not be searched
+    gc.freeze()  # the later collection need not search existing objects
     with Proxies() as proxies:
         yield proxies
     gc.collect()  # a task with an unread error logs it when it is collected
@@ -79,14 +79,14 @@ def ask(client: socket.socket, data: bytes) -> bytes:
 
 
 def refuses(link: Link) -> bool:
-    """Whether a new connection is reset, during the handshake or right after."""
+    """Return whether a new connection is reset, during the handshake or right after it."""
     with pytest.raises(ConnectionResetError), connect(link) as client:
         client.recv(1)
     return True
 
 
 def silent(client: socket.socket) -> bool:
-    """Whether the connection is open and brings nothing for a moment."""
+    """Return whether the connection is open and no data arrives for a moment."""
     client.settimeout(0.05)
     try:
         client.recv(1)
@@ -166,7 +166,7 @@ def test_a_stalled_link_hides_that_the_upstream_ended(proxies: Proxies) -> None:
 
 
 class Clock(selectors.DefaultSelector):
-    """Lets an event loop wait no longer than it must: its time jumps to whatever comes next."""
+    """A selector that does not wait. The loop's time jumps to the next event."""
 
     now = 0.0
 
@@ -178,7 +178,7 @@ class Clock(selectors.DefaultSelector):
 
 
 class Target:
-    """A writer that notes when it got what."""
+    """A writer that records what it gets and when."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.got: list[tuple[float, bytes]] = []
@@ -193,7 +193,7 @@ class Target:
 
 
 def delivered(fault: Any, chunks: list[tuple[float, bytes]]) -> list[tuple[float, bytes]]:
-    """When a link with a fault passes chunks that arrived then (s)."""
+    """Return when a link with a fault passes chunks that arrive at the given times (s)."""
     clock = Clock()
     loop = asyncio.SelectorEventLoop(clock)
     loop.time = lambda: clock.now  # type: ignore[method-assign]
@@ -256,7 +256,7 @@ def test_a_sender_is_held_back_when_nothing_passes(link: Link) -> None:
         with pytest.raises(TimeoutError):
             while sent < 64 << 20:
                 sent += client.send(b"x" * 65_536)
-    assert sent < 16 << 20  # the kernel's buffers and ours
+    assert sent < 16 << 20  # the buffers of the kernel and of the proxy
     assert HELD * CHUNK == 4 << 20
 
 

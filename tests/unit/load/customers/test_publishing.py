@@ -9,7 +9,7 @@ from load.customers.stream import Chunk
 
 
 class Kafka:
-    """Takes everything, but for a queue that is full once."""
+    """A producer that accepts everything. Its queue is full once."""
 
     def __init__(self, _: Any) -> None:
         self.sent: list[tuple[Any, ...]] = []

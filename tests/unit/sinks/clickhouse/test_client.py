@@ -1,4 +1,4 @@
-"""ClickHouse's errors become ours, by their code."""
+"""ClickHouse's error codes map to our errors."""
 
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError, ProgrammingError

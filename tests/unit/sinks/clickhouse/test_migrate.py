@@ -1,4 +1,4 @@
-"""Migrations: numbered, and never edited after landing."""
+"""Migrations are numbered and do not change once they are released."""
 
 import pytest
 
@@ -12,7 +12,7 @@ LANDED = {
     "0003_set_aside": "883a40081ee96a14a54f12859e7ab346b760224176fdd10efc17ecf63a4ac7fb",
     "0004_corrections": "abee5b9fc23dba251d183429d058d029b356fbc327f05baa4fe243545aa56404",
 }
-"""A new migration adds its line; a line never changes."""
+"""A new migration adds its line. A line never changes."""
 
 
 def test_landed_migrations_are_as_they_were():

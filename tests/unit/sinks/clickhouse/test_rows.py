@@ -1,4 +1,4 @@
-"""Records become rows: pure, whatever the record holds."""
+"""The conversion of records to rows is pure and accepts every record."""
 
 import pytest
 from hypothesis import given

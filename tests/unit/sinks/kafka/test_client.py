@@ -1,4 +1,4 @@
-"""Clients on addresses where no broker is."""
+"""Clients with addresses at which no broker runs."""
 
 from typing import Any
 

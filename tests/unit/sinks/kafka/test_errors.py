@@ -1,4 +1,4 @@
-"""What an error of Kafka's clients says, and whether a worker waits or ends."""
+"""Messages for errors of Kafka's clients, and whether a worker waits or ends."""
 
 import pytest
 from confluent_kafka import KafkaError

@@ -1,4 +1,4 @@
-"""Texts beside offsets end where they were said to end, whatever the client lets follow."""
+"""Offset metadata ends at its terminator. Anything that the client adds after it is ignored."""
 
 import pytest
 from confluent_kafka import TopicPartition
@@ -19,7 +19,7 @@ def test_what_is_not_ours_is_nothing(metadata: str | None) -> None:
 
 def test_bytes_that_are_no_text_do_no_harm() -> None:
     class Broken(TopicPartition):
-        """As the client makes it when the garbage is no UTF-8."""
+        """A partition as the client creates it when the extra bytes are not UTF-8."""
 
         @property
         def metadata(self) -> str:

@@ -1,4 +1,4 @@
-"""What of a slice is sent: what lies above the mark that its source partition's last transaction left."""
+"""Only outputs above the mark of the source partition's last transaction are sent."""
 
 from typing import Any
 
@@ -36,9 +36,9 @@ def test_without_a_mark_all_is_sent_by_the_partition_that_caused_it() -> None:
     ("mark", "left"),
     [
         ((1, 3, 7), [b"4.0", b"4.1", b"5.0"]),
-        ((1, 4, 0), [b"4.1", b"5.0"]),  # in the middle of a record's outputs: slices are cut elsewhere after a restart
+        ((1, 4, 0), [b"4.1", b"5.0"]),  # in the middle of a record's outputs: a restart may cut slices elsewhere
         ((1, 4, 1), [b"5.0"]),
-        ((0, 9, 9), [b"4.0", b"4.1", b"5.0"]),  # of a log that is no more
+        ((0, 9, 9), [b"4.0", b"4.1", b"5.0"]),  # from an earlier log epoch
     ],
 )
 def test_what_is_not_above_the_mark_was_sent(mark: Mark, left: list[bytes]) -> None:

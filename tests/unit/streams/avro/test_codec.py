@@ -1,4 +1,4 @@
-"""The wire format, resolution of old and new writers, and what is refused."""
+"""The wire format, the resolution of older and newer writer schemas, and refused inputs."""
 
 import copy
 import struct
@@ -24,7 +24,7 @@ RECORD = {"event_id": "e1", "occurred_at": 1_700_000_000_000, "seconds": 60, "so
 
 
 def changed(schema, **by_field):
-    """The schema with fields replaced (dict), removed (None) or added."""
+    """Return the schema with fields replaced (dict), removed (None) or added."""
     new = copy.deepcopy(schema)
     kept = [field for field in new["fields"] if by_field.get(field["name"], field) is not None]
     new["fields"] = [by_field.get(field["name"], field) for field in kept]
@@ -212,7 +212,7 @@ def test_dangerous_or_broken_writer_schemas_are_refused(schema, word):
 
 
 def test_doubling_records_are_refused():
-    """A few kilobytes of schema would make 2^40 empty records out of no bytes."""
+    """A few kilobytes of schema could produce 2^40 empty records from no bytes. The codec refuses it."""
     inner = EMPTY
     for level in range(40):
         name = f"L{level}"

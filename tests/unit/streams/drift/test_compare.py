@@ -1,4 +1,4 @@
-"""The statistics against slow oracles, and the promise about false alarms by simulation."""
+"""The statistics agree with slow oracles. A simulation checks the rate of false alarms."""
 
 import math
 import random
@@ -27,12 +27,12 @@ def independent(chance: random.Random, size: int) -> list[float]:
 
 
 def counted(chance: random.Random, size: int) -> list[float]:
-    """A small count, unknown now and then."""
+    """Draw small counts, some of them unknown."""
     return [math.nan if chance.random() < 0.05 else float(chance.randrange(4)) for _ in range(size)]
 
 
 def clustered(chance: random.Random, size: int) -> list[float]:
-    """Ten questions about each customer, all alike."""
+    """Draw ten equal values per customer."""
     return [value for value in independent(chance, size // 10) for _ in range(10)]
 
 
@@ -119,8 +119,8 @@ def test_few_values_are_shown_and_not_tested() -> None:
 
 @pytest.mark.parametrize("draw", [independent, counted, clustered])
 def test_false_alarms_stay_within_their_share(draw: Draw, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the practical floors, which only make it fewer. With 800 windows per test the count's standard
-    deviation at the allowed rate is 6.3: three of them are tolerated."""
+    """The rate stays within its bound without the practical floors, which only reduce it. With 800 windows per test,
+    the standard deviation of the count at the allowed rate is 6.3. The test allows three of them."""
     monkeypatch.setattr(psi, "LEAST", 0.0)
     monkeypatch.setattr(ks, "LEAST", 0.0)
     alpha, size, windows = 0.05, 600, 20

@@ -1,4 +1,4 @@
-"""Alerts on the loss: none without a change, one with, in time."""
+"""Alerts on the loss: none without a change, and one in time after a change."""
 
 import random
 from collections.abc import Callable

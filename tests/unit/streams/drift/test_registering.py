@@ -1,4 +1,4 @@
-"""A statistic and a loss detector that are registered by one line each: their alerts and their state."""
+"""A statistic and a loss detector, each registered with one line: their alerts and their state."""
 
 import math
 from typing import Any
@@ -19,7 +19,7 @@ from tests.unit.streams.monitoring.world import World
 
 
 class JensenShannon(Statistic):
-    """Jensen-Shannon divergence in nats, about an eighth of the PSI by chance."""
+    """Jensen-Shannon divergence in nats. By chance it is about an eighth of the PSI."""
 
     name = "jensen_shannon"
     critical = 0.1
@@ -39,7 +39,7 @@ def _part(p: float, q: float) -> float:
 
 
 class PageHinkley(LossDetector):
-    """The sum of what losses exceed their mean by, above its minimum (Page 1954). It reports rises only."""
+    """The sum of the losses' excess over their mean, above its minimum (Page 1954). It reports rises only."""
 
     name = "page_hinkley"
     SLACK, BOUND, GRACE = 0.05, 15.0, 200
@@ -111,7 +111,8 @@ def test_a_loss_detector_opens_alerts_under_its_name(monkeypatch: pytest.MonkeyP
 
 
 def test_state_that_knew_no_such_detector_is_read_and_the_other_way_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new detector starts with its first example; without it, all else goes on."""
+    """Stored state without a detector can be read, and the new detector starts at its first example. When a detector is
+    removed, everything else continues."""
     log = drifting()
     store, _ = calm(log)
     _, without = stored(log, store)
@@ -124,5 +125,5 @@ def test_state_that_knew_no_such_detector_is_read_and_the_other_way_round(monkey
 
 
 def judged_again(log: ExampleLog, blob: bytes) -> bytes:
-    """A stored state, read and written with the detectors registered now."""
+    """Read and write a stored state with the detectors that are registered now."""
     return TargetMetricsState.unpack(log.target, blob).pack()

@@ -1,4 +1,4 @@
-"""A kind of feature with a column that is none of the compiled ones: registered by one line, and nothing else."""
+"""A new kind of feature with a column that is not compiled. It needs one line of registration and no other change."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ DAY = 86_400_000
 
 
 def add_squares(kept: list[float] | None, value: float) -> list[float]:
-    """[number, sum, sum of squares] of the values."""
+    """Return [number, sum, sum of squares] of the values."""
     number, total, squares = kept or [0, 0.0, 0.0]
     return [number + 1, total + value, squares + value * value]
 
@@ -80,7 +80,7 @@ def test_it_is_computed_from_its_own_column(compiled: bool, monkeypatch: pytest.
 
 
 def test_its_stored_column_is_known_by_its_name() -> None:
-    """A state keeps it under other definitions, and another fold of the same field is not mistaken for it."""
+    """The state keeps the column when the definitions change. Another fold of the same field is not mistaken for it."""
     old, new = plan_of(SPREAD), plan_of(Count("n", "Buy", "2d"), SPREAD)
     state = new.unpack(old.pack(filled(old)))
     assert new.vector(state, state.clock)[1] == old.vector(filled(old), state.clock)[0]

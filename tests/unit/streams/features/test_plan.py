@@ -1,4 +1,4 @@
-"""The plan's edges, drawn; tests/property/test_features compares it with an oracle."""
+"""Edge cases of the plan, drawn as diagrams. tests/property/test_features compares the plan with an oracle."""
 
 from math import isnan, nan
 
@@ -26,7 +26,7 @@ def plan(*features):
 
 
 def fed(built, *events):
-    """(event, time, fields…) in log order."""
+    """Return the state after events (event, time, fields…) in log order."""
     state = built.new_state()
     for kind, at, fields in events:
         built.update(state, kind, fields, at)
@@ -79,7 +79,7 @@ def test_out_of_order_goes_to_its_own_tile():
     state = fed(built, ("E", 10 * HOUR, {}), ("E", 9 * HOUR, {}), ("E", 8 * HOUR, {}), ("E", 9 * HOUR + 1, {}))
     assert value(built, state) == 3
     assert value(built, state, 11 * HOUR) == 1
-    assert state.series == [[[9, 2], [10, 1]]], "hour 8 can be seen by nobody"
+    assert state.series == [[[9, 2], [10, 1]]], "no window contains hour 8"
 
 
 def test_last_is_by_event_time_and_ties_go_to_the_later_in_the_log():
@@ -87,13 +87,13 @@ def test_last_is_by_event_time_and_ties_go_to_the_later_in_the_log():
     state = fed(built, ("E", 5 * DAY, {"v": 1}), ("E", 5 * DAY, {"v": 2}), ("E", 4 * DAY, {"v": 3}))
     assert value(built, state) == 2
     built.update(state, "E", {"v": None}, 5 * DAY + 1)
-    assert value(built, state) == 2, "null is not a value"
+    assert value(built, state) == 2, "null does not count as a value"
     assert value(built, state, 7 * DAY - 1) == 2
     assert isnan(value(built, state, 7 * DAY))
 
 
 def test_last_within_a_window_goes_by_whole_tiles():
-    """At the end of day 6 the window of 2d begins at day 5, more than 1.9 days before the clock."""
+    """At the end of day 6, the window of 2d begins at day 5. That is more than 1.9 days before the clock."""
     built = plan(Last("v", of="E", field="v", over="2d"))
     assert value(built, fed(built, ("E", 5 * DAY, {"v": 1})), 7 * DAY - 1) == 1
     assert isnan(value(built, fed(built, ("E", 5 * DAY - 1, {"v": 1})), 6 * DAY))
@@ -146,7 +146,8 @@ def test_attributes_of_text_and_truth():
 
 
 def test_features_share_what_they_can():
-    """Same events, filter and tiles: one series, with each column once and as many tiles as the widest needs."""
+    """Features with the same events, filter and tile width share one series. It holds each column once and as many
+    tiles as the widest window needs."""
     built = plan(
         Count("a", of="E", over="24h"),
         Count("b", of="E", over="48h", where={}),
@@ -167,7 +168,7 @@ def test_features_share_what_they_can():
 
 
 def test_a_changed_feature_set_upgrades_when_touched():
-    """Kept: the hourly counts and the last time. New: the sums, from here on. Gone: the mean of m."""
+    """The hourly counts and the last time are kept. The sums are new and start here. The mean of m is gone."""
     old = plan(Count("n", of="E", over="48h"), Mean("m", of="E", field="m", over="24h"), TimeSince("t", of="E"))
     new = plan(TimeSince("days", of="E"), Sum("s", of="E", field="v", over="24h"), Count("renamed", of="E", over="24h"))
     state = fed(old, *[("E", hour * HOUR, {"m": 1, "v": 5}) for hour in (0, 30, 47)])
@@ -176,14 +177,14 @@ def test_a_changed_feature_set_upgrades_when_touched():
     moved = new.unpack(old.pack(state))
     assert new.vector(moved, moved.clock) == [0.0, 0.0, 2.0]
     assert (moved.clock, moved.digests, moved.due) == (state.clock, state.digests, state.due)
-    assert moved.series == [[[30, 0, 1], [47, 0, 1]]], "hour 0 is outside of the new windows"
+    assert moved.series == [[[30, 0, 1], [47, 0, 1]]], "hour 0 is outside the new windows"
     new.update(moved, "E", {"m": 1, "v": 5}, 47 * HOUR)
     assert new.vector(moved, moved.clock) == [0.0, 5.0, 3.0]
     assert new.unpack(new.pack(moved)) == moved
 
 
 def test_a_typical_customer_takes_less_than_a_kilobyte():
-    """20 features over 4 event types, 60 events in 30 days; with 8 bytes per event id remembered."""
+    """The customer has 20 features over 4 event types and 60 events in 30 days. Each event id takes 8 bytes."""
     features = []
     for kind in ("Call", "Sms", "Data", "TopUp"):
         features += [Count(f"{kind}{over}", of=kind, over=over) for over in ("24h", "7d")]

@@ -1,4 +1,4 @@
-"""Metrics against their definitions."""
+"""Metrics agree with their definitions."""
 
 import random
 from math import exp, inf, isclose, isnan, log

@@ -1,6 +1,6 @@
-"""Models with settings of all sorts: River's own numbers to the bit, and what each promises.
+"""Models with many different settings give exactly River's numbers. Each model also keeps its own guarantees.
 
-What holds for every registered model is in tests/contract/test_models.py."""
+tests/contract/test_models.py has the tests that hold for every registered model."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -45,7 +45,7 @@ def build(kind: Any, declared: Declaration, names: Sequence[str] = NAMES) -> Mod
 
 
 def rivers_own(kind: str, declared: Declaration) -> Any:
-    """What River's user would write; None where River has no such model."""
+    """Return the model that a River user would write, or None when River has no such model."""
     seed = seed_of("target", "arm", 1)
     binary = kind == "binary"
     match declared:
@@ -112,7 +112,7 @@ def test_a_loaded_copy_goes_on_as_the_model(kind: str, declared: Declaration) ->
 
 @pytest.mark.parametrize("kind,declared", EVERY)
 def test_every_feature_and_label_counts(kind: str, declared: Declaration) -> None:
-    """Nothing is ignored silently: other vectors or labels make another model."""
+    """No input is ignored. Other vectors or labels make another model."""
     if isinstance(declared, LastValue):
         pytest.skip("learns nothing")
     data = list(islice(rows(kind, 0.0), 60))
@@ -179,7 +179,7 @@ def test_linear_models_equal_river_on_anything(data: st.DataObject) -> None:
             expected = rivers_answer(kind, theirs, x)
             theirs.learn_one(x, bool(y) if binary else y)
         except TypeError:
-            return  # a variance below zero by rounding: River cannot go on
+            return  # rounding makes a variance negative, and River cannot continue
         assert ours.predict(vector).hex() == expected.hex()
         ours.learn(vector, y)
 
@@ -206,7 +206,8 @@ def test_a_wrong_declaration_names_place_and_remedy(kind: str, declared: Declara
 
 
 def test_a_monotone_feature_does_not_break_a_trees_snapshot() -> None:
-    """River keeps split candidates of regression trees in unbalanced binary trees: as deep as the data."""
+    """River keeps the split candidates of a regression tree in an unbalanced binary tree. Its depth can equal the
+    number of examples."""
     model = build("regression", HoeffdingTree(), "a")
     rng = random.Random(1)
     for i in range(4000):

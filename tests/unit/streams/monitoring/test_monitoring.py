@@ -1,4 +1,4 @@
-"""Monitoring on small logs: what it counts, what it tells, and that no batch or crash shows."""
+"""Monitoring on small logs: its counts and reports. Batches and crashes do not change them."""
 
 import math
 import random
@@ -19,7 +19,7 @@ def histogram_of(profile: dict[str, Any], name: str) -> Histogram:
 
 
 def days(world: World, count: int, each: int, shift_from: int = 10**9, seed: int = 0, first: int = 0) -> None:
-    """`count` days of `each` predictions per partition; from day `shift_from` on both features are greater."""
+    """Write `count` days with `each` predictions per partition. From day `shift_from` on, both features are greater."""
     chance = random.Random(seed)
     for day in range(first, first + count):
         shift = 3.0 if day >= shift_from else 0.0
@@ -183,7 +183,7 @@ def test_batches_and_crashes_leave_no_trace(seed: int) -> None:
     final = calm.run()
     chance = random.Random(seed)
     after = stormy.run(chance, crash=0.0 if seed < 3 else 0.4)
-    # Every partial profile is the same, byte for byte; what is merged differs only by where its cause lies.
+    # Every partial profile is the same, byte for byte. Merged profiles differ only in the coordinate of their cause.
     assert partials(stormy) == partials(calm)
     assert [without_source(p) for p in stormy.merged()] == [without_source(p) for p in calm.merged()]
     assert [without_source(a) for a in stormy.drift_alerts()] == [without_source(a) for a in calm.drift_alerts()]
@@ -192,7 +192,7 @@ def test_batches_and_crashes_leave_no_trace(seed: int) -> None:
         place = ("monitoring", PREDICTIONS, partition)
         assert after.read(*place) == final.read(*place)
     assert stormy.stage(after)[0].late == 0
-    # A calm replay of the stormy run's own logs comes to the same, byte for byte.
+    # A replay of the stormy run's own logs gives the same result, byte for byte.
     again, store = replayed(stormy)
     assert in_order(again.profiles()) == in_order(stormy.profiles())
     assert in_order(again.drift_alerts()) == in_order(stormy.drift_alerts())
@@ -209,17 +209,17 @@ def partials(world: World) -> dict[int, list[dict[str, Any]]]:
 
 
 def in_order(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """By coordinate: source partitions may interleave in any way."""
+    """Sort by coordinate. Source partitions may interleave in any way."""
     return sorted(records, key=lambda record: tuple(record["source"].values()))
 
 
 def without_source(record: dict[str, Any]) -> dict[str, Any]:
-    """Without what tells the place of its cause: the watermark, too, may come with either partition first."""
+    """Remove the place of the cause. The watermark depends on which partition comes first, so it is removed too."""
     return {k: v for k, v in record.items() if k not in ("source", "profile_id", "alert_id", "watermark")}
 
 
 def replayed(world: World) -> tuple[World, MemoryStageStore]:
-    """What monitoring makes of the logs of a run, read in one go with an empty store."""
+    """Replay the logs of a run at once with an empty store. Return the results."""
     again, store = World(world.partitions, world.case), MemoryStageStore()
     again.logs = {tp: list(log) for tp, log in world.logs.items() if tp != PROFILES} | {PROFILES: []}
     stage, _ = world.stage(store)
@@ -251,7 +251,7 @@ def test_two_owners_conflict_and_the_loser_changes_nothing() -> None:
         stage, positions = world.stage(store)
         pieces.append(next(iter(stage.process({tp: log[positions[tp] :][:3] for tp, log in world.logs.items()}))))
     pieces[0].commit()
-    pieces[1].commit()  # the same position: written already
+    pieces[1].commit()  # the same position was committed before
     stage, positions = world.stage(store)
     ahead = next(iter(stage.process({tp: log[positions[tp] :] for tp, log in world.logs.items()})))
     other, positions = world.stage(store)
@@ -309,7 +309,7 @@ def test_it_reads_predictions_and_the_one_partition_of_profiles() -> None:
 
 
 def test_alarms_on_stationary_data_stay_within_the_budget() -> None:
-    """400 tested windows with a budget of 0.05 each: 20 alerts are allowed, whether or not one is open already."""
+    """400 windows are tested with a budget of 0.05 each. At most 20 alerts open, even if one is already open."""
     opened = 0
     for seed in range(20):
         world = World(1, use_case(false_alarms=0.05))

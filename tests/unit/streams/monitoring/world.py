@@ -1,4 +1,4 @@
-"""Predictions and progress as scoring writes them, and a shell that runs monitoring calmly or with crashes."""
+"""Predictions and progress as scoring writes them. A shell runs monitoring with or without crashes."""
 
 import random
 from collections.abc import Iterable, Iterator
@@ -48,7 +48,7 @@ def codec() -> Codec:
 
 @dataclass
 class World:
-    """The logs that monitoring reads and writes; `alerts` has what lies in drift-alerts."""
+    """The logs that monitoring reads and writes. `alerts` holds the records of drift-alerts."""
 
     partitions: int = 2
     case: UseCase = field(default_factory=use_case)
@@ -117,8 +117,10 @@ class World:
                 self.append(TopicPartition(output.topic, output.partition), output.key, output.value)
 
     def run(self, chance: random.Random | None = None, crash: float = 0.0, most: int = 40) -> MemoryStageStore:
-        """Until all logs are read; with `chance` in random batches of `most` records, with `crash` as the chance
-        that the process dies in a slice: before, while or after sending, or after the commit."""
+        """Run until all logs are read.
+
+        `chance` makes batches random, with at most `most` records. `crash` is the probability that the process dies in
+        a slice: before, during or after sending, or after the commit."""
         store = MemoryStageStore()
         stage, positions = self.stage(store)
         while behind := {tp: self.logs[tp][positions[tp] :] for tp in self.logs if positions[tp] < len(self.logs[tp])}:
@@ -136,7 +138,7 @@ class World:
         return store
 
     def profiles(self) -> list[dict[str, Any]]:
-        """What a reader makes of feature-profiles: without those whose coordinate is not above the mark."""
+        """Return the records that a reader takes from feature-profiles. A record at or below the mark is dropped."""
         return list(self._read(record.value for record in self.logs[PROFILES]))
 
     def drift_alerts(self) -> list[dict[str, Any]]:

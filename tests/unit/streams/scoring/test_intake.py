@@ -1,4 +1,4 @@
-"""What may pass, and the reason why it may not."""
+"""Which records may pass, and the reason why others are refused."""
 
 from math import inf, nan
 from typing import Any

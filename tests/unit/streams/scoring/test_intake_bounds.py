@@ -1,4 +1,4 @@
-"""What is absurd or too large does not pass, whoever signed it."""
+"""Absurd or oversized records are refused, even with a valid signature."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def reason(record: dict[str, Any], name: str = "small.Buy", last_tick: int | Non
 
 
 def ticks(time: int, timestamp: int, wall: bool) -> bool:
-    """Whether a rightly signed tick passes."""
+    """Return whether a tick with a valid signature passes."""
     tick = sign("tidecast.Tick", {"time": time, "writer": "w"}, KEY, CUSTOMER_EVENTS, 0)
     try:
         intake(wall).take(0, Record(0, timestamp, None, CODEC.encode("tidecast.Tick", tick)), None)
@@ -64,5 +64,5 @@ def test_a_tick_of_the_wall_clock_is_not_far_ahead_of_when_it_was_written() -> N
     assert ticks(NOW, NOW, wall=True)
     assert ticks(NOW + DAY, NOW, wall=True)
     assert not ticks(NOW + DAY + 1, NOW, wall=True)
-    assert ticks(NOW + 10_000 * DAY, NOW, wall=False)  # a simulation runs ahead
-    assert ticks(NOW - 10_000 * DAY, NOW, wall=True)  # ignored later, since it goes backwards
+    assert ticks(NOW + 10_000 * DAY, NOW, wall=False)  # a simulation may run ahead
+    assert ticks(NOW - 10_000 * DAY, NOW, wall=True)  # ignored later because it goes backwards

@@ -1,4 +1,4 @@
-"""Every mistake is named with its declaration, its field and the remedy, before the first event."""
+"""Every mistake is reported before the first event, with its declaration, its field and a remedy."""
 
 import copy
 from dataclasses import fields, is_dataclass, replace
@@ -237,7 +237,7 @@ JUNK = (None, 5, -1, 0.5, float("nan"), "", "zzz", "7d", ("a",), (), {}, {"a": 1
 
 
 def everything_with_junk(value):
-    """Copies of a declaration in which one field, however deep, is junk."""
+    """Yield copies of a declaration in which one field, at any depth, is invalid."""
     for field in fields(value):
         if field.name == "events":
             continue
@@ -257,7 +257,7 @@ def everything_with_junk(value):
 
 
 def test_whatever_is_declared_is_either_reported_or_can_be_deployed():
-    """Checking never fails, and what it finds right can be compiled and written down."""
+    """The check never fails, and declarations that it accepts can be compiled and serialized."""
     small = replace(
         TELECOM,
         features=(*TELECOM.features[:4], TELECOM.features[6], *TELECOM.features[12:14], *TELECOM.features[-3:]),

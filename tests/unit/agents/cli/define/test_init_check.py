@@ -31,7 +31,7 @@ def test_what_init_writes_passes_check(shop):
 
 
 def test_its_sample_goes_through_its_mapping(shop):
-    """Every row becomes a Purchase, in event-time order, over more than the horizon of 13 weeks."""
+    """Every row becomes a Purchase in event-time order. The rows cover more than four times the horizon of 13 weeks."""
     use_case = load_use_case(str(shop))
     with (shop / "sample.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -51,7 +51,7 @@ def test_nothing_is_overwritten(shop):
     done = run(init, shop)
     assert isinstance(done.exception, TidecastError) and "Purchase.avsc exists already" in str(done.exception)
     assert (shop / "schemas" / "Purchase.avsc").read_text() == "mine"
-    assert not (shop / "usecase.py").exists(), "all or nothing"
+    assert not (shop / "usecase.py").exists(), "`init` writes all files or none"
 
 
 def test_check_lists_every_problem_and_fails(shop):

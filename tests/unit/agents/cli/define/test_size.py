@@ -1,4 +1,4 @@
-"""`tidecast size`, as it is called."""
+"""The `tidecast size` command."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The options of `tidecast stack up`, read by the real command in front of a stack that is only written down."""
+"""The options of `tidecast stack up`. The real command runs with a fake stack that records its listeners."""
 
 from pathlib import Path
 

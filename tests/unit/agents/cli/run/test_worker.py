@@ -1,4 +1,4 @@
-"""What `tidecast worker` answers before it reaches any server."""
+"""The checks of `tidecast worker` before it connects to any server."""
 
 import pytest
 from click.testing import CliRunner

@@ -1,4 +1,4 @@
-"""The replays that measure the stages are of records that the stages take."""
+"""The replays that measure the stages use records that the stages accept."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

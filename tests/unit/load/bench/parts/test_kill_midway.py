@@ -6,7 +6,7 @@ from load.bench.parts.kill_midway import MarkedReader, publish
 
 
 class Jobs:
-    """Two hours with 15 events each."""
+    """A job of two hours with 15 events each."""
 
     def hours(self, count: int) -> Iterator[tuple[int, list[EncodedRecord]]]:
         for hour in (1, 2):
@@ -31,7 +31,7 @@ class Message:
 
 
 class Kafka:
-    """One partition."""
+    """A producer with one partition."""
 
     def __init__(self) -> None:
         self.log: list[bytes] = []
@@ -53,7 +53,7 @@ def test_every_tenth_event_gets_its_outcomes_before_the_tick() -> None:
     kafka = Kafka()
     publish(Jobs(), 30, 7, kafka, "customer-events")  # type: ignore[arg-type]
     assert kafka.log[15:18] == [b"top_up 7.0.9.0 1", b"silence 7.0.9.1 1", b"tick 1"]
-    # the 20th event is the fifth of the second hour, the 30th its last
+    # the 20th event is the fifth of the second hour, the 30th is its last
     assert kafka.log[33:] == [
         b"top_up 7.0.22.0 2",
         b"silence 7.0.22.1 2",
