@@ -17,8 +17,8 @@ SOURCES = (".py", ".pyx", ".pxi")
 
 @cache
 def running() -> Fingerprint:
-    """The fingerprint of this process: River's and Python's version, our code's digest, the CPU's class, and whether
-    the kernels are in use."""
+    """Return the fingerprint of this process: River's and Python's version, our code's digest, the CPU's class, and
+    whether the kernels are in use."""
     return Fingerprint(
         river=importlib.metadata.version("river"),
         code=code_digest(*(Path(package.__path__[0]) for package in (schemas, streams))),

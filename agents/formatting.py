@@ -10,7 +10,7 @@ from schemas import records
 from schemas.catalog import Decoded
 
 LONGEST = 60
-"""Most characters of a value in a line."""
+"""The maximum number of characters of a value in a line."""
 HIDDEN = frozenset(
     {"customer_id", "occurred_at", "event_id", "source", "signature", "vector", "digest", "deployment_id"}
 )

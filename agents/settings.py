@@ -182,7 +182,7 @@ class Settings(BaseSettings):
         return keywords
 
     def registry_http(self) -> dict[str, Any]:
-        """Keywords for httpx2.Client, with the registry's URL as its base."""
+        """Return the keywords of httpx2.Client, with the registry's URL as its base."""
         keywords: dict[str, Any] = {"base_url": self.registry + "/", "timeout": 10.0, "trust_env": False}
         if self.registry_user:
             keywords["auth"] = (self.registry_user, self.registry_password.get_secret_value())
@@ -217,7 +217,7 @@ def data_folder() -> Path:
 def load_settings(**given: Any) -> Settings:
     """Return the settings of this process; `given` ones have priority.
 
-    SettingError names the first variable that is wrong or missing."""
+    Raises SettingError, which names the first variable that is wrong or missing."""
     _refuse_misspelt()
     try:
         return Settings(**given)

@@ -208,7 +208,7 @@ STAGES = {row.name: row for row in (SCORING, LEARNING, JUDGING, MONITORING, HIST
 
 
 def stage_row(name: str) -> StageRow:
-    """Return the row of a stage; SettingError, which lists the stages, for an unknown name."""
+    """Return the row of a stage. Raises SettingError, which lists the stages, for an unknown name."""
     if name not in STAGES:
         raise SettingError(f"There is no stage {name!r}; the stages are {', '.join(STAGES)}.")
     return STAGES[name]

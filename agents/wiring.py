@@ -65,18 +65,19 @@ class Wiring:
         return FsspecModelStore(f"{self.settings.model_store.rstrip('/')}/{folder}")
 
     def emitter(self) -> Emitter:
-        """A producer of outputs that may come twice."""
+        """Return a producer of outputs that may come twice."""
         return KafkaEmitter(self.settings.confluent(), self.settings.topic)
 
     def transactional_emitter(self, group: str, stage: str) -> Emitter:
-        """A producer of a stage's outputs, each once for readers of committed records; `group`: its consumer group."""
+        """Return a producer of a stage's outputs, each once for readers of committed records. `group`: its consumer
+        group."""
         from sinks.kafka.transactional import TransactionalEmitter
 
         settings = self.settings
         return TransactionalEmitter(settings.confluent(), settings.topic, settings.topic(group), stage)
 
     def with_stores(self, *, models: ModelStore | None = None, stage_store: StageStore | None = None) -> Self:
-        """The same system with other stores in place of these."""
+        """Return the same system with other stores in place of these."""
         other = copy(self)
         other.models = models or self.models
         other.stage_store = stage_store or self.stage_store
@@ -84,9 +85,9 @@ class Wiring:
 
 
 def connect_system(settings: Settings, reference: str | None) -> Wiring:
-    """The deployment in force and the use case it was made from, checked against each other.
+    """Return the deployment in force and the use case it was made from, checked against each other.
 
-    SettingError when nothing is deployed, DeploymentMismatch when the definitions differ."""
+    Raises SettingError when nothing is deployed, and DeploymentMismatch when the definitions differ."""
     deployment = required_deployment(settings)
     use_case = load_use_case(reference or remembered_use_case(settings) or deployment.use_case)
     ours = deployment_id(definitions_of(use_case))
@@ -99,6 +100,6 @@ def connect_system(settings: Settings, reference: str | None) -> Wiring:
 
 
 def remembered_use_case(settings: Settings) -> str | None:
-    """The use case that `tidecast deploy` was last given with this data folder."""
+    """Return the use case that `tidecast deploy` was last given with this data folder."""
     file = settings.data / REMEMBERED
     return file.read_text().strip() if file.exists() else None

@@ -14,7 +14,7 @@ class Finite(click.FloatRange):
     name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The value as a finite number in range; fails as click requires."""
+        """Return the value as a finite number in range. Fails as click requires."""
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number", param, ctx)
@@ -22,7 +22,7 @@ class Finite(click.FloatRange):
 
 
 def writable(_context: click.Context, _option: click.Parameter, file: Path | None) -> Path | None:
-    """Callback of an option that names a file: its folder must exist and be writable. BadParameter otherwise."""
+    """Check that the folder of the file that an option names exists and is writable. Raises BadParameter otherwise."""
     if file is not None and not os.access(file.absolute().parent, os.W_OK):
         raise click.BadParameter(f"the folder {file.absolute().parent} does not exist or is not writable")
     return file

@@ -25,7 +25,7 @@ class ScoringLag:
         self._too_large = False
 
     def is_too_large(self) -> bool:
-        """Whether the lag exceeds `max_records`."""
+        """Return whether the lag exceeds `max_records`."""
         if time.monotonic() - self._asked >= REFRESH_S:
             self._too_large = self._records() > self._max_records
             self._asked = time.monotonic()

@@ -68,23 +68,23 @@ class SystemProbe:
         self._reader = reader
 
     def memory_mb(self) -> float:
-        """Resident memory of the largest worker."""
+        """Return the resident memory of the largest worker."""
         pids = [w.process.pid for w in self._system.workers.all.values() if w.process and w.process.poll() is None]
         return float(max(psutil.Process(pid).memory_info().rss for pid in pids)) / 1e6
 
     def red(self) -> list[str]:
-        """Problems of the stages whose /healthz is red. A worker that does not answer counts as one."""
+        """Return the problems of the stages whose /healthz is red. A worker that does not answer counts as one."""
         problems = []
         for file in (self._system.folder / "run").glob("*.health"):
             problems += _problems(file.read_text().strip() + "/healthz")
         return problems
 
     def predictions(self) -> int:
-        """Predictions read so far."""
+        """Return the number of predictions read so far."""
         return self._reader.predictions
 
     def backlog(self) -> int:
-        """Records that the workers have not processed. Asks until all servers answer."""
+        """Return the number of records that the workers have not processed. Asks until all servers answer."""
         while True:
             done = self._system.run("status", "--json", check=False)
             if done.returncode == 0:
@@ -160,7 +160,7 @@ def _system() -> Iterator[ChaosSystem]:
 
 
 def measure(servers: list[str], seconds: float, rate: float) -> dict[str, Any]:
-    """All outages in turn, then the comparison with an undisturbed replay."""
+    """Measure all outages in turn, then compare with an undisturbed replay."""
     total = len(servers) * (seconds + 4 * QUIET_S) + 3 * QUIET_S
     report = ChaosReport(0)
     with _system() as system:

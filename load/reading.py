@@ -7,7 +7,7 @@ from abc import abstractmethod
 from confluent_kafka import Consumer, Message, TopicPartition
 
 BATCH = 5000
-"""Most messages taken from the client at once."""
+"""The maximum number of messages taken from the client at once."""
 
 
 class TopicReader(threading.Thread):

@@ -17,21 +17,21 @@ class StageInfo(NamedTuple):
 
 @cache
 def stages() -> tuple[StageInfo, ...]:
-    """All stages, in the order of the flow."""
+    """Return all stages, in the order of the flow."""
     listed = subprocess.run([sys.executable, "-m", "agents.stages"], capture_output=True, text=True, check=True).stdout
     return tuple(StageInfo(row["name"], row["process"], tuple(row["fail_points"])) for row in json.loads(listed))
 
 
 def names() -> tuple[str, ...]:
-    """The names of all stages."""
+    """Return the names of all stages."""
     return tuple(stage.name for stage in stages())
 
 
 def in_process(process: str) -> tuple[str, ...]:
-    """The names of the stages that share a worker process."""
+    """Return the names of the stages that share a worker process."""
     return tuple(stage.name for stage in stages() if stage.process == process)
 
 
 def one_of_each_process() -> tuple[str, ...]:
-    """One stage of each worker process, the last one: its name finds the process."""
+    """Return one stage of each worker process, the last one: its name finds the process."""
     return tuple({stage.process: stage.name for stage in stages()}.values())

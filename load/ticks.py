@@ -11,7 +11,8 @@ from schemas.records import TICK, TickRecord
 
 
 def signed_tick(time_ms: int, writer: str, key: str, partition: int) -> TickRecord:
-    """A record tidecast.Tick for a partition of customer-events. `key`: the system's signing key; "" signs nothing."""
+    """Return a record tidecast.Tick for a partition of customer-events. `key`: the system's signing key; "" signs
+    nothing."""
     tick: TickRecord = {"time": time_ms, "writer": writer, "signature": None}
     if key:
         fields = {"time": time_ms, "writer": writer}

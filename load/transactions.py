@@ -24,7 +24,7 @@ def measure(mode: str, events: int, rate: int, seconds: int, partitions: int, fi
 
 
 def table(by_mode: dict[str, Figures]) -> list[str]:
-    """A line per figure: minimum, median and maximum of both modes, and the ratio of the medians."""
+    """Return a line per figure: minimum, median and maximum of both modes, and the ratio of the medians."""
     lines = [f"{'':48}{'without: min / median / max':>30}{'with: min / median / max':>30}{'ratio':>8}"]
     for without, with_ in zip(*(by_mode[mode].all() for mode in MODES), strict=True):
         texts = [

@@ -20,9 +20,9 @@ HEADER = struct.Struct(">bI")
 
 
 def stack_addresses() -> dict[str, Any]:
-    """The addresses that `tidecast stack up` wrote to the data folder (TIDECAST_DATA or ./.tidecast).
+    """Return the addresses that `tidecast stack up` wrote to the data folder (TIDECAST_DATA or ./.tidecast).
 
-    ClickException when no stack was started there."""
+    Raises ClickException when no stack was started there."""
     folder = Path(os.environ.get("TIDECAST_DATA", ".tidecast"))
     try:
         found: dict[str, Any] = json.loads((folder / "stack.json").read_text())
@@ -32,7 +32,7 @@ def stack_addresses() -> dict[str, Any]:
 
 
 def prefixed(name: str) -> str:
-    """The name of a topic or group with the deployment's prefix (TIDECAST_TOPIC_PREFIX)."""
+    """Return the name of a topic or group with the deployment's prefix (TIDECAST_TOPIC_PREFIX)."""
     return os.environ.get("TIDECAST_TOPIC_PREFIX", "") + name
 
 
@@ -57,7 +57,7 @@ class Wire:
         return out.getvalue()
 
     def decode(self, value: bytes) -> tuple[str, Decoded]:
-        """Full name of the schema, and the record."""
+        """Return the full name of the schema, and the record."""
         _, schema_id = HEADER.unpack_from(value)
         if schema_id not in self._readers:
             schema = json.loads(self._get(f"/schemas/ids/{schema_id}")["schema"])
@@ -80,15 +80,15 @@ class Wire:
 
 
 def leading_text(value: bytes) -> bytes:
-    """The first field of a framed record, if it is a string shorter than 64 bytes.
+    """Return the first field of a framed record, if it is a string shorter than 64 bytes.
 
-    A fiftieth of the work of decoding the whole record."""
+    It takes a fiftieth of the work of decoding the whole record."""
     start = HEADER.size + 1
     return value[start : start + value[HEADER.size] // 2]
 
 
 def plain(schema: Any) -> Any:
-    """The schema without logical types."""
+    """Return the schema without logical types."""
     if isinstance(schema, dict):
         return {key: plain(value) for key, value in schema.items() if key != "logicalType"}
     if isinstance(schema, list):

@@ -27,7 +27,7 @@ def full_name(schema: Schema) -> str:
 
 
 def load_file(path: Path) -> Schema:
-    """Read an `.avsc` file that holds a record; ValueError names the file and what is wrong."""
+    """Read an `.avsc` file that holds a record. Raises ValueError, which names the file and what is wrong."""
     try:
         schema = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -38,7 +38,8 @@ def load_file(path: Path) -> Schema:
 
 
 def load_folder(path: str | Path) -> dict[str, Schema]:
-    """Read all `*.avsc` of a folder by full name, in file order; ValueError for a bad file or a name used twice."""
+    """Read all `*.avsc` of a folder by full name, in file order. Raises ValueError for a bad file or a name used
+    twice."""
     schemas: dict[str, Schema] = {}
     for file in sorted(Path(path).glob("*.avsc")):
         schema = load_file(file)

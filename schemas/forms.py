@@ -33,7 +33,7 @@ class Cost(NamedTuple):
 
 
 MOST_FREE = 10_000
-"""Most values that a record may make of no bytes."""
+"""The maximum number of values that a record may make of no bytes."""
 MOST_FREE_PER_BYTE = 2
 """The same for the items of an array or map, per byte of an item."""
 

@@ -59,7 +59,7 @@ def generated_files() -> dict[Path, Path]:
 def records_module(schemas: Mapping[str, Schema]) -> str:
     """Return the Python source of a module: a constant per schema's full name, then a TypedDict per record type.
 
-    ValueError when two types would get the same class name, or a field's name is a keyword."""
+    Raises ValueError when two types would get the same class name, or a field's name is a keyword."""
     types = _Types(schemas)
     for schema in schemas.values():
         types.of(schema, "")
@@ -73,7 +73,7 @@ def records_module(schemas: Mapping[str, Schema]) -> str:
 
 
 def constant(name: str) -> str:
-    """`LABELLED_EXAMPLE` for `tidecast.LabelledExample`."""
+    """Return `LABELLED_EXAMPLE` for `tidecast.LabelledExample`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.rpartition(".")[2]).upper()
 
 

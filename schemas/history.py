@@ -29,7 +29,7 @@ def versions(name: str) -> list[Schema]:
 
 
 def main() -> None:
-    """Add the next version where a schema differs; ValueError for a change that breaks a reader."""
+    """Add the next version where a schema differs. Raises ValueError for a change that breaks a reader."""
     for name, schema in all_schemas().items():
         kept = versions(name)
         if kept and strip_logical_types(kept[-1]) == strip_logical_types(schema):

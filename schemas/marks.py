@@ -15,18 +15,19 @@ Source = TypeVar("Source")
 
 
 def mark_of(source: "CoordinateRecord") -> Mark:
-    """What a reader keeps of a coordinate, the greatest per (topic, partition) of it."""
+    """Return what a reader keeps of a coordinate, the greatest per (topic, partition) of it."""
     return (source["epoch"], source["offset"], source["ordinal"])
 
 
 def coordinate_of(record: Mapping[str, Any]) -> "CoordinateRecord | None":
-    """The coordinate of a record that a stage put out (in `source`); None for events, outcomes and controls."""
+    """Return the coordinate of a record that a stage put out (in `source`); None for events, outcomes and controls."""
     source = record.get("source")
     return cast("CoordinateRecord", source) if isinstance(source, dict) else None
 
 
 def mark_above(last: Mark | None, source: "CoordinateRecord") -> Mark | None:
-    """The mark of a coordinate if it lies above `last`, the mark before it (None for none); None if it was seen."""
+    """Return the mark of a coordinate if it lies above `last`, the mark before it (None for none); None if it was
+    seen."""
     mark = (source["epoch"], source["offset"], source["ordinal"])
     return mark if last is None or mark > last else None
 
@@ -37,7 +38,7 @@ class HighWater(dict[Source, Mark]):
     __slots__ = ()
 
     def advance(self, key: Source, source: "CoordinateRecord") -> bool:
-        """Whether the coordinate `source` lies above the mark of `key`; moves the mark."""
+        """Return whether the coordinate `source` lies above the mark of `key`, and move the mark."""
         # as mark_above, written out: a call less for each record
         mark, last = (source["epoch"], source["offset"], source["ordinal"]), self.get(key)
         if last is not None and mark <= last:
@@ -46,12 +47,12 @@ class HighWater(dict[Source, Mark]):
         return True
 
     def pack(self) -> list[list[Any]]:
-        """[key, epoch, offset, ordinal] of each source, sorted."""
+        """Return [key, epoch, offset, ordinal] of each source, sorted."""
         return sorted([key, *mark] for key, mark in self.items())
 
     @classmethod
     def unpack(cls, rows: Iterable[Sequence[Any]]) -> "HighWater[Source]":
-        """What `pack` gave."""
+        """Return the high-water marks that `pack` gave."""
         return cls({key: (epoch, offset, ordinal) for key, epoch, offset, ordinal in rows})
 
 
@@ -83,22 +84,23 @@ class Marks:
         self._marks: HighWater[tuple[str, int]] = HighWater()
 
     def advance(self, record: Mapping[str, Any]) -> bool:
-        """Whether this record's coordinate (its field `source`) is above the mark of its source; moves the mark.
+        """Return whether this record's coordinate (its field `source`) is above the mark of its source, and move the
+        mark.
 
-        Raises ValueError for a record that has no coordinate: a tick, a switch, an event.
-        """
+        Raises ValueError for a record that has no coordinate: a tick, a switch, an event."""
         source = record.get("source")
         if not isinstance(source, Mapping) or not _is_row(_row(source)):
             raise ValueError("The record has no coordinate in `source`; ask only for records that Tidecast put out.")
         return self._marks.advance((source["topic"], source["partition"]), cast("CoordinateRecord", source))
 
     def to_json(self) -> str:
-        """The marks as text: a list of [topic, partition, epoch, offset, ordinal]."""
+        """Return the marks as text: a list of [topic, partition, epoch, offset, ordinal]."""
         return json.dumps([[*place, *mark] for place, mark in self._marks.items()], separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> "Marks":
-        """The marks that `to_json` wrote, here or in JavaScript; "[]" is a beginning. Raises ValueError for others."""
+        """Return the marks that `to_json` wrote, here or in JavaScript. `[]` holds no marks. Raises ValueError for any
+        other text."""
         rows = json.loads(text)
         if not isinstance(rows, list) or not all(isinstance(row, list) and _is_row(row) for row in rows):
             raise ValueError("These are no marks: they are a list of [topic, partition, epoch, offset, ordinal].")

@@ -29,7 +29,7 @@ class Point(NamedTuple):
     meaning: str
 
     def is_reached_by(self, stage: str, produces: bool) -> bool:
-        """Whether a stage reaches it; `produces`: the stage has outputs."""
+        """Return whether a stage reaches the point. `produces`: the stage has outputs."""
         if isinstance(self.stages, Which):
             return self.stages is Which.EVERY or produces
         return stage in self.stages

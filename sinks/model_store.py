@@ -21,7 +21,7 @@ class FsspecModelStore:
     file or the new one. Object stores write whole objects by themselves."""
 
     def __init__(self, url: str) -> None:
-        """`url`: the folder of all snapshots. SettingError when no file system fits it."""
+        """`url`: the folder of all snapshots. Raises SettingError when no file system fits it."""
         try:
             self._fs, self._root = fsspec.core.url_to_fs(url)
         except (ImportError, ValueError) as error:
@@ -45,7 +45,8 @@ class FsspecModelStore:
             hit(SNAPSHOT_PUT)
 
     def get(self, path: str) -> bytes:
-        """See streams.models.store.ModelStore. BadSnapshot for what is too large, or a link, a pipe or a device."""
+        """See streams.models.store.ModelStore. Raises BadSnapshot for what is too large, or a link, a pipe or a
+        device."""
         place = self._place(path)
         with _available(path):
             try:

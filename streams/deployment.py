@@ -133,7 +133,7 @@ def definitions_of(use_case: Any) -> str:
     """Return canonical JSON of a use case: sorted keys, each declaration with its class, schemas without docs.
 
     Any change that can change a result changes the text. The tick interval is left out, because each tick is a record
-    of the log. DeclarationError for a value without a JSON form."""
+    of the log. Raises DeclarationError for a value without a JSON form."""
     plain = _plain(use_case, use_case.name)
     plain.pop("tick_every", None)
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -25,9 +25,10 @@ class DeploymentGate:
         self._waits = waits
 
     def obey(self, state: InForce, record: DeploymentRecord, place: TopicPartition, offset: int) -> bool:
-        """Take over a signed deployment record into `state`; return False for a repeated one, which changes nothing.
+        """Store a deployment record in `state`. Return False for a repeated one, which changes nothing.
 
-        Raises DeploymentMismatch, with `state` unchanged, where our definitions end."""
+        Raises DeploymentMismatch for another deployment if ours was in force or `waits` is False; `state` then stays
+        unchanged."""
         if is_replayed(record, state.deployment_number):
             return False
         theirs = record["deployment_id"]

@@ -18,7 +18,7 @@ class Position(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Position":
-        """Parse the text that `str` wrote; ValueError for any other."""
+        """Parse the text that `str` wrote. Raises ValueError for any other."""
         offset, step = text.split(".")
         return cls(int(offset), int(step))
 
@@ -38,7 +38,7 @@ class Coordinate(NamedTuple):
         return f"{self.epoch}.{self.partition}.{self.offset}.{self.ordinal}"
 
     def as_record(self) -> CoordinateRecord:
-        """The Avro record `tidecast.Coordinate`."""
+        """Return the Avro record `tidecast.Coordinate`."""
         return {
             "topic": self.topic,
             "epoch": self.epoch,

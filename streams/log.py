@@ -109,8 +109,8 @@ class Slice(Protocol):
     def commit(self) -> None:
         """Write state and positions together. The slice is final when this returns, and not before.
 
-        PositionConflict: another owner has moved the position; nothing of the partitions concerned was written.
-        Unavailable: the store does not answer, and may have written or not."""
+        Raises PositionConflict when another owner has moved the position; nothing of the partitions concerned was
+        written. Raises Unavailable when the store does not answer; it may have written or not."""
         ...
 
 
@@ -139,7 +139,7 @@ class Stage(Protocol):
 
     topics: Sequence[str]
     batch_interval: float = 0.0
-    """Least seconds between small batches, so that more records gather in each."""
+    """The minimum time between small batches, seconds, so that more records gather in each."""
     batches: int = 1
     """Number of usual batches taken as one. A stage that works by customer then handles each customer once."""
     stateless: bool = False
@@ -159,12 +159,13 @@ class Stage(Protocol):
 
 
 class Emitter(Protocol):
-    """Produces outputs in order per partition; returns when every broker ack is in; raises Unavailable."""
+    """Produces outputs in order per partition. Returns when every broker ack is in. Raises Unavailable."""
 
     def assign(self, partitions: Sequence[TopicPartition]) -> None:
         """Take over these source partitions. Called before the stage loads their positions."""
         ...
 
     def emit(self, outputs: Sequence[Output]) -> None:
-        """Produce and wait for the acks. PositionConflict when another owner of their partitions has taken over."""
+        """Produce and wait for the acks. Raises PositionConflict when another owner of their partitions has taken
+        over."""
         ...

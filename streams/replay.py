@@ -1,4 +1,4 @@
-"""Replay: feeds a stage its own recorded log, and compares what readers with marks see of two logs."""
+"""Replay: feeds a stage its own recorded log, and compares two logs as readers with marks see them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b

@@ -76,7 +76,7 @@ def newest(rejected: Iterable[Rejected[RecordT]], most: int) -> list[Rejected[Re
 
 
 def only(rejected: Iterable[Rejected[RecordT]], id: str, command: str) -> Rejected[RecordT]:
-    """Return the record with that id; SettingError when there is none."""
+    """Return the record with that id. Raises SettingError when there is none."""
     found = next(iter(rejected), None)
     if found is None:
         raise SettingError(f"There is no record with the id {id}; `tidecast {command} list` shows the ids.")

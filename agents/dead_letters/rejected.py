@@ -57,7 +57,7 @@ class RejectFilter:
     ids: frozenset[str] = frozenset()
 
     def matches(self, rejected: Rejected[Any], key: bytes | None) -> bool:
-        """Whether the selection includes this record. `key`: the original key, as in the topic."""
+        """Return whether the selection includes this record. `key`: the original key, as in the topic."""
         if self.ids and rejected.id not in self.ids:
             return False
         if self.since is not None and rejected.at < self.since:
@@ -69,7 +69,8 @@ class RejectFilter:
         return self.customer is None or key_text(key) == self.customer
 
     def reads(self, partition: int) -> bool:
-        """Whether a partition can hold selected records. A rejected record lies in the partition of its original."""
+        """Return whether a partition can hold selected records. A rejected record lies in the partition of its
+        original."""
         wanted = {int(id.split(".")[1]) for id in self.ids}
         return self.partition in (None, partition) and (not wanted or partition in wanted)
 
@@ -91,7 +92,7 @@ def kind_of(rejected: Rejected[Any]) -> str:
 
 
 class RejectedReader(Generic[RecordT]):
-    """Reads one of the two topics up to its end at the time of construction. Unavailable when Kafka is away."""
+    """Reads one of the two topics up to its end at the time of construction. Raises Unavailable when Kafka is away."""
 
     def __init__(self, reader: LogReader, codec: Codec, topic: str) -> None:
         self._reader = reader

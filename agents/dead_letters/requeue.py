@@ -36,7 +36,7 @@ class Requeuer:
     have an id are dropped as duplicates."""
 
     def __init__(self, settings: Settings, outcomes: frozenset[RequeueOutcome]) -> None:
-        """`outcomes`: those with which a record is sent. `counts` counts all of them."""
+        """Send records with one of these `outcomes`; `counts` counts all outcomes."""
         self.counts: Counter[RequeueOutcome] = Counter()
         self.outcomes = outcomes
         self._sender = Sender(settings, CUSTOMER_EVENTS, ADVICE, LARGEST)

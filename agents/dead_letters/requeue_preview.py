@@ -65,14 +65,14 @@ class RequeueCheck:
 
     @classmethod
     def now(cls, settings: Settings, deployment: Deployment, registry: SchemaRegistry) -> "RequeueCheck":
-        """Return a check against the present state of scoring. Unavailable when Redis does not answer."""
+        """Return a check against the present state of scoring. Raises Unavailable when Redis does not answer."""
         store = RedisScoringStore(connect(**settings.redis()), deployment.epoch, settings.topic_prefix)
         found = store.positions(range(deployment.partitions))
         headers = {partition: PartitionHeader.unpack(packed) for partition, (_, packed) in found.items()}
         return cls(deployment, registry, headers, settings.signing_bytes)
 
     def of(self, rejected: RejectedLetter) -> Preview:
-        """Return the preview of a dead letter. Unavailable while the registry is away."""
+        """Return the preview of a dead letter. Raises Unavailable while the registry is away."""
         key, value = rejected.record["key"], rejected.value
         partition = partition_of_key(key, self._partitions) if key else rejected.record["source"]["partition"]
         if rejected.record["reason"] == DeadReason.FAILED.value and value is None:

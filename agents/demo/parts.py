@@ -59,7 +59,7 @@ class Parts:
         return self.folder / "logs" / f"{name}.log"
 
     def ended(self, name: str) -> bool:
-        """Return whether a part has ended well; TidecastError, with the end of its log, when it failed."""
+        """Return whether a part has ended well. Raises TidecastError, with the end of its log, when it failed."""
         code = self.children[name].poll()
         if code:
             lines = "".join(f"\n  | {line}" for line in last_lines(self.log(name)))

@@ -212,7 +212,7 @@ def look_further(folder: Path, keep: bool, worker: int, some_customer: str) -> s
 
 
 def outcome(closing: Closing) -> str:
-    """Print the closing summary; TidecastError when something promised was not seen."""
+    """Print the closing summary. Raises TidecastError when something promised was not seen."""
     text = told(closing)
     lacking = missing(closing)
     if lacking:

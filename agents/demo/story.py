@@ -153,12 +153,12 @@ class Story:
         return dip[1] < before and after >= dip[1] + (before - dip[1]) / 2
 
     def opened(self, after_campaign: bool) -> list[Alert]:
-        """Alerts that opened before the campaign, or since."""
+        """Return the alerts that opened before the campaign, or since."""
         return [alert for alert in self.alerts if (alert.day >= self.plan.campaign_day) == after_campaign]
 
 
 def auc(values: Sequence[float], labels: Sequence[float]) -> float:
-    """Area under the ROC curve; ties count half (the Mann-Whitney statistic). NaN with one class only."""
+    """Return the area under the ROC curve; ties count half (the Mann-Whitney statistic). NaN with one class only."""
     ordered = sorted(zip(values, labels, strict=True))
     ones = sum(label > 0 for label in labels)
     zeros = len(labels) - ones
@@ -178,5 +178,5 @@ def auc(values: Sequence[float], labels: Sequence[float]) -> float:
 
 
 def mean_error(values: Sequence[float], labels: Sequence[float]) -> float:
-    """Mean absolute error."""
+    """Return the mean absolute error."""
     return sum(abs(value - label) for value, label in zip(values, labels, strict=True)) / len(labels)

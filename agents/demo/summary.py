@@ -19,7 +19,7 @@ class Closing:
 
 
 def told(closing: Closing) -> str:
-    """The closing summary."""
+    """Return the closing summary."""
     story, counters = closing.story, closing.status.counters
     parts = " + ".join(f"{counters.get(name, 0):,} {name}" for name in EVENTS)
     before, after = story.opened(False), story.opened(True)

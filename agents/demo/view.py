@@ -97,7 +97,7 @@ def _recent(values: Mapping[str, float] | None) -> str:
 
 
 def _curve(story: Story) -> Text:
-    """The champion's AUC on churn, cohort by cohort; yellow where the campaign has an effect."""
+    """Return the champion's AUC on churn, cohort by cohort; yellow where the campaign has an effect."""
     line = Text("champion's AUC on churn  ")
     if not story.curve:
         return line + Text("(its first questions are not all answered yet)", style="dim")

@@ -103,7 +103,7 @@ def time_converter(format: str | None, zone: tzinfo) -> Convert:
 
 
 def zone_of(name: str) -> tzinfo:
-    """Return the time zone of that name; ValueError when there is none."""
+    """Return the time zone of that name. Raises ValueError when there is none."""
     return UTC if name.upper() == "UTC" else ZoneInfo(name)
 
 

@@ -20,12 +20,12 @@ class DeployedEvents:
     schemas: Mapping[str, Schema]
 
     def event_full_name(self, short: str) -> str:
-        """`telecom.Call` for "Call"."""
+        """Return `telecom.Call` for "Call"."""
         return f"{self.name}.{short}"
 
 
 def deployed_events(settings: Settings) -> DeployedEvents:
-    """Read the deployment record and the registry; SettingError when nothing is deployed."""
+    """Read the deployment record and the registry. Raises SettingError when nothing is deployed."""
     deployment = required_deployment(settings)
     definitions = json.loads(deployment.definitions)
     schemas: dict[str, Schema] = {}

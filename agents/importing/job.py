@@ -19,7 +19,7 @@ from streams.avro.codec import Codec
 from streams.errors import Undecodable
 
 LARGEST = 900_000
-"""Most bytes of a record; brokers refuse more than a million by default."""
+"""The maximum size of a record, bytes. By default brokers refuse more than a million."""
 
 Advance = Callable[[int], None]
 """Called now and then with the number of records done since the last call."""
@@ -78,8 +78,8 @@ def collect(
 ) -> None:
     """Map and encode all rows into the sorter.
 
-    A row is taken whole or not at all. A row later than `latest` (ms) is rejected, because the clock would move
-    there and never come back."""
+    A row is taken whole or not at all. A row later than `latest` (ms) is rejected, because it would move the clock
+    forward for good."""
     for line in file.lines():
         report.rows += 1
         if report.rows % TELL_EVERY == 0:

@@ -66,7 +66,7 @@ class RowMapping:
 
 
 def read_mapping(path: Path) -> RowMapping:
-    """Read a mapping file; MappingError names the first mistake in one sentence."""
+    """Read a mapping file. Raises MappingError, which names the first mistake in one sentence."""
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -66,7 +66,7 @@ def _until(moment: float, wait: Wait) -> None:
 
 
 def parse_rate(text: str) -> float:
-    """Parse `500/s` or `500`, per second; ValueError otherwise."""
+    """Parse `500/s` or `500`, per second. Raises ValueError for any other text."""
     found = re.fullmatch(r"([0-9]*\.?[0-9]+)(/s)?", text)
     if found is None or float(found[1]) <= 0:
         raise ValueError(f"{text!r} is not a rate; write one such as 500/s")
@@ -74,7 +74,7 @@ def parse_rate(text: str) -> float:
 
 
 def parse_speed(text: str) -> float:
-    """Parse `86400x` (a day a second); ValueError otherwise."""
+    """Parse `86400x` (a day a second). Raises ValueError for any other text."""
     found = re.fullmatch(r"([0-9]*\.?[0-9]+)x?", text)
     if found is None or float(found[1]) <= 0:
         raise ValueError(f"{text!r} is not a speed; write one such as 86400x, which is a day a second")

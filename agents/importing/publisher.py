@@ -38,7 +38,7 @@ class Published(Protocol):
         ...
 
     def event_full_name(self, short: str) -> str:
-        """`telecom.Call` for "Call"."""
+        """Return `telecom.Call` for "Call"."""
         ...
 
 
@@ -49,7 +49,7 @@ class EventPublisher:
     away. Records that were not acknowledged by then may be published again: their ids make it harmless."""
 
     def __init__(self, settings: Settings, use_case: Published, writer: str = "publish") -> None:
-        """`writer` stands in the ticks as their author."""
+        """`writer` is recorded in the ticks as their author."""
         self._key = settings.signing_bytes
         self._use_case = use_case
         self._writer = writer
@@ -107,5 +107,5 @@ class EventPublisher:
         self._sender.poll(seconds)
 
     def flush(self) -> None:
-        """Wait until the broker has everything; Unavailable when it does not accept it."""
+        """Wait until the broker has everything. Raises Unavailable when it does not accept it."""
         self._sender.flush()

@@ -63,7 +63,7 @@ def open_rows(path: Path, separator: str = ",") -> RowFile:
 
 @contextmanager
 def _bytes(path: Path) -> Iterator[Any]:
-    """Open the file's decompressed bytes; TidecastError when they cannot be read."""
+    """Open the file's decompressed bytes. Raises TidecastError when they cannot be read."""
     try:
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"

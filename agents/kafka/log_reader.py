@@ -40,7 +40,7 @@ class LogReader:
         self._kafka.raw.close()
 
     def partitions(self, topic: str) -> list[TopicPartition]:
-        """Return all partitions of a topic, by its logical name; SettingError when there is no such topic."""
+        """Return all partitions of a topic, by its logical name. Raises SettingError when there is no such topic."""
         name = self._settings.topic(topic)
         ask = self._kafka.raw.list_topics
         found = self._kafka.ask(f"ask about the topic {name}", ask, name, timeout=TIMEOUT).topics[name]
@@ -55,7 +55,8 @@ class LogReader:
         return (low, high)
 
     def read(self, place: TopicPartition, start: int = 0, end: int | None = None) -> Iterator[Record]:
-        """Yield records with start <= offset < end (default: the present end); LogGap when the log begins later."""
+        """Yield records with start <= offset < end (default: the present end). Raises LogGap when the log begins
+        later."""
         low, high = self.bounds(place)
         end = high if end is None else end
         if start < low:

@@ -88,7 +88,8 @@ class HttpRegistry:
             )
 
     def id_of(self, name: str, schema: Schema) -> int:
-        """Return the id of a registered schema; Unavailable until it is registered. Workers never register schemas."""
+        """Return the id of a registered schema. Raises Unavailable until it is registered. Workers never register
+        schemas."""
         if name in self._ids:
             return self._ids[name]
         answer = self._ask("POST", f"subjects/{quote(name, safe='')}", _payload(schema))
@@ -98,7 +99,8 @@ class HttpRegistry:
         return self._ids[name]
 
     def register(self, name: str, schema: Schema) -> int:
-        """Register a schema under its name unless it is there, and return its id. SchemaConflict when incompatible."""
+        """Register a schema under its name unless it is there, and return its id. Raises SchemaConflict when it is
+        incompatible."""
         subject = f"subjects/{quote(name, safe='')}"
         answer = self._ask("POST", f"{subject}/versions", _payload(schema))
         if answer.status_code == 409:

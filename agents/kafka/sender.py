@@ -16,7 +16,7 @@ class Sender:
     the error. Records that were not acknowledged by then may be sent again."""
 
     def __init__(self, settings: Settings, topic: str, advice: str, largest: int = 1_000_000) -> None:
-        """`topic`: its logical name. `largest`: most bytes of a record that are tried."""
+        """`topic`: its logical name. `largest`: the maximum size of a record, bytes."""
         self._topic = settings.topic(topic)
         self._doing = f"write to {self._topic}"
         self._advice = advice

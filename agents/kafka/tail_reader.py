@@ -109,7 +109,8 @@ class TailReader:
 
 
 def logical(settings: Settings, topic: str) -> str:
-    """Return the logical name of a topic, given with or without the system's prefix; TidecastError if unknown."""
+    """Return the logical name of a topic, given with or without the system's prefix. Raises TidecastError if it is
+    unknown."""
     name = topic.removeprefix(settings.topic_prefix)
     if name not in TOPICS:
         raise TidecastError(f"There is no topic {topic}; name one of {', '.join(TOPICS)}.")

@@ -155,7 +155,7 @@ def current_deployment(settings: Settings) -> Deployment | None:
 
 
 def required_deployment(settings: Settings) -> Deployment:
-    """Return the deployment in force; SettingError when there is none."""
+    """Return the deployment in force. Raises SettingError when there is none."""
     deployment = current_deployment(settings)
     if deployment is None:
         raise SettingError("Nothing is deployed yet: run `tidecast deploy USE_CASE` first.")

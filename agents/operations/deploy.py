@@ -114,7 +114,7 @@ def _same_use_case(before: Deployment, use_case: Any) -> None:
 
 
 def _register(settings: Settings, wanted: Mapping[str, Schema]) -> None:
-    """Register all schemas; SchemaConflict, before anything is registered, when one is not acceptable."""
+    """Register all schemas. Raises SchemaConflict, before anything is registered, when one is not acceptable."""
     with HttpRegistry(settings) as registry:
         known = {name: registry.versions(name) for name in wanted}
         for name, schema in wanted.items():
@@ -151,7 +151,7 @@ def _next_deployment(settings: Settings, use_case: Any, count: int, before: Depl
 
 
 def _begun_epoch(settings: Settings, count: int) -> int | None:
-    """Return the epoch of a first deployment that was interrupted; TidecastError when a log begins otherwise."""
+    """Return the epoch of a first deployment that was interrupted. Raises TidecastError when a log begins otherwise."""
     epochs = set()
     with HttpRegistry(settings) as registry:
         codec = Codec(registry, load_schemas())

@@ -68,7 +68,8 @@ class Again:
         self.written = 0
 
     def put(self, path: str, blob: bytes) -> None:
-        """Write a missing snapshot; TidecastError where an intact one has other bytes, which switches name."""
+        """Write a missing snapshot. Raises TidecastError where an intact one has other bytes: switches name those
+        bytes."""
         try:
             kept = self._store.get(path)
         except KeyError:
@@ -128,7 +129,10 @@ class Rebuilder:
             self._wiring.scoring_store.clear(bare)
 
     def rebuild(self, lost: Lost, advance: Advance) -> None:
-        """Rebuild one partition, after `clear`. Unavailable: run it again; DeploymentMismatch: it is impossible."""
+        """Rebuild one partition. Call `clear` first.
+
+        Raises Unavailable when a server is away (run it again), and DeploymentMismatch when the log holds other
+        definitions (it cannot be rebuilt)."""
         begin = lost.stage.assign([lost.place])[lost.place]
         records = self._reader.read(lost.place, begin, lost.end)
         try:

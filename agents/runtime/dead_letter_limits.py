@@ -7,7 +7,7 @@ from streams.errors import TidecastError
 from streams.log import DeadRecord, Rejects
 
 WINDOW = 20_000
-"""Latest records of a worker over which the share is computed."""
+"""The share is computed over this many of the worker's latest records."""
 
 
 class TooManyDeadLetters(TidecastError):
@@ -15,14 +15,15 @@ class TooManyDeadLetters(TidecastError):
 
 
 class DeadLetterLimits:
-    """Counts the dead letters of one worker; there may be too many in a row, or too large a share of all.
+    """Limits the dead letters of one worker: the number in a row, and their share of the latest records.
 
     "In a row" means within one partition, ignoring control records, so that healthy partitions do not hide a broken
-    one. Counts are in memory: a restarted worker counts from zero and continues after the records that stopped it.
-    The two kinds of limit come from Sentry's arroyo, dlq.py."""
+    one. Counts are in memory: a restarted worker counts from zero and continues after the records that stopped it. The
+    two kinds of limit come from Sentry's arroyo, dlq.py."""
 
     def __init__(self, run: int, share: float) -> None:
-        """`run`: dead letters in a row; `share`: 0 to 1, of the last WINDOW records. 0 sets no limit."""
+        """`run`: maximum number of dead letters in a row. `share`: maximum share of the latest WINDOW records, 0 to 1.
+        0 sets no limit."""
         self._most_run = run
         self._most_share = share
         self.begin_anew()
@@ -36,7 +37,7 @@ class DeadLetterLimits:
         self._examples: dict[tuple[int | None, str], DeadRecord] = {}
 
     def add(self, rejects: Rejects) -> None:
-        """Count a committed slice; TooManyDeadLetters when it exceeds a limit."""
+        """Count a committed slice. Raises TooManyDeadLetters when it exceeds a limit."""
         for letter in rejects.dead:
             for partition in (None, letter.partition):
                 self._examples[partition, letter.reason.value] = letter
@@ -84,7 +85,7 @@ class DeadLetterLimits:
     def _error(
         self, what: str, partition: int | None, reasons: Counter[str], setting: str, now: float
     ) -> TooManyDeadLetters:
-        """`partition`: the partition concerned; None for all."""
+        """Return the error to raise. `partition`: the partition concerned; None for all."""
         (reason, count), *_ = reasons.most_common(1)
         example = self._examples[partition, reason]
         return TooManyDeadLetters(

@@ -46,7 +46,7 @@ class Slot:
 def alone(folder: Path, what: str) -> Iterator[None]:
     """Hold a lock while this process does something that only one process of the machine may do.
 
-    TidecastError when another process holds it."""
+    Raises TidecastError when another process holds it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{what}.lock").open("w") as file:
         try:

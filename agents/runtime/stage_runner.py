@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 def backoff(attempt: int, jitter: Callable[[], float] = random.random) -> float:
-    """Seconds before try number `attempt` (0, 1, …): exponential with full jitter above a tenth (Brooker,
+    """Return the seconds before try number `attempt` (0, 1, …): exponential with full jitter above a tenth (Brooker,
     "Exponential Backoff And Jitter")."""
     most = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(attempt, 16))
     return most * (0.1 + 0.9 * jitter())
@@ -90,7 +90,7 @@ class Runner:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *args)
 
     async def watch(self) -> None:
-        """Red while no broker answers: a stage that gets nothing would not notice."""
+        """Turn health red while no broker answers. A stage that receives nothing would not notice."""
         while True:
             await asyncio.sleep(WATCH_S)
             if not self._consumer.reached():
@@ -108,7 +108,7 @@ class Runner:
         return consumer
 
     async def assign(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Where to read each partition from, by the stage; waits while its store or Kafka is away."""
+        """Return where to read each partition from, as the stage says. Waits while its store or Kafka is away."""
         attempt = 0
         while True:
             try:
@@ -156,7 +156,8 @@ class Runner:
             consumer.finished(batch, positions)
 
     def _work(self, batch: Fetched) -> dict[TopicPartition, int]:
-        """In the thread: slice by slice, until done or until the partitions are wanted elsewhere."""
+        """Work through a batch in the stage's thread, slice by slice, until it is done or the partitions are wanted
+        elsewhere."""
         consumer = self._consumer
         positions: dict[TopicPartition, int] = {}
         slices = iter(self.stage.process(batch.records))
@@ -173,6 +174,7 @@ class Runner:
         return positions
 
     def _finish(self, slice_: Slice, began: float, batch: Fetched) -> None:
+        """Produce a slice's outputs, wait for the acks, commit."""
         computed = time.perf_counter()
         hit(COMPUTED)
         self._emitter.emit(slice_.outputs)
@@ -196,7 +198,7 @@ class Runner:
             self._count_rejects(slice_.rejects)
 
     def _count_rejects(self, rejects: Rejects) -> None:
-        """Count the rejects of a committed slice; TooManyDeadLetters when a limit is exceeded."""
+        """Count the rejects of a committed slice. Raises TooManyDeadLetters when a limit is exceeded."""
         counts = Counter(dead.reason for dead in rejects.dead)
         counts[DeadReason.FAILED] += rejects.failed_timers
         for reason in DeadReason:  # from 0 on, so that the first ones are seen to grow
@@ -212,7 +214,7 @@ class Runner:
             self._lag(place, offset)
 
     def _lag(self, place: TopicPartition, offset: int) -> None:
-        """Nothing is left to do before this offset."""
+        """Report the lag of a partition whose records before this offset are done."""
         end = self.app.end_offset(place)
         if end is not None:
             LAG.labels(self.name, place.topic, place.partition).set(max(0, end - offset))
@@ -223,7 +225,7 @@ class Runner:
         self._health.red(str(error))
 
     def _fail(self, error: BaseException) -> None:
-        """The worker ends; nothing was acked, so nothing is lost."""
+        """End the worker with an error. What was not committed is computed again, so nothing is lost."""
         self._health.red(f"{type(error).__name__}: {error}")
         if not self.failed.done():
             if not isinstance(error, TidecastError):

@@ -31,8 +31,8 @@ class Child:
 class Supervisor:
     """Runs `tidecast ARGUMENTS` for each child.
 
-    A child that was killed by a signal is started again with backoff. A child that ends with an error, which it has
-    printed, ends all."""
+    A child that was killed by a signal is started again with backoff. When a child exits with an error, all children
+    are stopped. The child has printed the error."""
 
     def __init__(self, children: Sequence[tuple[str, Sequence[str]]]) -> None:
         """`children`: name → arguments."""
@@ -40,7 +40,7 @@ class Supervisor:
         self._children = [Child(name, args, _spawn(args), started=time.monotonic()) for name, args in children]
 
     def run(self) -> None:
-        """Run until a signal or a child's error. TidecastError when a child ended by itself."""
+        """Run until a signal or a child's error. Raises TidecastError when a child exits with an error."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         try:

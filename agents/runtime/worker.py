@@ -39,8 +39,8 @@ class Worker:
     """Runs the stages that `equip` adds. `run` returns when told to stop and raises what ended a stage."""
 
     def __init__(self, settings: Settings, kind: str, slot: Slot, port: int, supervised: bool = False) -> None:
-        """`supervised`: standard input is a pipe that closes when the parent dies, and servers that are away at the
-        start are waited for without end, because the parent has reached them before."""
+        """`supervised`: standard input is a pipe that closes when the parent dies. The worker waits without limit for
+        servers that are away at the start, because the parent has reached them before."""
         self.settings = settings
         self._kind = kind
         self._slot = slot
@@ -53,7 +53,7 @@ class Worker:
         self._beside: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
     def add(self, group: str, stage: Stage, emitter: Emitter) -> Runner:
-        """One more stage, as a member of the consumer group of that name."""
+        """Add a stage as a member of the consumer group of that name. Return its runner."""
         health = StageHealth(group.removeprefix(GROUP_PREFIX))
         limits = DeadLetterLimits(self.settings.dead_letter_run, self.settings.dead_letter_share)
         runner = Runner(health.name, stage, emitter, health, limits)
@@ -68,11 +68,11 @@ class Worker:
         return runner
 
     def beside(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Something else to run as long as the stages do."""
+        """Run something else for as long as the stages run."""
         self._beside.append(work)
 
     async def patiently(self, ask: Callable[..., T], *args: Any) -> T:
-        """`ask(*args)` in a thread, again while a server is away."""
+        """Call `ask(*args)` in a thread and return its result. While a server is away, call it again."""
         loop = asyncio.get_running_loop()
         deadline = math.inf if self._supervised else loop.time() + CONNECT_PATIENCE_S
         attempt = 0
@@ -155,7 +155,8 @@ class Worker:
             loop.add_reader(0, orphaned)
 
     def _instance(self) -> str:
-        """This process's static membership: the same after a restart, never that of another living process."""
+        """Return the static membership of this process: the same after a restart, never that of another living
+        process."""
         folder = zlib.crc32(str(self.settings.data.resolve()).encode())
         return f"{socket.gethostname()}-{folder:08x}-{self._kind}-{self._slot.number}"
 
@@ -171,7 +172,7 @@ def _leave(error: BaseException | None) -> None:
 
 
 async def _crash(app: BatchApp) -> None:
-    """Ends with an error when Faust itself gives up."""
+    """Wait until Faust itself gives up, then raise its error."""
     await app._crashed.wait()
     reason = app.crash_reason
     with aiokafka_errors(app.address, "read the topics"):
@@ -179,7 +180,7 @@ async def _crash(app: BatchApp) -> None:
 
 
 def tune() -> None:
-    """What a process that works for long needs and a short one does not."""
+    """Tune this process to run for long: set the switch interval, and switch automatic garbage collection off."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.collect()
     gc.freeze()
@@ -187,8 +188,10 @@ def tune() -> None:
 
 
 async def sweep(runner: Runner) -> None:
-    """Finds garbage that lives in rings; all else is freed without it. Left to itself Python would search in the midst
-    of batches, again and again, the young objects that they work with: so it is done between this stage's batches."""
+    """Collect garbage between the batches of a stage, again and again.
+
+    Only objects in reference cycles need it. Left to itself, Python would collect in the middle of batches, and search
+    the objects in use each time."""
     while True:
         for _ in range(YOUNG_SWEEPS):
             await asyncio.sleep(YOUNG_S)

@@ -186,7 +186,8 @@ class Measured:
 
 
 def read_measured(text: str | None = None) -> list[Measured]:
-    """Read the entries of measured.json (or of `text`), in the order of Constants. SettingError when one is wrong."""
+    """Read the entries of measured.json (or of `text`), in the order of Constants. Raises SettingError when one is
+    wrong."""
     found: dict[str, Any] = json.loads(files(__package__).joinpath(MEASURED).read_text() if text is None else text)
     entries: dict[str, Any] = found["constants"]
     if set(entries) != set(NAMES):

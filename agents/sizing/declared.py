@@ -16,7 +16,8 @@ DAY_MS = UNITS["d"]
 
 
 def mixed(use_case: UseCase, given: Mapping[str, float]) -> dict[str, float]:
-    """Return the share of each event type; types not given share the rest equally. SettingError for bad shares."""
+    """Return the share of each event type; types not given share the rest equally. Raises SettingError for bad
+    shares."""
     unknown = [event for event in given if event not in use_case.events]
     if unknown:
         known = ", ".join(use_case.events)

@@ -20,7 +20,7 @@ from streams.scoring.model_cache import ROOM
 
 MONTH_DAYS = 730 / 24
 MOST_PARTITIONS = 1024
-"""Most partitions that `tidecast deploy --partitions` accepts."""
+"""The maximum of `tidecast deploy --partitions`."""
 FEWEST_PARTITIONS = 4
 
 
@@ -43,9 +43,10 @@ class Money:
 class Estimate:
     """What a load needs. Rates are means unless named peak; bytes are of one copy unless named disk.
 
-    cores: busy at the peak, per stage or server. work: the part of them that does not shrink as the load grows.
+    cores: busy at the peak, per stage or server.
+    work: the cores without the fixed cost of small batches.
     workers: processes, each with at most one core, sized with headroom.
-    busiest_learner: the arm that needs most, and the share of its one core.
+    busiest_learner: (name of the arm that needs most CPU, cores it needs). A learner can use one core.
     scorer_versions_cores: cores that each scorer spends on loading versions.
     workers_possible: False where even one scorer per partition cannot keep up."""
 

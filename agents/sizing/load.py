@@ -10,7 +10,8 @@ from streams.errors import SettingError
 
 GIB = 1 << 30
 LEAST, MOST = 1e-6, 1e15
-"""Least value of inputs that must be above 0, and greatest value of all inputs. Beyond it sums are not exact."""
+"""The smallest value of an input that must be positive, and the largest value of any input. Sums of larger values are
+not exact."""
 MOST_TARGETS = TOPICS[LABELLED_EXAMPLES].count(1)
 
 

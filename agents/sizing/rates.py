@@ -57,7 +57,7 @@ class Rates:
 
     @property
     def touches(self) -> float:
-        """Most customers read and committed per second: by events, schedules and horizons that close.
+        """The maximum number of customers read and committed per second: by events, schedules and horizons that close.
 
         The cache saves reads, and a slice commits a customer once however many events it has. An estimate that counts
         on neither is on the safe side."""

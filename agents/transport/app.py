@@ -17,7 +17,8 @@ HEARTBEAT_S = 1.0
 METADATA_AGE_MS = 5_000
 """Metadata is renewed this often, so that topics of a broker that just started are seen soon."""
 NO_LIMIT_S = 1e6
-"""Most seconds for one batch: practically none, because a store may be away for long. Heartbeats continue."""
+"""The maximum time for one batch, seconds: practically none, because a store may be away for long. Heartbeats
+continue."""
 
 
 def build_app(settings: Settings, group: str, instance: str) -> BatchApp:

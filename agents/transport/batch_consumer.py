@@ -23,11 +23,11 @@ from streams.errors import TidecastError
 from streams.log import LogRecord, TopicPartition
 
 BESIDE_S = 0.1
-"""Most seconds that a fetch waits while a batch is processed or gathers. If that batch fails, records are read
-again only after the wait."""
+"""The maximum time, seconds, that a fetch waits while a batch is processed or gathers. If that batch fails, records are
+read again only after the wait."""
 FIRST_RECORDS = 2_000
-"""Most records of the first batch after an assignment; each next batch may have twice as many. A worker that comes
-back to a backlog thus produces its first outputs soon."""
+"""The maximum number of records of the first batch after an assignment. Each next batch may have twice as many. A
+worker that returns to a backlog thus produces its first outputs soon."""
 LITTLE = 500
 """A fetch with fewer records usually means that the end of the log is near."""
 AGAIN_S = 0.2
@@ -80,7 +80,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     # -- where to read
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Called by Faust at every assignment, before records flow. `getmany` asks the stage later."""
+        """Make fetched records void. Faust calls it at every assignment, before records flow; `getmany` asks the stage
+        later."""
         self.void()
         return {}
 
@@ -124,7 +125,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._placed = number == self.assignment_number
 
     def reached(self) -> bool:
-        """Whether any broker is connected and answers."""
+        """Return whether any broker is connected and answers."""
         return self._thread.reached()
 
     async def kept(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, KafkaOffsets]:
@@ -189,7 +190,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         return {self.app.place(tp): found for tp, found in (records or {}).items() if active is None or tp in active}
 
     async def _cut(self, found: Mapping[TP, int]) -> bool:
-        """Whether the log has lost the records between two offsets, the last one given and the next one found.
+        """Return whether the log has lost the records between two offsets, the last one given and the next one found.
 
         aiokafka then silently continues at the log's new beginning, for instance after a pause that was longer than the
         retention. The positions are then asked for again, and the stage raises an error. Markers of transactions leave
@@ -228,7 +229,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         self._last_batch = self.loop.time()
 
     def _has_more(self, fetched: Mapping[TopicPartition, Sequence[LogRecord]]) -> bool:
-        """Whether the log holds more records after these. Markers of transactions count as more."""
+        """Return whether the log holds more records after these. Markers of transactions count as more."""
         return any((self.app.end_offset(place) or 0) > found[-1].offset + 1 for place, found in fetched.items())
 
     def _growing(self) -> int:
@@ -273,13 +274,15 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         )
 
     def make_room(self, batch: Fetched) -> None:
-        """The outputs of a batch's first slice are acked: fetch the next batch beside the rest of the work."""
+        """Fetch the next batch beside the rest of the work. Called when the outputs of a batch's first slice are
+        acked."""
         if batch.assignment == self.assignment_number and not batch.made_room:
             batch.made_room = True
             self._room.set()
 
     def finished(self, batch: Fetched, positions: Mapping[TopicPartition, int]) -> None:
-        """A batch is done or void: make room, and report these positions with the next group commit."""
+        """Finish a batch that is done: make room, and report these positions with the next group commit. A void batch
+        is ignored."""
         if batch.assignment != self.assignment_number:
             return
         batch.done = True

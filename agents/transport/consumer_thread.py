@@ -163,7 +163,8 @@ class Member(OneLoop, driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             await asyncio.sleep(wait * random.uniform(0.1, 1.0))
 
     def reached(self) -> bool:
-        """Whether any broker is connected and has answered lately. aiokafka retries for ever without reporting it."""
+        """Return whether any broker is connected and has answered lately. aiokafka retries for ever without reporting
+        it."""
         since = time.monotonic() - SILENT_S
         connections = [*self._ensure_consumer()._client._conns.values()]
         return any(connection.connected() and connection._last_action > since for connection in connections)
@@ -226,7 +227,8 @@ class Member(OneLoop, driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return position
 
     def take(self, offsets: Mapping[TP, int]) -> None:
-        """Read these partitions, and no others, from these offsets. IllegalStateError when they are not assigned."""
+        """Read these partitions, and no others, from these offsets. Raises IllegalStateError when they are not
+        assigned."""
         consumer = self._ensure_consumer()
         wanted = {aiokafka.TopicPartition(*tp): offset for tp, offset in offsets.items()}
         consumer.pause(*consumer.assignment())

@@ -19,7 +19,7 @@ from streams.scoring.intake import MAX_RECORD_BYTES, TOO_LARGE_MARK
 
 LARGEST_BATCH = 64 << 20
 CHUNK = 1 << 20
-"""Most decompressed bytes of a batch that are kept as they are."""
+"""The maximum number of decompressed bytes of a batch that are kept as they are."""
 USUAL = 8 << 20
 """Up to so many bytes zstd decompresses in one go, which is faster than in chunks."""
 ZSTD_PIECE = 256

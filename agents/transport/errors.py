@@ -12,7 +12,8 @@ from streams.errors import TidecastError
 
 @contextmanager
 def aiokafka_errors(address: str, doing: str) -> Iterator[None]:
-    """Raise Unavailable or SettingError for what aiokafka raises, and Unavailable for a time-out of ours."""
+    """Translate errors of aiokafka inside the block to Unavailable or SettingError. A time-out of our own becomes
+    Unavailable."""
     try:
         yield
     except (KafkaError, TimeoutError) as error:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 
 SHOWN = 10
-"""Most differences shown per check."""
+"""The maximum number of differences shown per check."""
 LENGTH = 500
-"""Most characters shown of a difference."""
+"""The maximum number of characters shown of a difference."""
 
 
 @dataclass

@@ -62,7 +62,7 @@ class Live(Wiring):
 
 @contextmanager
 def connect(settings: Settings, use_case: str | None) -> Iterator[Live]:
-    """Connect to the system; SettingError when nothing is deployed."""
+    """Connect to the system. Raises SettingError when nothing is deployed."""
     wiring = connect_system(settings, use_case)
     with LogReader(settings) as reader:
         yield Live(settings, wiring.use_case, wiring.deployment, reader)

@@ -20,7 +20,8 @@ NUMBERS = {
 
 
 def packer(type: str) -> Packer:
-    """Return a function from a row's value to the bytes of a column of that ClickHouse type; ValueError if unknown."""
+    """Return a function from a row's value to the bytes of a column of that ClickHouse type. Raises ValueError if it is
+    unknown."""
     outer, _, inner = type.partition("(")
     inner = inner[:-1]
     if type in NUMBERS:

@@ -11,7 +11,7 @@ from agents.verifying.tables import PhysicalRow, Range, Table
 from sinks.clickhouse.rows import Row
 
 MISSING = 50_000
-"""Missing rows that are looked up together."""
+"""This many missing rows are looked up together."""
 LAST_WINS = {"progress_raw"}
 """Tables that keep the latest row of a key; the others keep the first."""
 DAY_MS = 86_400_000
@@ -26,7 +26,7 @@ class Compared:
     missing: list[tuple[int, int, int, Row]] = field(default_factory=list)
 
     def compare(self, topic: str, rows: list[Row], ranges: list[Range]) -> None:
-        """Compare records' rows with the physical rows of the same places."""
+        """Compare the rows that follow from the log with the rows stored for the offsets in `ranges`."""
         expected = {self.table.found(row): row for row in rows}
         stored = self.table.stored(topic, ranges)
         self.finding.compared += len(expected)

@@ -21,7 +21,7 @@ class BaselineAnswers:
     """The predictions of a run, by customer and position."""
 
     def __init__(self, values: Iterable[bytes]) -> None:
-        """ValueError when one of them occurs twice."""
+        """Read the predictions of these values. Raises ValueError when one of them occurs twice."""
         schema = parse_schema(plain(PREDICTION_SCHEMA))
         self._vectors: dict[str, dict[Position, dict[str, array[float]]]] = defaultdict(lambda: defaultdict(dict))
         self.learnt = 0
@@ -36,18 +36,18 @@ class BaselineAnswers:
             self.learnt = max(self.learnt, int(record["version"].partition("@")[2]))
 
     def in_order(self) -> dict[str, Iterator[tuple[Position, dict[str, "array[float]"]]]]:
-        """Per customer: positions and vectors of its events, in the order of its partition."""
+        """Return, per customer, positions and vectors of its events, in the order of its partition."""
         return {customer: iter(sorted(answers.items())) for customer, answers in self._vectors.items()}
 
     def expected_examples(self) -> int:
-        """The number of answered events that are also examples."""
+        """Return the number of answered events that are also examples."""
         return sum(
             offset % LEARN_EVERY == LEARN_EVERY - 1 for answers in self._vectors.values() for _, offset in answers
         )
 
 
 def check(values: Sequence[bytes], events: int) -> None:
-    """Compare predictions with the backlog of `events` events. ValueError when they differ."""
+    """Compare predictions with the backlog of `events` events. Raises ValueError when they differ."""
     if len(values) != len(TARGETS) * events:
         raise ValueError(f"{len(values)} predictions for {events} events")
     answers = BaselineAnswers(values)
@@ -67,7 +67,7 @@ def check(values: Sequence[bytes], events: int) -> None:
 
 
 def same(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether two vectors are equal up to the rounding of their sums. NaN equals NaN."""
+    """Return whether two vectors are equal up to the rounding of their sums. NaN equals NaN."""
     return len(one) == len(other) and all(
         a == b or isclose(a, b, rel_tol=1e-9, abs_tol=1e-9) or (isnan(a) and isnan(b))
         for a, b in zip(one, other, strict=True)

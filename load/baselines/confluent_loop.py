@@ -50,7 +50,7 @@ class RedisCustomers:
 
 
 def to_hash(customer: MemoryCustomer) -> dict[str, str]:
-    """The fields of a customer's hash: `h:call:473321` → `3,27.5`, `seen:call` → ms, `clock` → ms."""
+    """Return the fields of a customer's hash: `h:call:473321` → `3,27.5`, `seen:call` → ms, `clock` → ms."""
     fields = {"clock": str(customer.clock)}
     for kind, moment in customer.seen.items():
         fields[f"seen:{kind}"] = str(moment)
@@ -62,7 +62,7 @@ def to_hash(customer: MemoryCustomer) -> dict[str, str]:
 
 
 def from_hash(fields: Mapping[str, str]) -> MemoryCustomer:
-    """The customer of a hash; a new one if it has no fields."""
+    """Return the customer of a hash; a new one if it has no fields."""
     customer = MemoryCustomer()
     tiles: dict[str, Tiles] = {"h": customer.hours, "d": customer.days}
     for name, value in fields.items():

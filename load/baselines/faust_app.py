@@ -39,12 +39,12 @@ class TableCustomer(faust.Record, serializer="baseline-msgpack", include_metadat
 
 
 def newcomer() -> TableCustomer:
-    """A customer without history."""
+    """Return a customer without history."""
     return TableCustomer(hours={}, days={}, seen={}, clock=0)
 
 
 def build(settings: RunSettings) -> faust.App:
-    """The app. It connects to nothing before it starts."""
+    """Return the app. It connects to nothing before it starts."""
     job = BaselineJob(settings.events_topic, settings.prediction_id)
 
     class ActivityCodec(codecs.Codec):  # type: ignore[misc]

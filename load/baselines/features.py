@@ -66,7 +66,7 @@ def _count(tiles: dict[int, list[float]], slot: int, amount: float, keep: int) -
 
 
 def features(customer: CustomerTiles) -> dict[str, float]:
-    """The features at the customer's clock. Unknown ones are left out."""
+    """Return the features at the customer's clock. Unknown ones are left out."""
     found: dict[str, float] = {}
     hours, days, clock = customer.hours, customer.days, customer.clock
     before_hours, before_days = clock // HOUR_MS - HOURS, clock // DAY_MS - DAYS

@@ -83,7 +83,7 @@ class BaselineJob:
 
 
 def labels(customer: CustomerTiles, event: dict[str, Any]) -> dict[str, bool]:
-    """The labels that an event gives to the question of the customer's event before it."""
+    """Return the labels that an event gives to the question of the customer's event before it."""
     silent = event["occurred_at"] - customer.clock > DAY_MS
     return {"top_up": event["type"] == "topup" and not silent, "silence": silent}
 

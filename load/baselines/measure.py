@@ -108,7 +108,7 @@ def _command(kind: str, settings: RunSettings) -> list[str]:
 
 @contextmanager
 def _worker(kind: str, settings: RunSettings) -> Iterator[psutil.Popen]:
-    """The system's process, ended afterwards. Its output goes to stderr."""
+    """Start the system's process and end it afterwards. Its output goes to stderr."""
     process = psutil.Popen(_command(kind, settings), stdout=sys.stderr)
     try:
         yield process

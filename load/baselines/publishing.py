@@ -22,12 +22,12 @@ SEED = 1
 
 
 def backlog(count: int) -> Iterator[dict[str, Any]]:
-    """The events of a run, the same for every system."""
+    """Return the events of a run, the same for every system."""
     return activities(count, BACKLOG_DAYS, SEED)
 
 
 def encoded_events(count: int, schema_id: int) -> Iterator[tuple[bytes, bytes]]:
-    """Key and registry-framed value of each event."""
+    """Yield key and registry-framed value of each event."""
     header, schema = HEADER.pack(0, schema_id), parse_schema(plain(EVENT_SCHEMA))
     for record in backlog(count):
         out = BytesIO()

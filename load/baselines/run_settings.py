@@ -31,10 +31,10 @@ class RunSettings:
         return f"{self.prefix}scoring"
 
     def to_json(self) -> str:
-        """The settings as JSON, for a command line."""
+        """Return the settings as JSON, for a command line."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "RunSettings":
-        """The settings from a command line."""
+        """Return the settings from a command line."""
         return cls(**json.loads(text))

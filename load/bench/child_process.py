@@ -35,19 +35,19 @@ class ChildProcess:
         self._ours.send(command)
 
     def receive(self) -> Any:
-        """The answer to the oldest command. ClickException when the process has ended."""
+        """Return the answer to the oldest command. Raises ClickException when the process has ended."""
         try:
             return self._ours.recv()
         except EOFError as error:
             raise click.ClickException(ENDED) from error
 
     def check_alive(self) -> None:
-        """ClickException when the process has ended."""
+        """Raise ClickException when the process has ended."""
         if not self._process.is_alive():
             raise click.ClickException(ENDED)
 
     def has_answer(self, timeout_s: float) -> bool:
-        """Whether `receive` would return at once; waits up to `timeout_s` for it."""
+        """Return whether `receive` would return at once. Waits up to `timeout_s` for it."""
         return self._ours.poll(timeout_s)
 
     @property

@@ -22,7 +22,7 @@ from load.cli_types import writable
 
 HERE = Path(__file__).parents[2]
 LEVEL = 0.95
-"""Least coverage of an interval, if the number of pairs allows it."""
+"""The minimum coverage of an interval, if the number of pairs allows it."""
 
 Name = tuple[str, str]
 """Name and unit of a figure."""
@@ -52,7 +52,7 @@ class Comparison:
         return [this / other for other, this in zip(self.other, self.this, strict=True)]
 
     def line(self, width: int) -> str:
-        """A line of the table, the name in `width` columns."""
+        """Return a line of the table, the name in `width` columns."""
         ratios, interval = self.ratios, median_interval(self.ratios)
         medians = "".join(f"{statistics.median(values):>11,.5g}" for values in (self.other, self.this))
         numbers = "".join(f"{value:>8.3f}" for value in (min(ratios), statistics.median(ratios), max(ratios)))
@@ -60,13 +60,13 @@ class Comparison:
         return f"{self.name:{width}}{medians}{numbers}   {text:24} {self.unit}"
 
     def to_json(self) -> dict[str, Any]:
-        """The comparison as a JSON object."""
+        """Return the comparison as a JSON object."""
         median, interval = statistics.median(self.ratios), asdict(median_interval(self.ratios))
         return {**asdict(self), "ratios": self.ratios, "median_ratio": median, "interval": interval}
 
 
 def median_interval(values: Sequence[float]) -> Interval:
-    """The sign test's interval of the median: two order statistics of `values`.
+    """Return the sign test's interval of the median: two order statistics of `values`.
 
     It assumes only that the values are independent. Of 10 values the second lowest and second highest cover the median
     with a probability of 97.9 %. Takes the narrowest interval that covers LEVEL; with fewer than 6 values there is
@@ -79,7 +79,8 @@ def median_interval(values: Sequence[float]) -> Interval:
 
 
 def compared(pairs: Sequence[tuple[dict[Name, float], dict[Name, float]]]) -> list[Comparison]:
-    """The figures that all runs have, in the order of the first run. A figure that is 0 in a run has no ratio."""
+    """Return the figures that all runs have, in the order of the first run. A figure that is 0 in a run has no
+    ratio."""
     names = [name for name in pairs[0][0] if all(figures.get(name) for pair in pairs for figures in pair)]
     return [
         Comparison(*name, tuple(other[name] for other, _ in pairs), tuple(this[name] for _, this in pairs))
@@ -88,7 +89,7 @@ def compared(pairs: Sequence[tuple[dict[Name, float], dict[Name, float]]]) -> li
 
 
 def table(comparisons: Sequence[Comparison]) -> list[str]:
-    """The comparisons for people, line by line."""
+    """Return the comparisons for people, line by line."""
     width = max((len(comparison.name) for comparison in comparisons), default=0)
     head = "".join(f"{title:>11}" for title in ("other", "this")) + "".join(
         f"{title:>8}" for title in ("min", "median", "max")
@@ -98,7 +99,8 @@ def table(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def measure(checkout: Path, python: Path, arguments: Sequence[str]) -> dict[Name, float]:
-    """Run the benchmark of a checkout once; returns the median of each figure. ClickException when it fails."""
+    """Run the benchmark of a checkout once, and return the median of each figure. Raises ClickException when it
+    fails."""
     environment = {
         name: value
         for name, value in os.environ.items()

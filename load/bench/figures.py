@@ -27,12 +27,12 @@ class Figure:
         return statistics.median(self.values)
 
     def line(self, width: int) -> str:
-        """A line of the table: the name in `width` columns, minimum, median, maximum, unit."""
+        """Return a line of the table: the name in `width` columns, minimum, median, maximum, unit."""
         numbers = [f"{value:>12,.5g}" for value in (min(self.values), self.median, max(self.values))]
         return f"{self.name:{width}}{''.join(numbers)}  {self.unit}"
 
     def to_json(self) -> dict[str, Any]:
-        """The figure as a JSON object."""
+        """Return the figure as a JSON object."""
         middle = {"min": min(self.values), "median": self.median, "max": max(self.values)}
         return {"name": self.name, "unit": self.unit, **middle, "runs": list(self.values)}
 
@@ -51,11 +51,11 @@ class Figures:
         self._values.setdefault((name, unit), []).append(round(value, 4))
 
     def all(self) -> list[Figure]:
-        """All figures in the order in which they were added."""
+        """Return all figures in the order in which they were added."""
         return [Figure(name, unit, tuple(values)) for (name, unit), values in self._values.items()]
 
     def table(self) -> Iterable[str]:
-        """The table for people, line by line."""
+        """Yield the table for people, line by line."""
         spreads = self.all()
         width = max((len(spread.name) for spread in spreads), default=0)
         yield f"{'':{width}}{'min':>12}{'median':>12}{'max':>12}"
@@ -63,7 +63,7 @@ class Figures:
             yield spread.line(width)
 
     def json(self, options: Mapping[str, Any]) -> str:
-        """Figures, environment and options as JSON."""
+        """Return figures, environment and options as JSON."""
         report = {
             "environment": self.environment,
             "options": dict(options),
@@ -74,7 +74,7 @@ class Figures:
 
 
 def environment() -> dict[str, Any]:
-    """What the figures depend on: machine, Python, versions of packages."""
+    """Return what the figures depend on: machine, Python, versions of packages."""
     return {
         "machine": platform.machine(),
         "processor": _processor(),
@@ -88,7 +88,7 @@ def environment() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """The name of the processor, as Linux reports it."""
+    """Return the name of the processor, as Linux reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

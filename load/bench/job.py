@@ -38,7 +38,7 @@ class BenchJob:
         self.partitions = partitions
 
     def backlog(self, count: int) -> list[EncodedRecord]:
-        """`count` events over 30 days, with a tick after each day."""
+        """Return `count` events over 30 days, with a tick after each day."""
         records: list[EncodedRecord] = []
         for tick, events in _between_ticks(count, DAY_MS):
             records += map(self._event, events)
@@ -46,12 +46,12 @@ class BenchJob:
         return records
 
     def hours(self, count: int) -> Iterator[tuple[int, list[EncodedRecord]]]:
-        """The events of a backlog hour by hour, each with the time of the tick that follows."""
+        """Yield the events of a backlog hour by hour, each with the time of the tick that follows."""
         for tick, events in _between_ticks(count, HOUR_MS):
             yield tick, list(map(self._event, events))
 
     def outcome(self, target: str, customer: bytes, prediction: str, time_ms: int, value: float) -> EncodedRecord:
-        """The outcome of one prediction, published at event time `time_ms`."""
+        """Return the outcome of one prediction, published at event time `time_ms`."""
         record: OutcomeRecord = {
             "outcome_id": f"of-{prediction}",
             "customer_id": customer.decode(),
@@ -64,7 +64,7 @@ class BenchJob:
         return EncodedRecord(self._wire.encode(OUTCOME, record), customer)
 
     def spread(self, events: int, customers: int) -> Iterator[EncodedRecord]:
-        """Events of all customers in turn; each round takes one second of event time."""
+        """Yield events of all customers in turn; each round takes one second of event time."""
         for number in range(events):
             yield self._event(
                 {
@@ -79,7 +79,7 @@ class BenchJob:
             )
 
     def paced(self, rate: int, seconds: float, begun: int) -> Iterator[EncodedRecord]:
-        """Events at an even rate, as dense in event time as the job's, with TICKS_PER_S ticks in every partition.
+        """Yield events at an even rate, as dense in event time as the job's, with TICKS_PER_S ticks in every partition.
 
         The partitions get their ticks one after the other, as from a wall clock. `begun`: events of earlier paced
         streams."""
@@ -94,7 +94,7 @@ class BenchJob:
             yield self._event(event)
 
     def tick(self, time_ms: int) -> Iterator[EncodedRecord]:
-        """A tick for every partition."""
+        """Yield a tick for every partition."""
         for partition in range(self.partitions):
             yield self._tick(time_ms, partition)
 
@@ -107,7 +107,7 @@ class BenchJob:
 
 
 def _between_ticks(count: int, every_ms: int) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    """Time of each tick, and the events of a backlog before it. Ticks are `every_ms` of event time apart."""
+    """Yield the time of each tick, and the events of a backlog before it. Ticks are `every_ms` of event time apart."""
     tick, events = START_MS + every_ms, list[dict[str, Any]]()
     for event in activities(count, DAYS, seed=1):
         while event["occurred_at"] >= tick:

@@ -57,7 +57,7 @@ class EventPositions:
     due: Any = field(default_factory=lambda: array("d"))
 
     def by_position(self) -> dict[tuple[int, int], float]:
-        """(partition, offset) → due time."""
+        """Return (partition, offset) → due time."""
         return dict(zip(zip(self.partitions, self.offsets, strict=True), self.due, strict=True))
 
 
@@ -72,7 +72,8 @@ class Pacer(ChildProcess):
         self.call("prepare", rate, seconds, begun)
 
     def prepare_stream(self, rate: int, seconds: float) -> None:
-        """Like `prepare`, but encode each event just before it is sent: for many events at a moderate rate."""
+        """Prepare as `prepare` does, but encode each event just before it is sent: for many events at a moderate
+        rate."""
         self.call("prepare_stream", rate, seconds)
 
     def start(self) -> None:
@@ -85,7 +86,7 @@ class Pacer(ChildProcess):
         return run
 
     def positions(self) -> EventPositions:
-        """Positions of the last stream's events. Reads the log, so call it while nothing is measured."""
+        """Return the positions of the last stream's events. Reads the log, so call it while nothing is measured."""
         positions: EventPositions = self.call("positions")
         return positions
 

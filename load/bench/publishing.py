@@ -8,7 +8,7 @@ from load.bench.job import EncodedRecord
 
 
 def producer(kafka: str) -> Producer:
-    """A producer as customers would use it; it lingers for librdkafka's default of 5 ms.
+    """Return a producer as customers would use it; it lingers for librdkafka's default of 5 ms.
 
     It has no delivery reports, which cost a Python call each. A lost event shows as a missing prediction."""
     return Producer(

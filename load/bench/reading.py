@@ -17,7 +17,7 @@ from schemas.records import PREDICTION
 
 PATIENCE_S = 300.0
 BATCH = 5000
-"""Most messages taken from the client at once."""
+"""The maximum number of messages taken from the client at once."""
 POLL_S = 0.05
 START_S = 0.5
 """Shortest time in which a process starts."""
@@ -35,20 +35,20 @@ class PredictionLog:
     moments: Any = field(default_factory=lambda: array("d"))
 
     def sources(self) -> dict[tuple[int, int, int], float]:
-        """(partition, offset, ordinal) of each distinct prediction → when it was first readable."""
+        """Return (partition, offset, ordinal) of each distinct prediction → when it was first readable."""
         found: dict[tuple[int, int, int], float] = {}
         for *source, moment in zip(self.partitions, self.offsets, self.ordinals, self.moments, strict=True):
             found.setdefault((source[0], source[1], source[2]), moment)
         return found
 
     def silence(self, since: float) -> float:
-        """The longest gap between two predictions that ended after `since`, in s."""
+        """Return the longest gap between two predictions that ended after `since`, in s."""
         return max((length for length, _ in self._gaps(since)), default=0.0)
 
     def resumed(self, killed: float) -> float:
-        """When the process that was started after the kill sent its first predictions.
+        """Return when the process that was started after the kill sent its first predictions.
 
-        ClickException when the log does not show it."""
+        Raises ClickException when the log does not show it."""
         gaps = self._gaps(killed + START_S)  # before that, predictions are still the killed process's
         end = next((end for length, end in gaps if length > START_S), None)
         if end is None:
@@ -56,11 +56,11 @@ class PredictionLog:
         return end
 
     def _gaps(self, since: float) -> Iterator[tuple[float, float]]:
-        """Length and end of the gaps between two predictions that ended after `since`."""
+        """Yield length and end of the gaps between two predictions that ended after `since`."""
         return ((later - earlier, later) for earlier, later in pairwise(self.moments) if later > since)
 
     def first_new(self, since: float) -> float:
-        """When the first prediction after `since` came that is not a repetition."""
+        """Return when the first prediction after `since` came that is not a repetition."""
         return min((moment for moment in self.sources().values() if moment >= since), default=since)
 
 

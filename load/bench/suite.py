@@ -33,7 +33,7 @@ class BenchOptions:
     customer_counts: tuple[int, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The options by name."""
+        """Return the options by name."""
         return asdict(self)
 
 
@@ -45,7 +45,7 @@ class BenchSuite:
         self.figures = Figures()
 
     def baselines(self) -> None:
-        """The same job in a bare loop, plain Faust and a confluent-kafka loop (load/baselines)."""
+        """Measure the same job in a bare loop, plain Faust and a confluent-kafka loop (load/baselines)."""
         for _ in range(self.options.runs):
             for kind in MODULES:
                 events = min(self.options.events, SLOW_EVENTS) if kind == "faust" else self.options.events
@@ -54,32 +54,32 @@ class BenchSuite:
                 self.figures.add(f"baseline {kind}: CPU", "µs/event", found.cpu_us_per_event)
 
     def drain(self) -> None:
-        """A backlog through scoring and learning, and through all stages."""
+        """Measure a backlog through scoring and learning, and through all stages."""
         for _ in range(self.options.runs):
             for verbs, label in ((("scoring", "learning"), "scoring + learning"), (names(), "all stages")):
                 system = self._system()
                 together(system, system.job.backlog(self.options.events), self.figures, verbs, label)
 
     def stages(self) -> None:
-        """Each stage alone."""
+        """Measure each stage alone."""
         for _ in range(self.options.runs):
             system = self._system()
             alone(system, system.job.backlog(self.options.events // 6), self.figures)
 
     def latency(self) -> None:
-        """The time from an event to its readable prediction, at increasing rates."""
+        """Measure the time from an event to its readable prediction, at increasing rates."""
         system, options = self._system(), self.options
         backlog = system.job.backlog(options.events // 8)
         ladder(system, backlog, options.rates, options.seconds, options.runs, self.figures)
 
     def stored(self) -> None:
-        """Bytes per event in Kafka, Redis and ClickHouse."""
+        """Measure bytes per event in Kafka, Redis and ClickHouse."""
         for _ in range(self.options.runs):
             system = self._system()
             stored.measure(system, system.job.backlog(self.options.events // 12), self.figures)
 
     def memory(self) -> None:
-        """Memory for increasing numbers of customers."""
+        """Measure memory for increasing numbers of customers."""
         for customers in self.options.customer_counts:
             for _ in range(self.options.runs):
                 found = many_customers.measure(self._system(), customers, customers)
@@ -88,19 +88,19 @@ class BenchSuite:
                 self.figures.add(f"{label}: Redis", "bytes/customer", found.redis_bytes_per_customer)
 
     def recovery(self) -> None:
-        """kill -9 of the scorer, with the fewest and with the most customers."""
+        """Kill the scorer (kill -9) with the fewest and with the most customers, and measure the recovery."""
         counts = self.options.customer_counts
         for customers in sorted({min(counts), max(counts)}):
             recovery.measure(self._system(), customers, self.options.runs, self.figures)
 
     def kill_midway(self) -> None:
-        """kill -9 of the scorer midway through a backlog, and whether the end result shows it."""
+        """Kill the scorer (kill -9) midway through a backlog, and check whether the end result shows it."""
         for _ in range(self.options.runs):
             system = BenchSystem(self.options.partitions, use_case=EXPLICIT_OUTCOMES)
             kill_midway.measure(system, self.options.midway_events, self.figures)
 
     def workers(self) -> None:
-        """One scoring process against two."""
+        """Compare one scoring process with two."""
         for _ in range(self.options.runs):
             for processes in (1, 2):
                 system = self._system()

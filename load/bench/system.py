@@ -31,13 +31,13 @@ EXPLICIT_OUTCOMES = USE_CASE / "explicit_outcomes.py"
 
 
 def tidecast(*arguments: str) -> list[str]:
-    """The command line `tidecast ARGUMENTS` in this environment."""
+    """Return the command line `tidecast ARGUMENTS` in this environment."""
     return [sys.executable, "-c", "from agents.cli import main; main()", *arguments]
 
 
 @contextmanager
 def servers() -> Iterator[Path]:
-    """A local stack in a folder of its own, which is deleted afterwards."""
+    """Start a local stack in a folder of its own, which is deleted afterwards."""
     with tempfile.TemporaryDirectory(prefix="tidecast-bench-") as folder:
         os.environ["TIDECAST_DATA"] = folder
         try:
@@ -64,7 +64,7 @@ def ignoring_signals() -> Iterator[None]:
 
 
 def server_versions() -> dict[str, str]:
-    """Versions of the servers of the running stack."""
+    """Return the versions of the servers of the running stack."""
     stack = stack_addresses()
     java = " ".join(psutil.Process(stack["pids"]["kafka"]["pid"]).cmdline())
     kafka = re.search(r"/kafka[^/:]*?-(\d[\d.]*)", java)
@@ -93,14 +93,15 @@ class BenchSystem:
         self.publisher = BacklogPublisher(self.stack["kafka"], self.prefix + "customer-events")
 
     def run(self, *arguments: str, may_fail: bool = False) -> str:
-        """Run a command of tidecast and return its output. CalledProcessError when it fails, unless `may_fail`."""
+        """Run a command of tidecast and return its output. Raises CalledProcessError when it fails, unless
+        `may_fail`."""
         command = tidecast(*arguments)
         done = subprocess.run(command, env=self.env, check=not may_fail, stdout=subprocess.PIPE, text=True)
         return done.stdout
 
     @contextmanager
     def reader(self) -> Iterator[PredictionReader]:
-        """A process that reads predictions."""
+        """Start a process that reads predictions."""
         topic = self.prefix + "predictions"
         reader = PredictionReader(self.stack["kafka"], self.stack["registry"], topic, self.partitions, self.check)
         try:
@@ -110,7 +111,7 @@ class BenchSystem:
 
     @contextmanager
     def pacer(self) -> Iterator[Pacer]:
-        """A process that publishes at a pace."""
+        """Start a process that publishes at a pace."""
         stack = self.stack
         topic = self.prefix + "customer-events"
         pacer = Pacer(PacerSettings(stack["kafka"], stack["registry"], stack["signing_key"], topic, self.partitions))
@@ -120,20 +121,20 @@ class BenchSystem:
             pacer.end()
 
     def servers_cpu_s(self) -> dict[str, float]:
-        """CPU time of each server so far."""
+        """Return the CPU time of each server so far."""
         return {part: cpu_s(psutil.Process(pid)) for part, pid in self._servers().items()}
 
     def servers_rss_mib(self) -> dict[str, float]:
-        """Resident memory of each server."""
+        """Return the resident memory of each server."""
         return {part: psutil.Process(pid).memory_info().rss / 2**20 for part, pid in self._servers().items()}
 
     def _servers(self) -> dict[str, int]:
-        """Server → process id."""
+        """Return server → process id."""
         return {part: self.stack["pids"][part]["pid"] for part in ("kafka", "redis", "clickhouse")}
 
     @contextmanager
     def workers(self, *stages: str, processes: int = 1) -> Iterator[BenchWorkers]:
-        """Supervised workers for these stages (default: all), ended afterwards."""
+        """Start supervised workers for these stages (default: all), and end them afterwards."""
         command = tidecast("worker", *stages, "--use-case", self._use_case, "--processes", str(processes))
         self._supervisor = process = subprocess.Popen(command, env=self.env, stdout=sys.stderr)
         try:
@@ -145,11 +146,12 @@ class BenchSystem:
                 process.wait(60)
 
     def lags(self) -> dict[str, int]:
-        """The lag of each stage in records. Learners are left out: they report their position in snapshots only."""
+        """Return the lag of each stage in records. Learners are left out: they report their position in snapshots
+        only."""
         return lags_by_stage(json.loads(self.run("status", "--json"))["places"])
 
     def check(self) -> None:
-        """ClickException when the workers have ended."""
+        """Raise ClickException when the workers have ended."""
         if self._supervisor is not None and self._supervisor.poll() is not None:
             raise click.ClickException(
                 f"the workers ended with exit code {self._supervisor.returncode}: see their output above"

@@ -17,7 +17,7 @@ IDLE_S = 2.0
 
 
 def cpu_s(process: psutil.Process) -> float:
-    """CPU time of a process so far."""
+    """Return the CPU time of a process so far."""
     times = process.cpu_times()
     return float(times.user + times.system)
 
@@ -41,7 +41,7 @@ class BenchWorkers:
         self._data = data
 
     def processes(self, verb: str) -> list[psutil.Process]:
-        """The processes that run this verb."""
+        """Return the processes that run this verb."""
         found = []
         for child in self._supervisor.children():
             try:
@@ -52,18 +52,18 @@ class BenchWorkers:
         return found
 
     def cpu_s(self, verb: str) -> float:
-        """CPU time so far of the processes that run this verb."""
+        """Return the CPU time so far of the processes that run this verb."""
         return sum(cpu_s(process) for process in self.processes(verb))
 
     def kill(self, verb: str) -> float:
-        """kill -9 of the only process that runs this verb; returns the time (perf_counter)."""
+        """Kill the only process that runs this verb (kill -9), and return the time (perf_counter)."""
         (process,) = self.processes(verb)
         killed = time.perf_counter()
         process.kill()
         return killed
 
     def rss_mib(self, verb: str) -> float:
-        """Resident memory of the processes that run this verb."""
+        """Return the resident memory of the processes that run this verb."""
         return sum(float(process.memory_info().rss) for process in self.processes(verb)) / 2**20
 
     def identities(self) -> set[int]:
@@ -83,7 +83,7 @@ class BenchWorkers:
         return len(self._get_all("/readyz")) == len(self.identities()) > 0
 
     def _get_all(self, path: str) -> list[str]:
-        """The answers of all workers that answer without an error."""
+        """Return the answers of all workers that answer without an error."""
         answers = []
         for file in (self._data / "run").glob("*.health"):
             try:
@@ -94,7 +94,7 @@ class BenchWorkers:
         return answers
 
     def records(self, verb: str) -> int:
-        """Records that the stages of a verb have processed since they started, by /metrics."""
+        """Return the number of records that the stages of a verb have processed since they started, by /metrics."""
         start = f'tidecast_records_total{{stage="{verb}'
         lines = "\n".join(self._get_all("/metrics")).splitlines()
         return int(sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(start)))

@@ -27,7 +27,7 @@ class ChaosMessage(NamedTuple):
 
 
 def messages(seed: int, days: float, count: int) -> Iterator[ChaosMessage]:
-    """About `count` messages in the order of `time`. Most are valid, some are duplicates, late, out of order or
+    """Yield about `count` messages in the order of `time`. Most are valid, some are duplicates, late, out of order or
     broken."""
     r = random.Random(seed)
     leaves = [r.uniform(0.3, 3.0) * days for _ in range(CUSTOMERS)]
@@ -50,7 +50,7 @@ def messages(seed: int, days: float, count: int) -> Iterator[ChaosMessage]:
 
 
 def _events(r: random.Random, id: str, time: int, customer: int, likes: float) -> Iterator[ChaosMessage]:
-    """A visit; or an order, sometimes with an outcome from the customer."""
+    """Yield a visit; or an order, sometimes with an outcome from the customer."""
     name = f"customer-{customer:04d}"
     moment = time - _delay(r)
     event = {"event_id": id, "customer_id": name, "occurred_at": max(START_MS, moment), "source": "chaos"}
@@ -67,7 +67,7 @@ def _events(r: random.Random, id: str, time: int, customer: int, likes: float) -
 
 
 def _delay(r: random.Random) -> int:
-    """Milliseconds by which an event is published late: mostly none, sometimes minutes, rarely days."""
+    """Return the milliseconds by which an event is published late: mostly none, sometimes minutes, rarely days."""
     share = r.random()
     if share < 0.9:
         return 0
@@ -75,7 +75,8 @@ def _delay(r: random.Random) -> int:
 
 
 def broken(r: random.Random, time: int) -> ChaosMessage:
-    """A record that is no valid event: random bytes, no bytes, an unknown schema, or a key of another customer."""
+    """Return a record that is no valid event: random bytes, no bytes, an unknown schema, or a key of another
+    customer."""
     key = f"customer-{r.randrange(CUSTOMERS):04d}".encode()
     kind = r.randrange(5)
     if kind == 0:

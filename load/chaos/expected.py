@@ -9,12 +9,12 @@ STOP, KILL = "stop", "kill"
 
 
 def point(name: str, how: str) -> Fault:
-    """A fail point, STAGE.POINT, that kills or stops its process."""
+    """Return a fail point, STAGE.POINT, that kills or stops its process."""
     return Fault(0.0, "point", name, how, LONG_S)
 
 
 def join(worker: str) -> Fault:
-    """An extra member joins the group and leaves it."""
+    """Return the fault of an extra member that joins the group and leaves it."""
     return Fault(0.0, "extra member", worker, "leave", LONG_S)
 
 
@@ -64,7 +64,7 @@ without faults is exposed by the events themselves."""
 
 
 def plan_without(guard: str, seconds: float) -> list[Fault]:
-    """The schedule of a run without `guard`. A guard that no fault exposes gets an empty one."""
+    """Return the schedule of a run without `guard`. A guard that no fault exposes gets an empty one."""
     faults, at = [], FIRST_S
     for fault in cycle(EXPECTED.get(guard, ())):
         if at > seconds - LAST_S:

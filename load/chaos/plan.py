@@ -56,7 +56,7 @@ class Fault(NamedTuple):
 
 
 def plan(seed: int, seconds: float, points: Sequence[str]) -> list[Fault]:
-    """All faults of a run in order of time. `points`: the fail points as STAGE.POINT, taken in turn from seed to
+    """Return all faults of a run in order of time. `points`: the fail points as STAGE.POINT, taken in turn from seed to
     seed."""
     r = random.Random(f"chaos {seed}")
     count = max(1, int((seconds - FIRST_S - LAST_S) / SPACING_S))
@@ -75,7 +75,7 @@ def plan(seed: int, seconds: float, points: Sequence[str]) -> list[Fault]:
 
 
 def _other(r: random.Random, seed: int, at: float, kind: str) -> Fault:
-    """A fault of any kind but `point`."""
+    """Return a fault of any kind but `point`."""
     worker = r.choice(ALWAYS)
     if kind == "kill":
         return Fault(at, kind, worker)

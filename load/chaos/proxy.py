@@ -258,7 +258,7 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 
 class Proxies:
-    """Links on one event loop in a thread of its own, for synchronous code.
+    """Creates proxy links for synchronous code. All links run on one event loop in a separate thread.
 
     with Proxies() as proxies:
         link = proxies.link("redis", "/tmp/redis.sock")

@@ -81,7 +81,7 @@ class ChaosPublisher(threading.Thread):
             self._producer.produce(TOPIC, tick, partition=partition)
 
     def _ticks(self, moment: int) -> list[bytes]:
-        """A signed tick for each partition."""
+        """Return a signed tick for each partition."""
         ticks = [signed_tick(moment, "load.chaos", self._key, partition) for partition in range(self._partitions)]
         return [self._wire.encode(TICK, tick) for tick in ticks]
 

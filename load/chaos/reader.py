@@ -67,7 +67,7 @@ class ChaosReader(threading.Thread):
         self.join()
 
     def silence(self, until: float) -> float:
-        """The longest time between two predictions, or from the last one to `until` (seconds since 1970), in
+        """Return the longest time between two predictions, or from the last one to `until` (seconds since 1970), in
         seconds.
 
         Times are the broker's."""

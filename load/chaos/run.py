@@ -83,7 +83,7 @@ class ChaosOptions:
 
 
 def run(options: ChaosOptions, say: Say) -> ChaosReport:
-    """The whole run in a folder of its own, which is kept when something differs. Odd seeds run without a cache."""
+    """Run everything in a folder of its own, which is kept when something differs. Odd seeds run without a cache."""
     if _aborted.is_set():  # another run, while the first ones are being ended
         return ChaosReport(options.seed, differences=["the run was aborted"], failed=True)
     began = time.monotonic()
@@ -203,7 +203,7 @@ def wait_until_caught_up(system: ChaosSystem, reader: ChaosReader, report: Chaos
 
 
 def _work_left(system: ChaosSystem, reader: ChaosReader) -> str:
-    """What is still to do; "" for nothing. Looks at files first, since a status costs a process."""
+    """Return what is still to do; "" for nothing. Looks at files first, since a status costs a process."""
     missing = []
     for target, arms in TARGETS.items():
         expected = reader.examples[target] // SERVE_EVERY[target]
@@ -225,7 +225,7 @@ def _history_left(system: ChaosSystem) -> list[str]:
 
 
 def _lags(system: ChaosSystem) -> str:
-    """The positions with a lag. Learners are left out: they report their position in snapshots only."""
+    """Return the positions with a lag. Learners are left out: they report their position in snapshots only."""
     done = system.run("status", "--json", check=False)
     if done.returncode:
         return done.stderr

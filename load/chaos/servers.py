@@ -92,7 +92,7 @@ class Servers:
         return found
 
     def kill(self, part: str) -> None:
-        """kill -9; returns when the process is gone."""
+        """Kill a server (kill -9). Returns when the process is gone."""
         try:
             process = psutil.Process(self.stack["pids"][part]["pid"])
             process.send_signal(signal.SIGKILL)
@@ -106,7 +106,7 @@ class Servers:
         return self.folder / "redis" / "appendonlydir"
 
     def _newest(self) -> Path | None:
-        """The file that Redis appends to."""
+        """Return the file that Redis appends to."""
         return max(self._logs.glob("*.incr.aof"), key=lambda file: file.stat().st_mtime, default=None)
 
     def _watch(self) -> None:
@@ -117,7 +117,7 @@ class Servers:
                     del self._sizes[:-KEPT_SIZES]
 
     def lose(self, seconds: float) -> None:
-        """While Redis is down, remove what it wrote to its log in the last `seconds`.
+        """Remove what Redis wrote to its log in the last `seconds`. Call it while Redis is down.
 
         A log that was rewritten in between is left as it is."""
         log = self._newest()
@@ -135,7 +135,7 @@ class Servers:
         shutil.copytree(self._logs, self._backup)
 
     def restore(self) -> bool:
-        """While Redis is down, put the copy back. False when there is none."""
+        """Put the copy back. Call it while Redis is down. Return False when there is no copy."""
         if not self._backup.exists():
             return False
         shutil.rmtree(self._logs)

@@ -77,7 +77,7 @@ class ChaosSystem:
                 self.servers.clear()  # the servers that started hold other ports
 
     def model_mount(self, name: str) -> Path:
-        """The path by which a worker reaches the model store."""
+        """Return the path by which a worker reaches the model store."""
         return self.folder / "mounts" / name
 
     def mount_models(self, name: str) -> None:
@@ -101,7 +101,7 @@ class ChaosSystem:
         return ChaosWorker(name, environment(self.folder, own), self.folder / "logs" / f"{quote(name)}.log")
 
     def run(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
-        """Run a command of tidecast, connected to the servers without proxies. RuntimeError when it fails, if
+        """Run a command of tidecast, connected to the servers without proxies. Raises RuntimeError when it fails, if
         `check`."""
         done = subprocess.run(
             tidecast(*arguments),
@@ -116,12 +116,12 @@ class ChaosSystem:
         return done
 
     def status(self) -> dict[str, Any]:
-        """`tidecast status --json`."""
+        """Return what `tidecast status --json` prints."""
         found: dict[str, Any] = json.loads(self.run("status", "--json").stdout)
         return found
 
     def wait_ready(self) -> None:
-        """Wait until all permanent workers report that they are ready. RuntimeError when one has failed."""
+        """Wait until all permanent workers report that they are ready. Raises RuntimeError when one has failed."""
         until = time.monotonic() + READY_S
         while time.monotonic() < until and not self.workers.failures:
             if len(self.ready()) == len(ALWAYS):
@@ -132,11 +132,11 @@ class ChaosSystem:
         raise RuntimeError(f"the workers were not ready after {READY_S:.0f} s")
 
     def ready(self) -> set[Path]:
-        """The health files of the workers that report that they are ready."""
+        """Return the health files of the workers that report that they are ready."""
         return {file for file in (self.folder / "run").glob("*.health") if _is_ready(file)}
 
     def versions(self, target: str, arm: str) -> int:
-        """The number of snapshots of an arm."""
+        """Return the number of snapshots of an arm."""
         return len(list(self.models.glob(f"*/{target}/{arm}/**/*.snapshot")))
 
     def pause(self, seconds: float) -> None:
@@ -157,7 +157,7 @@ class ChaosSystem:
             self.servers.up()
 
     def fail_points(self) -> list[str]:
-        """All fail points of all stages as STAGE.POINT, as the code under test lists them."""
+        """Return all fail points of all stages as STAGE.POINT, as the code under test lists them."""
         learners = [f"learning-{target}-{arm}" for target, arms in TARGETS.items() for arm in arms]
         members = {stage.name: learners[:2] if stage.name == "learning" else [stage.name] for stage in stages()}
         points = dict.fromkeys(point for stage in stages() for point in stage.fail_points)
@@ -198,7 +198,7 @@ class ChaosSystem:
 
 
 def _is_ready(file: Path) -> bool:
-    """Whether the worker is ready whose address is in `file`."""
+    """Return whether the worker is ready whose address is in `file`."""
     try:
         with urllib.request.urlopen(file.read_text().strip() + "/readyz", timeout=2):
             return True

@@ -33,7 +33,7 @@ STOP_TIMEOUT_S = 40.0
 
 
 def tidecast(*arguments: str) -> list[str]:
-    """The command line `tidecast ARGUMENTS` in this environment."""
+    """Return the command line `tidecast ARGUMENTS` in this environment."""
     return [sys.executable, "-c", "from agents.cli import main; main()", *arguments]
 
 
@@ -73,7 +73,7 @@ class ChaosWorker:
             psutil.Process(self.process.pid).rlimit(psutil.RLIMIT_FSIZE, (size, psutil.RLIM_INFINITY))
 
     def last_lines(self, count: int = 5) -> str:
-        """The end of its log."""
+        """Return the end of its log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
 
 
@@ -122,7 +122,7 @@ class ChaosWorkers:
             worker.signal(signal.SIGKILL)
 
     def recoveries(self) -> int:
-        """How often workers were restarted."""
+        """Return how often workers were restarted."""
         return sum(max(0, worker.starts - 1) for worker in self.all.values())
 
     def _end(self, worker: ChaosWorker) -> None:
@@ -151,7 +151,7 @@ class ChaosWorkers:
             worker.start()
 
     def _handle_exit(self, worker: ChaosWorker) -> None:
-        """A worker that asks for a rebuild gets it. Any other error is a failure of the run."""
+        """Run the rebuild that a worker asks for. Any other error is a failure of the run."""
         output = worker.last_lines()
         if LOST not in output:
             self.failures.append(
@@ -169,7 +169,7 @@ class ChaosWorkers:
 
 
 def environment(folder: Path, own: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment without TIDECAST_ variables, except the cache, plus `own`."""
+    """Return this process's environment without TIDECAST_ variables, except the cache, plus `own`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TIDECAST_")}
     if "TIDECAST_CACHE" in os.environ:
         kept["TIDECAST_CACHE"] = os.environ["TIDECAST_CACHE"]

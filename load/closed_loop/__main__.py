@@ -31,7 +31,7 @@ TIMEOUT_S = 30.0
 
 
 def rows_of(data_set: str, file: Path | None) -> list[Row]:
-    """The rows with their labels; all numbers are doubles."""
+    """Return the rows with their labels; all numbers are doubles."""
     if data_set == "phishing":
         rows: Any = datasets.Phishing()
     else:
@@ -41,7 +41,7 @@ def rows_of(data_set: str, file: Path | None) -> list[Row]:
 
 
 def river_accuracy(rows: list[Row]) -> float:
-    """Accuracy of River's loop: predict, then learn, row by row."""
+    """Return the accuracy of River's loop: predict, then learn, row by row."""
     model = preprocessing.StandardScaler() | linear_model.LogisticRegression()
     metric = metrics.Accuracy()
     for x, y in rows:
@@ -107,7 +107,7 @@ class ClosedLoop:
         )
 
     def _newer(self, switch: SwitchRecord) -> bool:
-        """Whether this switch is to a newer version than those before it; remembers it."""
+        """Return whether this switch is to a newer version than those before it. Remembers the version."""
         if switch["offset"] <= self._switched:
             return False
         self._switched = switch["offset"]
@@ -115,7 +115,7 @@ class ClosedLoop:
 
 
 def accuracy(rows: list[Row]) -> float:
-    """Prequential accuracy of the predictions on the topic, in the order of the rows."""
+    """Return the prequential accuracy of the predictions on the topic, in the order of the rows."""
     stack = stack_addresses()
     wire = Wire(stack["registry"])
     consumer = Consumer({"bootstrap.servers": stack["kafka"], "group.id": "closed-loop", "enable.auto.commit": False})
@@ -138,13 +138,13 @@ def accuracy(rows: list[Row]) -> float:
 
 
 def tidecast(*arguments: str) -> list[str]:
-    """The command line `tidecast ARGUMENTS` in this environment."""
+    """Return the command line `tidecast ARGUMENTS` in this environment."""
     return [sys.executable, "-c", "from agents.cli import main; main()", *arguments]
 
 
 @contextmanager
 def system(use_case: Path) -> Iterator[None]:
-    """A new stack with one partition, a deployed use case and its workers; ended afterwards."""
+    """Start a new stack with one partition, a deployed use case and its workers. Ends them afterwards."""
     with tempfile.TemporaryDirectory(prefix="tidecast-loop-") as folder:
         os.environ["TIDECAST_DATA"] = folder
         worker = None

@@ -54,7 +54,7 @@ class Events(NamedTuple):
 
 
 def habits() -> Any:
-    """Share of a day's events by segment, weekday and hour. A segment's week sums up to 7."""
+    """Return the share of a day's events by segment, weekday and hour. A segment's week sums up to 7."""
     hours = np.arange(24)
     shapes = [
         np.exp(-(((hours - 9) / 3.0) ** 2)) + 0.8 * np.exp(-(((hours - 17) / 2.5) ** 2)),  # commuters
@@ -92,7 +92,8 @@ class CustomerBehaviour:
         self._turned = 0.0
 
     def day(self, turned: float = 0.0, busy: Any = 1.0) -> Iterator[Events]:
-        """The next day's events, hour by hour. Customers that leave for good are not replaced, since runs are short.
+        """Yield the next day's events, hour by hour. Customers that leave for good are not replaced, since runs are
+        short.
 
         `turned`: drift so far, 0 to 1. `busy`: factor on the rate, per hour."""
         self._day += 1
@@ -107,7 +108,8 @@ class CustomerBehaviour:
             yield self._hour(hour, sums, edges, fraud)
 
     def silence(self, events: Events) -> Any:
-        """For events of the current day: the probability that the customer does nothing for the next 24 hours."""
+        """Return, for events of the current day, the probability that the customer does nothing for the next 24
+        hours."""
         who, state = events.customer, self._state[events.customer]
         today, tomorrow = self._masses(events)
         rate = self._rate[who].astype(np.float64)
@@ -139,8 +141,8 @@ class CustomerBehaviour:
         return joined([events, Events(*(column[now] for column in fraud))]) if now.any() else events
 
     def _frauds(self) -> Events:
-        """Each ring is active every tenth day on average: each member makes the same top-up three times within ten
-        minutes."""
+        """Return the top-ups of the rings that are active on this day, every tenth on average. Each member makes the
+        same top-up three times within ten minutes."""
         rng = self._rng
         rings = self._rings[rng.random(len(self._rings)) < 0.1]
         who = np.repeat(rings.reshape(-1), 3).astype(np.int32)
@@ -159,7 +161,7 @@ class CustomerBehaviour:
                 self._state[them] = np.minimum(np.searchsorted(np.cumsum(row), draws[them], side="right"), GONE)
 
     def _changes(self, heavy: Any, state: Any) -> Any:
-        """Rows of CHANGES, tilted by the activity of the customers and by the drift so far."""
+        """Return rows of CHANGES, tilted by the activity of the customers and by the drift so far."""
         rows = CHANGES[state].copy()
         lean = TILT * (1.0 - 2.0 * self._turned)
         fades = rows[:, FADING] * np.where(heavy, 1.0 - lean, 1.0 + lean)
@@ -169,8 +171,8 @@ class CustomerBehaviour:
         return rows
 
     def _masses(self, events: Events) -> tuple[Any, Any]:
-        """Expected events, for rate and level 1, from each moment until midnight, and from midnight for the rest of
-        24 hours.
+        """Return the expected events, for rate and level 1, from each moment until midnight, and from midnight for the
+        rest of 24 hours.
 
         Tomorrow's load factor is assumed to be today's."""
         segment = np.searchsorted(self._bounds[1:], events.customer, side="right")
@@ -184,19 +186,19 @@ class CustomerBehaviour:
 
 
 def joined(parts: list[Events]) -> Events:
-    """Several groups of events as one, in event-time order."""
+    """Return several groups of events as one, in event-time order."""
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     order = np.argsort(columns[0], kind="stable")
     return Events(*(column[order] for column in columns))
 
 
 def _before(day: Any) -> Any:
-    """The sum before each hour."""
+    """Return the sum before each hour."""
     return np.cumsum(day, axis=1) - day
 
 
 def _shares() -> Any:
-    """The states of a population that has existed for a while: most customers are settled."""
+    """Return the states of a population that has existed for a while: most customers are settled."""
     return np.array([0.70, 0.15, 0.10, 0.05])
 
 

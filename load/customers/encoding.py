@@ -18,7 +18,7 @@ _HEX = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
 
 
 def customer_ids(customers: Any) -> Any:
-    """The customers' ids as rows of bytes: c and eight digits."""
+    """Return the customers' ids as rows of bytes: c and eight digits."""
     powers = 10 ** np.arange(CUSTOMER_DIGITS - 1, -1, -1)
     rows = np.empty((len(customers), CUSTOMER_DIGITS + 1), dtype=np.uint8)
     rows[:, 0] = ord("c")
@@ -27,7 +27,7 @@ def customer_ids(customers: Any) -> Any:
 
 
 def encoded(header: bytes, numbers: Any, events: Events, tail: bytes = b"") -> list[bytes]:
-    """The events as records of reference.Activity.
+    """Return the events as records of reference.Activity.
 
     `header`: zero byte and schema id. `numbers`: event numbers, for the ids. `tail`: the bytes of a newer schema's
     field."""
@@ -40,7 +40,7 @@ def encoded(header: bytes, numbers: Any, events: Events, tail: bytes = b"") -> l
 
 
 def split(rows: Any) -> list[bytes]:
-    """The bytes of each row."""
+    """Return the bytes of each row."""
     width, whole = rows.shape[1], rows.tobytes()
     return [whole[at : at + width] for at in range(0, len(whole), width)]
 

@@ -15,7 +15,7 @@ from load.customers.stream import Chunk
 LINGER_MS = 5
 QUEUE = 2_000_000
 AT_ONCE = 500
-"""Most records that are sent between two looks at the clock."""
+"""The maximum number of records that are sent between two looks at the clock."""
 Tick = Callable[[int], Iterable[tuple[int, bytes]]]
 
 

@@ -50,7 +50,7 @@ SCENARIOS = {
 
 
 def turned(drift: Drift, at: float) -> float:
-    """The drift at a time of the run, from 0 (as at the start) to 1 (reversed)."""
+    """Return the drift at a time of the run, from 0 (as at the start) to 1 (reversed)."""
     if drift == "sudden":
         return float(at >= 0.5)
     if drift == "gradual":

@@ -32,7 +32,7 @@ class EventSchedule:
         self.events = max(1, int(self._sums[-1]))
 
     def moments(self, first: int, count: int) -> Any:
-        """Due times of `count` events from number `first` on, in seconds from the start."""
+        """Return the due times of `count` events from number `first` on, in seconds from the start."""
         due = np.interp(np.arange(first, first + count) + 0.5, self._sums, self._moments)
         if self._outage is not None:
             begin, end = self._outage

@@ -20,10 +20,10 @@ NEW_FIELD_BYTES = b"\x06app"
 
 
 def layouts(registry: str, newer: bool) -> tuple[tuple[bytes, bytes], ...]:
-    """(zero byte and schema id, bytes after the known fields) of the registered schema.
+    """Return (wire header, bytes of the fields that follow the known ones) for the registered schema.
 
-    With `newer`, also of a version with one more field, which is registered now. ClickException when the registered
-    schema is not the one that is encoded here."""
+    With `newer`, register a version with one more field and return its pair as well. Raises ClickException when the
+    registry does not answer, does not know the schema, or holds another one than is encoded here."""
     registry = registry.rstrip("/")
     try:
         found = _request(f"{registry}/subjects/{SUBJECT}/versions/1")
@@ -47,7 +47,7 @@ def layouts(registry: str, newer: bool) -> tuple[tuple[bytes, bytes], ...]:
 
 
 def check(schema: Any, header: bytes, tail: bytes) -> None:
-    """ClickException unless an Avro library reads what `encoded` writes."""
+    """Raise ClickException unless an Avro library reads what `encoded` writes."""
     count = len(KINDS)
     kinds, amounts = np.arange(count), np.array([1.5, np.nan, 2.5, 3.5])
     events = Events(np.full(count, START_MS), np.arange(count), kinds, amounts, np.zeros(count, dtype=bool))

@@ -85,7 +85,7 @@ class EventStream:
         return Chunk(tick, keys, values, len(bad), len(good) - len(np.unique(good)), late)
 
     def _lag(self, count: int) -> Any:
-        """Milliseconds by which each event is published late."""
+        """Return the milliseconds by which each event is published late."""
         scenario, draws = self._scenario, self._rng.random(count)
         minutes = self._rng.integers(0, DISORDER_MS, count)
         days = self._rng.integers(LATE_DAYS[0] * DAY_MS, LATE_DAYS[1] * DAY_MS, count)
@@ -93,7 +93,7 @@ class EventStream:
         return np.where(draws < scenario.late, days, lag)
 
     def _order(self, count: int) -> Any:
-        """The order of publication: all events in turn, some a second time a little later."""
+        """Return the order of publication: all events in turn, some a second time a little later."""
         if not self._scenario.duplicates:
             return np.arange(count)
         again = np.flatnonzero(self._rng.random(count) < self._scenario.duplicates)
@@ -131,7 +131,8 @@ class BestAuc:
 
     @property
     def auc(self) -> float:
-        """The probability that a silent customer had the higher probability; NaN before both outcomes were seen."""
+        """The AUC: the probability that a customer who fell silent was given a higher probability of silence than one
+        who did not. NaN until both have been seen."""
         talks, silent = self._counts
         pairs = talks.sum() * silent.sum()
         below = np.cumsum(talks) - talks

@@ -15,7 +15,8 @@ NAME = "reference.Activity"
 
 
 def activities(count: int, days: float, seed: int, start_ms: int = START_MS) -> Iterator[dict[str, Any]]:
-    """`count` events, evenly spread over `days`, some up to 10 minutes out of order. Event ids differ between seeds."""
+    """Yield `count` events, evenly spread over `days`, some up to 10 minutes out of order. Event ids differ between
+    seeds."""
     rng = random.Random(seed)
     weights = list(accumulate(1 / (rank + 1) ** 0.8 for rank in range(CUSTOMERS)))
     customers = rng.choices(range(CUSTOMERS), cum_weights=weights, k=count)

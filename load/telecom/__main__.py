@@ -72,7 +72,7 @@ class TelecomPublisher:
             self._began += waited
 
     def flush(self) -> None:
-        """Wait until Kafka has acked everything. ClickException when it does not."""
+        """Wait until Kafka has acked everything. Raises ClickException when it does not."""
         if self._producer.flush(30):
             raise click.ClickException("Kafka does not accept the events: is it running?")
 

@@ -69,7 +69,7 @@ class Habits:
 
 
 def draw_habits(rng: np.random.Generator, count: int) -> Habits:
-    """The habits of `count` new customers."""
+    """Return the habits of `count` new customers."""
     young = rng.random(count) < 0.4
     prepaid = rng.random(count) < 0.7
     heavy = rng.random(count) < np.where(young, 0.6, 0.1)
@@ -111,7 +111,7 @@ class Telecom:
         return self._next_number
 
     def day(self, day: int) -> list[TelecomEvent]:
-        """All events of a day in event-time order."""
+        """Return all events of a day in event-time order."""
         self._turn_cells()
         here = self._arrives <= day
         campaign = day >= self._campaign
@@ -146,7 +146,7 @@ class Telecom:
             yield TelecomEvent(self._moment(day, 0.0), int(self._numbers[i]), "Profile", fields)
 
     def _acts(self, day: int, here: Any) -> Iterator[TelecomEvent]:
-        """Calls, data, top-ups and complaints: Poisson processes that a bad mood and the competitor damp."""
+        """Yield calls, data, top-ups and complaints: Poisson processes that a bad mood and the competitor damp."""
         habits, mood, lured = self._habits, self._mood, self._lured
         activity = (1.0 - 0.75 * mood) * here
         yield from self._calls(day, habits.calls * activity)
@@ -156,7 +156,7 @@ class Telecom:
         yield from self._complaints(day, (0.002 + COMPLAINTS * mood**2) * here)
 
     def _draw(self, rate: Any) -> Any:
-        """The customers of the events that happen at these rates, by index."""
+        """Return the customers of the events that happen at these rates, by index."""
         return np.repeat(np.arange(len(rate)), self._rng.poisson(rate))
 
     def _calls(self, day: int, rate: Any) -> Iterator[TelecomEvent]:
@@ -209,7 +209,7 @@ class Telecom:
         self.left += len(places)
 
     def _times(self, day: int, count: int) -> list[int]:
-        """Times between 6:00 and 24:00, in ms."""
+        """Return times between 6:00 and 24:00, in ms."""
         return [self._moment(day, float(part)) for part in 0.25 + 0.75 * self._rng.random(count)]
 
     def _moment(self, day: int, part: float) -> int:

@@ -13,7 +13,7 @@ class Examples(NamedTuple):
 
 
 def examples_of(name: str) -> Examples:
-    """The examples kept for a schema, by its full name."""
+    """Return the examples kept for a schema, by its full name."""
     found = _bytes(json.loads((Path(__file__).parent / f"{name}.json").read_text(encoding="utf-8")))
     return Examples(found["valid"], [(case["why"], case["record"]) for case in found["invalid"]])
 

@@ -71,7 +71,7 @@ def clear_errors() -> Iterator[None]:
 
 
 def translated(error: Error) -> TidecastError:
-    """Return our error for one of clickhouse-connect."""
+    """Return the TidecastError that an error of clickhouse-connect translates to."""
     text = _short(str(error))
     code = error.code if error.code is not None else _code(str(error))
     if code in REFUSED:

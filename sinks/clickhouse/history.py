@@ -91,7 +91,7 @@ class History(Stage):
         """Number of records per topic that were unreadable or do not belong there."""
 
     def wants(self, partition: TopicPartition) -> bool:
-        """Whether to read a partition: all of them."""
+        """Return True: history reads every partition."""
         return partition.topic in self.topics
 
     def assign(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:

@@ -31,7 +31,7 @@ class Migration(NamedTuple):
 
 @cache
 def migrations(folder: Path = FOLDER) -> tuple[Migration, ...]:
-    """Return all migrations in order. SettingError for a bad name, or a number that is missing or used twice."""
+    """Return all migrations in order. Raises SettingError for a bad name, or a number that is missing or used twice."""
     found = []
     for file in sorted(folder.glob("*.sql")):
         name = FILE_NAME.fullmatch(file.name)

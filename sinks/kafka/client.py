@@ -53,7 +53,7 @@ class KafkaClient(Generic[C]):
     """Wraps a client of confluent-kafka, `raw`, and raises its errors as Unavailable or SettingError."""
 
     def __init__(self, kind: Callable[[Mapping[str, Any]], C], config: Mapping[str, Any]) -> None:
-        """Open the client; SettingError when it refuses its settings."""
+        """Open the client. Raises SettingError when it refuses its settings."""
         self.address = str(config["bootstrap.servers"])
         self._heard = _Heard()
         try:

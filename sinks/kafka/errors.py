@@ -1,4 +1,4 @@
-"""Translates errors of Kafka's clients: wait and try again (Unavailable), or a person must act (SettingError).
+"""Translates errors of Kafka's clients: to Unavailable (wait and try again) or SettingError (a person must act).
 
 librdkafka's own errors have negative codes. Those of the protocol are the same in every client, also in aiokafka."""
 

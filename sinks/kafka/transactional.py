@@ -31,7 +31,7 @@ TRANSACTION_MS = 10_000
 partitions ends the wait at once."""
 TIMEOUT_S = 12.0
 MOST_AT_ONCE = 16
-"""Most transactions that wait for the broker at the same time."""
+"""The maximum number of transactions that wait for the broker at the same time."""
 READING = "read the marks of sent outputs"
 FENCED = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
 
@@ -174,7 +174,7 @@ class _Channel:
             raise told from None
 
     def send(self, outputs: Sequence[Output], told: KafkaPartition, group: Consumer, stage: str) -> None:
-        """Run one transaction. PositionConflict when fenced, Unavailable when its outcome is unknown."""
+        """Run one transaction. Raises PositionConflict when fenced, and Unavailable when its outcome is unknown."""
         raw = self._kafka.raw
         try:
             raw.begin_transaction()

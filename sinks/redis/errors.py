@@ -1,4 +1,4 @@
-"""Translates redis-py's errors: wait and try again (Unavailable), or a person must act (SettingError).
+"""Translates redis-py's errors: to Unavailable (wait and try again) or SettingError (a person must act).
 
 A server's error begins with a code ("OOM command not allowed …"). redis-py moves the codes that it knows from the text
 to `status_code`; the others stay in the text. Redis 6 wraps an error inside a script in another one."""

@@ -63,7 +63,8 @@ class RedisScoringStore:
         return [(int(due), customer.decode()) for customer, due in found]
 
     def commit(self, commits: Sequence[PartitionCommit]) -> None:
-        """Call the script once per partition, in one round trip; PositionConflict names the refused partitions."""
+        """Call the script once per partition, in one round trip. Raises PositionConflict, which names the refused
+        partitions."""
         check_timers(commits)
         writes = [self._write(commit) for commit in commits]
         partly(COMMIT_PARTLY, writes, partial(write, self._client))

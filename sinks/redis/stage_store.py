@@ -33,7 +33,7 @@ class RedisStageStore:
         position: Position,
         blob: bytes,
     ) -> None:
-        """Write both if the stored position is `expected` or already `position`; else PositionConflict."""
+        """Write both if the stored position is `expected` or already `position`. Raises PositionConflict otherwise."""
         before = b"" if expected is None else str(expected).encode()
         call = Write(self._keys(stage, topic, partition), [before, b"2", str(position).encode(), blob])
         if not write(self._client, [call])[0]:

@@ -8,15 +8,17 @@ from collections.abc import Callable
 from typing import Any
 
 Walk = Callable[[bytes, int], int]
-"""From the place of a value to the place after it. EOFError where the bytes end too early, ValueError for bytes that
-no encoder writes."""
+"""From the place of a value to the place after it. Raises EOFError where the bytes end too early, and ValueError for
+bytes that no encoder writes."""
 
 LONGEST_NUMBER = 10
-"""Most bytes of a 64-bit number, 7 bits each."""
+"""The maximum size of a 64-bit number, bytes: each holds 7 bits."""
 
 
 def walk_of(schema: Any) -> Walk:
-    """Compile the check of a schema that the Avro library has parsed: names are full, and no type contains itself."""
+    """Return a function that walks over a value of this schema and returns the place after it.
+
+    The schema must have been parsed by fastavro, so that names are full, and must not be recursive."""
     inner = _Compiler().of(schema)
 
     def walk(data: bytes, at: int) -> int:
@@ -118,7 +120,8 @@ def _union(branches: list[Walk]) -> Walk:
 
 
 def _blocks(item: Walk, keyed: bool) -> Walk:
-    """Arrays and maps: blocks with a count (and a size where the count is negative), until a count of 0."""
+    """Return the check of arrays and maps: blocks with a count (and a size where the count is negative), until a count
+    of 0."""
 
     def walk(data: bytes, at: int) -> int:
         while True:

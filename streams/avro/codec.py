@@ -30,7 +30,7 @@ class SchemaRegistry(Protocol):
     """The source of schema ids. Both methods raise Unavailable while the registry does not answer."""
 
     def schema(self, id: int) -> Schema:
-        """Return the writer's schema of that id; KeyError when there is certainly none."""
+        """Return the writer's schema of that id. Raises KeyError when there is certainly none."""
         ...
 
     def id_of(self, name: str, schema: Schema) -> int:

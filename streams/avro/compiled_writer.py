@@ -58,7 +58,7 @@ def _int(value: int) -> bytes:
 
 
 def text(value: str) -> bytes:
-    """Encode Avro's string: its length in bytes, then UTF-8. IndexError above 8191 bytes."""
+    """Encode Avro's string: its length in bytes, then UTF-8. Raises IndexError above 8191 bytes."""
     data = value.encode()
     return LENGTH[len(data)] + data
 

@@ -13,10 +13,10 @@ CLOCK = 32
 """Examples between two checks of ADWIN."""
 
 GRACE = 200
-"""Least examples in the window before ADWIN checks at all."""
+"""The minimum number of examples in the window before ADWIN checks at all."""
 
 MIN_WINDOW = 30
-"""Least examples in a part of the window."""
+"""The minimum number of examples in a part of the window."""
 
 TAIL = 512
 """Latest losses kept to locate the start of a change."""

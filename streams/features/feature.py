@@ -17,7 +17,7 @@ from streams.features.filters import Where
 from streams.features.window import window
 
 Tiles = list[list[Any]]
-"""[slot, column, ...] in ascending slots."""
+"""Tiles in ascending order of slot. A tile is [slot, value of each column, …]."""
 ReadTiles = Callable[[Tiles, int], float]
 """Value from the tiles of the feature's window, perhaps none, and the clock in ms."""
 ReadRegister = Callable[[list[Any], int], float]

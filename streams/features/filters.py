@@ -31,7 +31,7 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def condition(wanted: Any) -> tuple[str, Any]:
-    """Return (operator, value) of an entry of a `where`; DeclarationError for an unknown operator."""
+    """Return (operator, value) of an entry of a `where`. Raises DeclarationError for an unknown operator."""
     if not isinstance(wanted, tuple | list):
         return "==", wanted
     if len(wanted) != 2 or wanted[0] not in OPERATORS:
@@ -43,7 +43,8 @@ def condition(wanted: Any) -> tuple[str, Any]:
 
 
 def compile_where(where: Where) -> Matches:
-    """Return a function that tests whether a record fits all conditions. DeclarationError for an unknown operator."""
+    """Return a function that tests whether a record fits all conditions. Raises DeclarationError for an unknown
+    operator."""
     tests = [(field, OPERATORS[name], value) for field, (name, value) in _conditions(where)]
     if len(tests) == 1:
         only, test, bound = tests[0]

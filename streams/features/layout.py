@@ -39,7 +39,7 @@ class Series:
         return self.columns.index(column) + 1
 
     def empty(self, slot: int = 0) -> list[Any]:
-        """A tile without events."""
+        """Return a tile without events."""
         return [slot, *(column.empty for column in self.columns)]
 
 

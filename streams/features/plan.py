@@ -105,8 +105,8 @@ class FeaturePlan:
         ]
 
     def _compile_reads(self, features: tuple[Feature, ...]) -> None:
-        """Totals and aggregates per (series, window), registers and derived features, each with its place in the
-        vector; and the vector of a customer of whom nothing is known."""
+        """Compile totals and aggregates per (series, window), registers and derived features, each with its place in
+        the vector; and the vector of a customer of whom nothing is known."""
         self._blank = [feature.unseen for feature in features]
         at = {name: place for place, name in enumerate(self.names)}
         windows: dict[tuple[int, int, int], tuple[list[tuple[int, int, float]], list[tuple[int, ReadTiles]]]] = {}
@@ -226,7 +226,7 @@ def _register(registers: list[Any], at: int, moment: int, record: Event, field: 
 
 
 def _open_tile(tiles: Tiles, slot: int, empty: list[Any]) -> list[Any]:
-    """The tile of that slot, put in its place if there is none."""
+    """Return the tile of that slot. Put it in its place if there is none."""
     if not tiles or tiles[-1][0] < slot:
         at = len(tiles)
     else:

@@ -27,7 +27,8 @@ class Window(NamedTuple):
 
 
 def duration_ms(text: str) -> int:
-    """Return the milliseconds of a duration such as "90s" or "30d"; DeclarationError otherwise, or beyond LONGEST."""
+    """Return the milliseconds of a duration such as "90s" or "30d". Raises DeclarationError otherwise, or beyond
+    LONGEST."""
     number, unit = _parse(text)
     if number * UNITS[unit] > LONGEST:
         raise DeclarationError(f"{text!r} is longer than a thousand years; write a shorter one")
@@ -37,7 +38,7 @@ def duration_ms(text: str) -> int:
 def window(text: str | None) -> Window:
     """Return the window that a declaration's `over` names; None is "since the first event".
 
-    DeclarationError for any other text, or for more than MOST_TILES tiles."""
+    Raises DeclarationError for any other text, or for more than MOST_TILES tiles."""
     if text is None:
         return Window(2, EVER)
     number, unit = _parse(text)

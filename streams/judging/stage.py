@@ -40,7 +40,7 @@ EVERY = 100
 """Examples of a target between two sets of metrics."""
 
 SLICE = 2000
-"""Most records of a slice."""
+"""The maximum number of records of a slice."""
 
 
 @dataclass(slots=True)

@@ -85,7 +85,8 @@ class TargetMetricsState:
         self.arms = [ArmMetricsState(arm, self.target) for arm in self.target.arms]
 
     def advance(self, source: CoordinateRecord) -> bool:
-        """Whether a record with this coordinate was not read before; moves the mark of its source partition."""
+        """Return whether a record with this coordinate was not read before, and move the mark of its source
+        partition."""
         return self.marks.advance(source["partition"], source)
 
     @property

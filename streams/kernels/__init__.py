@@ -19,13 +19,13 @@ PURE = "TIDECAST_PURE"
 
 
 def sources() -> list[Path]:
-    """The sources of the kernels, one per extension."""
+    """Return the sources of the kernels, one per extension."""
     return sorted(FOLDER.glob("*.pyx"))
 
 
 @cache
 def built() -> Path:
-    """The folder of extensions that are built from the present sources; it may not exist yet."""
+    """Return the folder of extensions that are built from the present sources. It may not exist yet."""
     digest = blake2b(digest_size=8)
     for source in sorted(FOLDER.glob("*.p[yx][xi]")):
         digest.update(source.read_bytes())

@@ -76,7 +76,7 @@ class Learning(Stage):
         signing_key: bytes,
         limit: int = LIMIT,
     ) -> None:
-        """`signing_key`: seals snapshots and signs switches. `limit`: most bytes of a snapshot."""
+        """`signing_key`: seals snapshots and signs switches. `limit`: maximum size of a snapshot, bytes."""
         self._target = target
         self._arm = arm
         self._deployment = deployment
@@ -105,7 +105,7 @@ class Learning(Stage):
         return self._state.skipped
 
     def wants(self, partition: TopicPartition) -> bool:
-        """The one partition that holds the target's examples."""
+        """Return whether this is the one partition that holds the target's examples."""
         return partition == self._partition
 
     # -- where to continue
@@ -122,7 +122,7 @@ class Learning(Stage):
         return {self._partition: max(self._state.position.offset - 1, 0)}
 
     def _start(self) -> None:
-        """Untrained, at the start of the log."""
+        """Start untrained, at the beginning of the log."""
         kind = self._target.kind
         model = build_model(self._arm, self._target.name, kind, self._names, LINEAGE)
         version = Version(self._target.name, self._arm.name, LINEAGE, -1)

@@ -18,7 +18,7 @@ class Versions:
     """Snapshots at the paths that the log determines, sealed with the signing key."""
 
     def __init__(self, models: ModelStore, key: bytes, limit: int) -> None:
-        """`limit`: most bytes of a snapshot."""
+        """`limit`: maximum size of a snapshot, bytes."""
         self._models = models
         self._key = key
         self._limit = limit
@@ -59,7 +59,7 @@ class Versions:
         return snapshot
 
     def sealed(self, state: Snapshot) -> bytes:
-        """Return the bytes of a snapshot; BadSnapshot when there are too many."""
+        """Return the bytes of a snapshot. Raises BadSnapshot when there are too many."""
         return dump_snapshot(state, self._key, self._limit)
 
     def loaded(self, blob: bytes) -> Snapshot:
@@ -69,7 +69,7 @@ class Versions:
         return snapshot
 
     def put(self, path: str, blob: bytes) -> None:
-        """Write a snapshot and read it back. Unavailable when other bytes come back."""
+        """Write a snapshot and read it back. Raises Unavailable when other bytes come back."""
         self._models.put(path, blob)
         if self._models.get(path) != blob:
             raise Unavailable(f"The model store gave back other bytes for {path} than were written; check its disk.")

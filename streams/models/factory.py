@@ -27,7 +27,7 @@ def model_problem(declared: Any, kind: Kind, names: Sequence[str]) -> str | None
 def build_model(arm: Arm, target_name: str, kind: Kind, names: Sequence[str], lineage: int) -> Model:
     """Build the untrained model of an arm over vectors named `names`. Its seed follows from (target, arm, lineage).
 
-    DeclarationError when the model does not fit the target (`model_problem`)."""
+    Raises DeclarationError when the model does not fit the target (`model_problem`)."""
     problem = model_problem(arm.model, kind, names)
     if problem:
         raise DeclarationError(f"Target {target_name!r}, arm {arm.name!r}: {problem}")
@@ -47,7 +47,7 @@ def pack_model(model: Model) -> list[Any]:
 def unpack_model(packed: list[Any]) -> Model:
     """Build the model from what `pack_model` returned. Only for bytes whose seal was checked: a pickle runs code.
 
-    TidecastError when no registered model has that class."""
+    Raises TidecastError when no registered model has that class."""
     name, state = packed
     for declared in MODELS.values():
         for path in declared.models:

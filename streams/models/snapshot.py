@@ -20,7 +20,7 @@ from streams.models.version import Version
 MAGIC = b"tidecas\x01"
 SEAL = 32
 LIMIT = 64 * 1024 * 1024
-"""Most bytes of a snapshot. Loaded, River's trees take up to ten times as much memory."""
+"""The maximum size of a snapshot, bytes. Loaded, River's trees take up to ten times as much memory."""
 
 
 class BadSnapshot(TidecastError):
@@ -66,7 +66,7 @@ class Snapshot:
 
 
 def seal(payload: bytes, key: bytes, limit: int = LIMIT) -> bytes:
-    """Return the payload with its signature in front. BadSnapshot when it has more than `limit` bytes."""
+    """Return the payload with its signature in front. Raises BadSnapshot when it has more than `limit` bytes."""
     size = len(MAGIC) + SEAL + len(payload)
     if size > limit:
         raise BadSnapshot(f"The snapshot would have {size} bytes, {limit} are allowed; declare a smaller model.")
@@ -74,7 +74,7 @@ def seal(payload: bytes, key: bytes, limit: int = LIMIT) -> bytes:
 
 
 def unseal(blob: bytes, key: bytes, limit: int = LIMIT) -> bytes:
-    """Return the payload of sealed bytes. BadSnapshot unless size, format and signature are right."""
+    """Return the payload of sealed bytes. Raises BadSnapshot unless size, format and signature are right."""
     if len(blob) > limit:
         raise BadSnapshot(f"The snapshot has {len(blob)} bytes, {limit} are allowed; it is not loaded.")
     if blob[: len(MAGIC)] != MAGIC:
@@ -94,7 +94,7 @@ def _digest(payload: bytes, key: bytes) -> bytes:
 
 
 def dump_snapshot(snapshot: Snapshot, key: bytes, limit: int = LIMIT) -> bytes:
-    """Return sealed bytes, equal for equal histories. BadSnapshot when there are too many."""
+    """Return sealed bytes, equal for equal histories. Raises BadSnapshot when there are too many."""
     served = snapshot.served
     fields: list[Any] = [
         list(snapshot.version),
@@ -114,7 +114,7 @@ def dump_snapshot(snapshot: Snapshot, key: bytes, limit: int = LIMIT) -> bytes:
 
 
 def load_snapshot(blob: bytes, key: bytes, limit: int = LIMIT) -> Snapshot:
-    """Load what `dump_snapshot` sealed. BadSnapshot for any other bytes."""
+    """Load what `dump_snapshot` sealed. Raises BadSnapshot for any other bytes."""
     payload = unseal(blob, key, limit)
     try:
         return _unpack(msgpack.unpackb(payload))

@@ -12,7 +12,7 @@ class ModelStore(Protocol):
         ...
 
     def get(self, path: str) -> bytes:
-        """Return the blob; KeyError when there is none."""
+        """Return the blob. Raises KeyError when there is none."""
         ...
 
     def list(self, prefix: str) -> list[str]:

@@ -12,8 +12,8 @@ from sys import getrecursionlimit, setrecursionlimit
 from typing import Any
 
 DEPTH = 20_000
-"""Recursion allowed while pickling: River keeps a number's split candidates in unbalanced binary trees, as deep
-as a monotone feature makes them."""
+"""The recursion limit while pickling. River keeps the split candidates of a numeric feature in an unbalanced binary
+tree, which grows deep when the feature's values are monotone."""
 
 _NO_SAMPLES = Random(0)
 """Stands in for the random source of a loaded distribution: trees never sample from theirs."""
@@ -28,8 +28,10 @@ def _distribution(cls: type, state: dict[str, Any]) -> Any:
 
 
 def _without_rng(value: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    """River gives every distribution in every leaf an unseeded random source of 2.5 kB, for samples that trees
-    never take; it would make each snapshot different."""
+    """Reduce a distribution without its random source.
+
+    River gives every distribution in every leaf an unseeded random source of 2.5 kB, for samples that trees never take.
+    It would make each snapshot different."""
     state = {name: item for name, item in vars(value).items() if name != "_rng"}
     return _distribution, (type(value), state)
 
@@ -42,7 +44,7 @@ def _dispatch() -> dict[type, Any]:
 
 
 def pickled(estimator: Any) -> bytes:
-    """The estimator as bytes for `pickle.loads`."""
+    """Return the estimator as bytes for `pickle.loads`."""
     out = BytesIO()
     pickler = pickle.Pickler(out, protocol=5)
     pickler.dispatch_table = _dispatch()

@@ -19,7 +19,7 @@ class Version(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Version":
-        """Parse the text that `str` wrote; ValueError for any other."""
+        """Parse the text that `str` wrote. Raises ValueError for any other."""
         place, _, offset = text.rpartition("@")
         target, _, arm = place.rpartition("/")
         name, _, lineage = arm.rpartition(".")

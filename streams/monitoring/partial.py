@@ -37,7 +37,7 @@ class PartialProfiles:
         self.skipped = 0
 
     def advance(self, source: CoordinateRecord) -> bool:
-        """Whether a record from this coordinate was not seen before; remembers it."""
+        """Return whether a record from this coordinate was not seen before, and remember it."""
         mark = mark_above(self._mark, source)
         if mark is None:
             return False

@@ -1,4 +1,4 @@
-"""Obeys the control records of customer-events: deployments, switches, ticks."""
+"""Applies the control records of customer-events: deployments, switches, ticks."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ from streams.timeline import Serving
 
 
 class ControlRecords:
-    """Obeys control records whose signature was checked. Every method returns whether the record is done."""
+    """Applies control records whose signature was checked. Every method returns whether the record is done."""
 
     def __init__(
         self,
@@ -37,16 +37,16 @@ class ControlRecords:
         self._lateness = lateness
 
     def deployment(self, work: PartitionWork, raw: LogRecord, taken: Taken) -> bool:
-        """Obey a deployment; ignore a repeated one. DeploymentMismatch for definitions other than this worker's."""
+        """Apply a deployment; ignore a repeated one. Raises DeploymentMismatch for definitions other than this
+        worker's."""
         work.count("controls")
         self._gate.obey(work.header, taken.record, work.place, raw.offset)
         return True
 
     def switch(self, work: PartitionWork, raw: LogRecord, taken: Taken) -> bool:
-        """Obey a switch: from here on an arm answers with the named version. An older switch is ignored.
+        """Apply a switch: from here on an arm answers with the named version. An older switch is ignored.
 
-        Raises Undecodable when the target or arm is not declared, and Unavailable while the snapshot cannot be read.
-        """
+        Raises Undecodable when the target or arm is not declared, and Unavailable while the snapshot cannot be read."""
         header = work.header
         record: SwitchRecord = taken.record
         arm = f"{record['target']}/{record['arm']}"
@@ -72,10 +72,9 @@ class ControlRecords:
         return True
 
     def tick(self, work: PartitionWork, raw: LogRecord, taken: Taken) -> bool:
-        """Obey a tick: fire the timers that are due.
+        """Apply a tick: fire the timers that are due.
 
-        Returns False when more timers are due than one slice fires. The next slice continues within the same record.
-        """
+        Returns False when more timers are due than one slice fires. The next slice continues within the same record."""
         header = work.header
         record: TickRecord = taken.record
         goes_on = work.ordinal > 0

@@ -19,7 +19,7 @@ from streams.targets.plan import TargetPlan
 
 
 class CustomerRecords:
-    """Works on checked events and outcomes. Undecodable for what only the customer's state shows to be wrong."""
+    """Works on checked events and outcomes. Raises Undecodable for what only the customer's state shows to be wrong."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class CustomerRecords:
         return True
 
     def _customer(self, work: PartitionWork, customer_id: str) -> CustomerWork:
-        """The customer; one never seen here must belong to this partition."""
+        """Return the customer. One never seen here must belong to this partition."""
         customer = self._cache.open(work, customer_id)
         if not customer.known:
             self._intake.check_partition(customer_id, work.partition)

@@ -16,9 +16,10 @@ from streams.partitioner import partition_of
 CONTROLS = frozenset({TICK, SWITCH, DEPLOYMENT})
 MAX_CUSTOMER_BYTES = 512
 MAX_ID = 512
-"""Most characters of an event's, outcome's or prediction's id."""
+"""The maximum length of an event's, outcome's or prediction's id, characters."""
 MAX_RECORD_BYTES = 1 << 20
-"""Most bytes of a key or value. Kafka's limit is the same but counts compressed bytes, so larger values can arrive."""
+"""The maximum size of a key or value, bytes. Kafka's limit is the same but counts compressed bytes, so larger values
+can arrive."""
 TOO_LARGE_MARK = b"\xfftoo large"
 """Replaces a larger key or value where a reader cannot hold it. It is neither a customer's id nor a record."""
 LARGEST = 1e100

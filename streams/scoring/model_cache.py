@@ -12,15 +12,15 @@ from streams.targets.plan import TargetPlan
 from streams.timeline import Serving
 
 ROOM = 32 << 20
-"""Most bytes of the snapshots of the versions in memory."""
+"""The maximum total size of the snapshots of the versions in memory, bytes."""
 
 
 class ServedModels:
     """Loads the snapshots that switches name, and evicts the least recently used."""
 
     def __init__(self, store: ModelStore, key: bytes, limit: int = 256, room: int = ROOM) -> None:
-        """`key`: the signing key of the snapshots. `limit`, `room`: most versions in memory, and most bytes of their
-        snapshots; a model takes several times as much."""
+        """`key`: the signing key of the snapshots. `limit`: maximum number of versions in memory. `room`: maximum total
+        size of their snapshots, bytes. A loaded model takes several times the size of its snapshot."""
         self._store = store
         self._key = key
         self._limit = limit

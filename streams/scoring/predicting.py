@@ -15,7 +15,7 @@ from streams.targets.observations import CORRECTION, Observation, Settled
 from streams.targets.plan import TargetPlan
 
 PROGRESS_MS = 1_000
-"""Least tick time between two progress records, ms. Ticks may be finer than downstream needs."""
+"""The minimum tick time between two progress records, ms. Ticks may be finer than downstream needs."""
 
 
 class Questions:

@@ -15,7 +15,7 @@ from streams.scoring.serving_set import Reasons
 from streams.targets.observations import Answers, Observation
 
 MOST_KNOWN = 10_000
-"""Most texts whose bytes are cached: names and versions."""
+"""The maximum number of texts whose bytes are cached: names and versions."""
 
 
 class PureRecordWriter:

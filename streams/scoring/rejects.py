@@ -10,7 +10,7 @@ from streams.scoring.intake import Taken, is_too_large
 from streams.scoring.working_set.partition import PartitionWork
 
 MAX_DETAIL = 500
-"""Most characters of a reason, which may quote the record."""
+"""The maximum number of characters of a reason, which may quote the record."""
 
 
 class RejectWriter:

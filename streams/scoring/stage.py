@@ -1,11 +1,11 @@
 """Scoring: customer-events in; predictions, labelled examples and progress out; state and position together.
 
-One slice spans all partitions of a batch. Nothing depends on where batches or slices begin: a tick's timers are
-worked off in slices of a fixed number, and whatever fails is computed again from the last commit.
+One slice spans all partitions of a batch. Nothing depends on where batches or slices begin: a tick's timers are worked
+off in slices of a fixed number, and whatever fails is computed again from the last commit.
 
 Where to find what:
 - what a slice is made of, and what ends it early: `Scoring.process`, `_slice`, `_partition`
-- the order in which a slice is committed: `Scoring.commit`
+- what a commit writes, and in which order: `Scoring.commit` (the runner calls it after the acks)
 - which record goes where: `Scoring._handlers`; checks before that, and dead letters: intake
 - duplicates, late events, outcomes: customer_records; deployments, switches, ticks: control_records
 - timers of a tick: timers; questions and labels: predicting; model versions that answer: model_cache, serving_set
@@ -44,7 +44,8 @@ log = logging.getLogger(__name__)
 
 
 Handler = Callable[[PartitionWork, LogRecord, Taken], bool]
-"""Works on a checked record; False when the slice must end within it. Undecodable makes a dead letter of it."""
+"""Works on a checked record, and returns False when the slice must end within it. Undecodable makes a dead letter of
+it."""
 
 
 class _Failed(Exception):
@@ -67,7 +68,7 @@ class ScoringSlice:
     scoring: "Scoring"
 
     def commit(self) -> None:
-        """streams.log.Slice.commit."""
+        """See streams.log.Slice."""
         self.scoring.commit(self)
 
 
@@ -87,7 +88,7 @@ class Scoring(Stage):
         signing_key: bytes,
         cache_customers: int = 100_000,
     ) -> None:
-        """`cache_customers`: customers kept in memory, packed."""
+        """`cache_customers`: maximum number of customers kept in memory, packed."""
         self._deployment = deployment
         self._gate = DeploymentGate(deployment.deployment_id)
         self._store = store
@@ -126,11 +127,11 @@ class Scoring(Stage):
         }
 
     def wants(self, partition: TopicPartition) -> bool:
-        """Every partition of customer-events."""
+        """Return True: scoring reads every partition of customer-events."""
         return True
 
     def assign(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """streams.log.Stage.assign."""
+        """See streams.log.Stage."""
         self._cache.clear()
         found = self._store.positions([tp.partition for tp in partitions])
         fresh = PartitionHeader().pack()
@@ -141,7 +142,7 @@ class Scoring(Stage):
         return self._committed[partition][0] or Position(0)
 
     def process(self, batch: Batch) -> Iterator[ScoringSlice]:
-        """streams.log.Stage.process."""
+        """See streams.log.Stage."""
         self._codec.begin_batch()
         rest = {tp.partition: list(records) for tp, records in batch.items() if records}
         while True:
@@ -172,7 +173,7 @@ class Scoring(Stage):
             self._committed[commit.partition] = (commit.position, commit.header)
 
     def _before(self, rest: Mapping[int, list[LogRecord]], failed: _Failed) -> ScoringSlice | None:
-        """What can be done before the records that have to wait; None when that is nothing."""
+        """Return a slice of what can be done before the records that have to wait; None when that is nothing."""
         while True:
             partition, offset, _ = failed.place
             rest = {p: [r for r in records if p != partition or r.offset < offset] for p, records in rest.items()}
@@ -228,7 +229,7 @@ class Scoring(Stage):
         return True
 
     def _record(self, work: PartitionWork, raw: LogRecord) -> bool:
-        """One record, start to end; False when a tick has more timers to fire in the next slice."""
+        """Work on one record from start to end. Return False when a tick has more timers to fire in the next slice."""
         self._timers.in_hand = None
         try:
             if (work.partition, raw.offset, None) in self._poison:
@@ -244,7 +245,7 @@ class Scoring(Stage):
 
 
 def _key(record: LogRecord) -> str | None:
-    """The customer a record is keyed by; None for controls and keys that are no customer's."""
+    """Return the customer that a record is keyed by; None for controls and keys that are no customer's."""
     try:
         return record.key.decode() if record.key and len(record.key) <= MAX_CUSTOMER_BYTES else None
     except UnicodeDecodeError:

@@ -76,7 +76,7 @@ class MemoryScoringStore:
         return [(due, name.decode()) for due, name in part.order[:end]]
 
     def commit(self, commits: Sequence[PartitionCommit]) -> None:
-        """Write every partition whose position is as expected; PositionConflict names the others."""
+        """Write every partition whose position is as expected. Raises PositionConflict, which names the others."""
         check_timers(commits)
         conflicts = [f"partition {commit.partition}" for commit in commits if not self._commit(commit)]
         if conflicts:
@@ -131,7 +131,7 @@ class MemoryStageStore:
         position: Position,
         blob: bytes,
     ) -> None:
-        """Write both if the stored position is `expected` or already `position`; else PositionConflict."""
+        """Write both if the stored position is `expected` or already `position`. Raises PositionConflict otherwise."""
         place = (stage, topic, partition)
         held = self._blobs.get(place)
         stored = held[0] if held else None

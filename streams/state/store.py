@@ -82,5 +82,5 @@ class StageStore(Protocol):
     def commit(
         self, stage: str, topic: str, partition: int, expected: Position | None, position: Position, blob: bytes
     ) -> None:
-        """Write both if the stored position is `expected` or already `position`; else PositionConflict."""
+        """Write both if the stored position is `expected` or already `position`. Raises PositionConflict otherwise."""
         ...

@@ -11,7 +11,8 @@ from streams.targets.outcome import Outcome
 class Ask:
     """When a customer's question is asked.
 
-    on: events that ask. every: a schedule per customer from the first event on, such as "30d".
+    on: events that ask.
+    every: period of a schedule per customer, such as "30d". It begins with the customer's first event.
     while_active: the schedule rests when the customer's last event is older than this, until the next event.
     until: events after which the schedule stops for good."""
 
@@ -30,11 +31,17 @@ class Ask:
 class Target:
     """A question that models learn to answer.
 
-    kind: "binary" (probability of 1) or "regression" (an amount). features: names of those it sees, None for
-    all in declared order. observe: share of the questions, 0 to 1, whose outcome is waited for. serve_every:
-    labelled examples from one served version to the next. alert_delta: ADWIN's confidence for loss alerts.
-    learn_corrections: how long after its outcome a question may be corrected, such as "30d"; what a later outcome
-    that names its prediction says otherwise is then learnt as one more example. None: it is only kept."""
+    name: name of the target.
+    ask: when the question is asked.
+    outcome: how the label becomes known.
+    arms: the models that answer. Exactly one is the champion.
+    kind: "binary" (the answer is the probability of 1) or "regression" (the answer is an amount).
+    features: names of the features that it sees; None for all, in declared order.
+    observe: share of the questions, 0 to 1, whose outcome is waited for.
+    serve_every: number of labelled examples from one served version to the next.
+    alert_delta: ADWIN's confidence for loss alerts. Smaller means fewer false alarms.
+    learn_corrections: how long after its outcome a question may be corrected, such as "30d". A later outcome that names
+    its prediction and differs is then learnt as one more example. None: it is only kept."""
 
     name: str
     ask: Ask

@@ -12,11 +12,12 @@ from streams.errors import DeadReason, Undecodable
 CORRECTION = "correction"
 """How an example was settled whose question was settled otherwise before."""
 MOST_OPEN = 1000
-"""Most open observations per customer and target. A question beyond them is answered and not observed."""
+"""The maximum number of open observations per customer and target. A question beyond them is answered and not
+observed."""
 MOST_EARLY = 1000
-"""Most outcomes of a customer that wait for their questions."""
+"""The maximum number of outcomes of a customer that wait for their questions."""
 MOST_SETTLED = 1000
-"""Most settled questions of a customer that can still be corrected; the oldest are dropped first."""
+"""The maximum number of settled questions of a customer that can still be corrected. The oldest are dropped first."""
 
 Answer = tuple[str, str, float, bool]
 """(arm, version, value, fallback)."""
@@ -113,7 +114,7 @@ class Observations:
         del self.settled[:-MOST_SETTLED]
 
     def pack(self) -> bytes:
-        """Return the stored form; empty when nothing waits, which deletes the key."""
+        """Return the stored form. It is empty when nothing is waiting, and the store then deletes the key."""
         if not self.waiting and not self.early and not self.settled:
             return b""
         parts: list[Any] = [
@@ -134,9 +135,10 @@ class Observations:
         return cls([_observation(*o) for o in waiting], [EarlyOutcome(*e) for e in early], settled)
 
     def next_close(self, lateness: int) -> int | None:
-        """Return the tick time at which time alone settles or drops the next of them.
+        """Return the earliest tick time at which an observation, early outcome or correctable question closes without a
+        record; None when none will.
 
-        That is when the watermark has passed its end, so that an event at the very end of a horizon still counts."""
+        It closes when the watermark has passed its end, so that an event at the very end of a horizon still counts."""
         if not self.waiting and not self.early and not self.settled:
             return None
         ends = [o.end for o in self.waiting if o.end is not None]

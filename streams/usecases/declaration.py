@@ -13,13 +13,21 @@ from streams.targets.declaration import Target
 class UseCase:
     """Everything that decides results. Batch sizes, addresses and the like are settings instead.
 
-    name: also the namespace of its event schemas. clock: who writes the ticks of its log, the workers by the
-    wall clock or the publisher ("external": simulations, imports). allowed_lateness: how far an event may
-    trail its partition's last tick. tick_every: on a wall clock; what falls due between two ticks is worked off
-    at once, before the events behind it. max_ahead: how far it may be ahead of it. profile_window: window of event time
-    that monitoring compares with the first `reference_windows` complete ones, after `warm_up_windows` in which features
-    of long windows still fill. false_alarms: expected number of them
-    per merged window, over all features and tests. events: Avro schema per short name, filled by the loader."""
+    name: name of the use case, and namespace of its event schemas.
+    features: what is computed of each customer.
+    targets: the questions.
+    clock: who writes the ticks of its log: the workers, by the wall clock ("wall"), or the publisher ("external":
+    simulations, imports).
+    allowed_lateness: how far an event may lie behind its partition's last tick.
+    tick_every: time between two ticks on a wall clock. What falls due between two ticks is worked off at once, before
+    the events behind it.
+    max_ahead: how far an event may lie ahead of its partition's last tick or its Kafka timestamp, whichever is later.
+    On a wall clock also how far a tick may lie ahead of its Kafka timestamp.
+    profile_window: length of the windows of event time that monitoring compares.
+    reference_windows: number of complete windows with which later ones are compared.
+    warm_up_windows: number of windows before those that are left out, because features of long windows still fill.
+    false_alarms: expected number of false alarms per merged window, over all features and tests.
+    events: Avro schema per short name. The loader fills it."""
 
     name: str
     features: tuple[Feature, ...]

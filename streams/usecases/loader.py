@@ -19,10 +19,10 @@ SCHEMAS = Path(schemas.__file__).parent / "usecases"
 
 
 def load_use_case(ref: str) -> UseCase:
-    """The use case `ref`, found to be right: the name of a shipped one, or the path of a folder with
-    `usecase.py` and `schemas/*.avsc` (or of the .py file itself). Runs that file.
+    """Return the checked use case `ref`: the name of a shipped one, or the path of a folder with `usecase.py` and
+    `schemas/*.avsc` (or of the .py file itself). Runs that file.
 
-    DeclarationError, in one sentence, for what cannot be loaded and for the first problem found."""
+    Raises DeclarationError, in one sentence, for what cannot be loaded and for the first problem found."""
     use_case = read_use_case(ref)
     problems = check(use_case)
     if problems:
@@ -37,7 +37,7 @@ def shipped() -> list[str]:
 
 
 def read_use_case(ref: str) -> UseCase:
-    """Like load_use_case, without checking the declarations."""
+    """Return a use case as load_use_case does, without checking the declarations."""
     if ref in shipped():
         module = importlib.import_module(f"streams.usecases.{ref}")
         return _with_events(module.USE_CASE, SCHEMAS / ref)

@@ -22,7 +22,7 @@ class Number(click.ParamType):
     name = "number"
 
     def __init__(self, least: float = LEAST, most: float = MOST) -> None:
-        """From `least` to `most`."""
+        """Accept values from `least` to `most`."""
         self._least, self._most = least, most
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:

@@ -68,7 +68,8 @@ def command(query: str | None, file: Path | None, shape: str | None, limit: int 
 
 
 def statement(query: str | None, file: Path | None) -> str:
-    """Return the query from the argument, the file or standard input; SettingError unless there is exactly one."""
+    """Return the query from the argument, the file or standard input. Raises SettingError unless there is exactly
+    one."""
     if query and file:
         raise SettingError("Give the query either as an argument or with --file, not both.")
     if file:
@@ -89,7 +90,7 @@ def client_of(settings: Settings, mode: dict[str, str]) -> Any:
 
 
 def begins_with_rows(text: str) -> bool:
-    """Whether a statement returns rows."""
+    """Return whether a statement returns rows."""
     bare = re.sub(r"^(\s|--[^\n]*\n|/\*.*?\*/)*", "", text, flags=re.DOTALL)
     return bare.upper().startswith(WITH_ROWS)
 

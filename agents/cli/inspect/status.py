@@ -42,7 +42,7 @@ def command(use_case: str | None, each: bool, plain: bool) -> None:
 
 
 def as_told(status: SystemStatus) -> dict[str, Any]:
-    """The JSON form: times as text."""
+    """Return the JSON form, with times as text."""
     told = asdict(status)
     told["watermark"] = moment(status.watermark)
     told["ticks"] = {str(partition): moment(tick) for partition, tick in status.ticks.items()}
@@ -70,7 +70,7 @@ def _show(status: SystemStatus, each: bool) -> None:
 
 
 def _last_tick(status: SystemStatus) -> int | None:
-    """Of the partition that is furthest behind; None before every partition has had one."""
+    """Return the last tick of the partition that is furthest behind; None before every partition has had one."""
     ticks = [tick for tick in status.ticks.values() if tick is not None]
     return min(ticks) if ticks and len(ticks) == len(status.ticks) else None
 

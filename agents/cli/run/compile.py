@@ -17,8 +17,8 @@ def command() -> None:
     """Build the kernels: scoring's inner loops in C. Computing an event takes about half the time with them.
 
     `make` and the Docker image do it. It needs a C compiler, the headers of this Python and tidecast[compile]
-    (Cython), takes some seconds, and does nothing where they are built. All works the same without them; what was
-    built from other sources is never used. TIDECAST_PURE=1 leaves them out.
+    (Cython) and takes some seconds. It does nothing when they are already built. Results are the same without them.
+    Kernels that were built from other sources are never used. TIDECAST_PURE=1 leaves them out.
 
     Exit code 0 when the kernels are compiled, 1 when one does not compile, 3 when this machine has no C compiler
     or no headers of this Python.

@@ -191,7 +191,7 @@ def measured() -> dict[str, float]:
 
 
 def measured_on_servers() -> dict[str, float]:
-    """Return the constants that need servers. SettingError where no local stack runs."""
+    """Return the constants that need servers. Raises SettingError where no local stack runs."""
     settings = load_settings()
     pids = {part: each["pid"] for part, each in json.loads((settings.data / STACK_FILE).read_text())["pids"].items()}
     found = redis_constants(connect(settings.redis_url), byte_constants()["redis_bytes_per_observed_answer"])

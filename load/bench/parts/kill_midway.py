@@ -25,7 +25,7 @@ SERVE_EVERY = 500
 """Examples per version, as in explicit_outcomes.py. Only versions show what was learnt, so the last label must
 complete one."""
 EVENTS_PER_VERSION = OUTCOME_EVERY * SERVE_EVERY
-"""Events whose labels complete one version."""
+"""The number of events whose labels are enough for one version."""
 LABEL = "kill -9 midway"
 
 
@@ -83,7 +83,7 @@ class EventWithOutcomes:
         self.position = (message.partition(), message.offset())
 
     def outcomes(self, job: BenchJob, epoch: int, time_ms: int) -> Iterator[EncodedRecord]:
-        """One outcome per target. Its value does not matter: what counts is that each is learnt once."""
+        """Yield one outcome per target. Its value does not matter: what counts is that each is learnt once."""
         if self.position is not None:
             for ordinal, target in enumerate(NAMES):
                 prediction = "{}.{}.{}.{}".format(epoch, *self.position, ordinal)
@@ -115,7 +115,7 @@ class MarkedReader:
 
 
 def read_with_marks(system: BenchSystem, topic: str, wanted: str) -> MarkedReader:
-    """Read all records of a topic that have the name `wanted`."""
+    """Read the records of type `wanted` from a topic, and drop repetitions by marks."""
     wire, reader = Wire(system.stack["registry"]), MarkedReader()
     consumer = Consumer({"bootstrap.servers": system.stack["kafka"], "group.id": "bench", "enable.auto.commit": False})
     for partition in consumer.list_topics(system.prefix + topic).topics[system.prefix + topic].partitions:
@@ -145,7 +145,8 @@ def _check_topics(figures: Figures, system: BenchSystem, events: int) -> None:
 
 
 def _served(system: BenchSystem) -> dict[str, int]:
-    """Position in labelled-examples of each target's last version: it has learnt all examples up to there."""
+    """Return the position in labelled-examples of each target's last version: it has learnt all examples up to
+    there."""
     versions = {arm["target"]: arm["version"] for arm in json.loads(system.run("status", "--json"))["serving"]}
     return {target: int(versions.get(target, "@-1").rpartition("@")[2]) for target in NAMES}
 

@@ -30,7 +30,7 @@ WARM_S = 4
 def ladder(
     system: BenchSystem, backlog: list[EncodedRecord], rates: Sequence[int], seconds: int, runs: int, figures: Figures
 ) -> None:
-    """All rates in turn, `runs` times. Adds the histograms to the JSON (HdrHistogram in base64, µs)."""
+    """Measure all rates in turn, `runs` times. Adds the histograms to the JSON (HdrHistogram in base64, µs)."""
     events = sum(record.partition is None for record in backlog)
     system.publisher.all(backlog)
     histograms: dict[str, list[str]] = {}
@@ -84,7 +84,7 @@ class _Usage:
 
 
 def _step(reader: PredictionReader, pacer: Pacer, expected: int, usage: _Usage) -> tuple[PacedRun, HdrHistogram]:
-    """One rate: the latencies of all predictions after the warm-up, in µs with 3 significant digits."""
+    """Measure one rate; return the latencies of all predictions after the warm-up, in µs with 3 significant digits."""
     reader.record()
     pacer.start()
     paced = pacer.wait()
@@ -103,7 +103,7 @@ def _step(reader: PredictionReader, pacer: Pacer, expected: int, usage: _Usage) 
 def latencies(
     due: Mapping[tuple[int, int], float], read: Mapping[tuple[int, int, int], float], warm: float
 ) -> Iterator[float]:
-    """Latencies in s of the events that were due at `warm` or later."""
+    """Yield the latencies in s of the events that were due at `warm` or later."""
     for (partition, offset, _), now in read.items():
         moment = due.get((partition, offset))
         if moment is not None and moment >= warm:

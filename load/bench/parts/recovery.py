@@ -44,7 +44,8 @@ def _let_time_pass(system: BenchSystem, workers: BenchWorkers) -> None:
 
 
 def _kill(reader: PredictionReader, pacer: Pacer, workers: BenchWorkers) -> tuple[float, PredictionLog]:
-    """The time of the kill (perf_counter), and all predictions that were read before and after it."""
+    """Kill the scorer; return the time of the kill (perf_counter), and all predictions that were read before and after
+    it."""
     expected = reader.count + TARGETS * RATE * (BEFORE_S + AFTER_S)
     reader.record()
     pacer.start()

@@ -24,7 +24,7 @@ PATIENCE_S = 120.0
 
 
 def measure(system: BenchSystem, minutes: float, events: int, figures: Figures) -> None:
-    """All stages at 1,000 events/s, after a backlog of `events` events.
+    """Measure all stages at 1,000 events/s, after a backlog of `events` events.
 
     After the backlog most customers are known, so growth that remains has other causes. The JSON gets the memory of
     each process over time."""
@@ -57,12 +57,12 @@ def measure(system: BenchSystem, minutes: float, events: int, figures: Figures) 
 
 
 def _cpu_s(workers: BenchWorkers, system: BenchSystem) -> dict[str, float]:
-    """CPU time of each worker and server so far."""
+    """Return the CPU time of each worker and server so far."""
     return {name: workers.cpu_s(name) for name in one_of_each_process()} | system.servers_cpu_s()
 
 
 def _sampled(pacer: Pacer, workers: BenchWorkers, system: BenchSystem) -> dict[str, list[float]]:
-    """Resident memory in MiB of each worker and server, every SAMPLE_S until everything is published."""
+    """Sample the resident memory in MiB of each worker and server, every SAMPLE_S until everything is published."""
     samples: dict[str, list[float]] = {}
     number = 0
     while not pacer.has_answer(SAMPLE_S):
@@ -77,7 +77,7 @@ def _sampled(pacer: Pacer, workers: BenchWorkers, system: BenchSystem) -> dict[s
 
 
 def _lags(system: BenchSystem, ended: float) -> dict[str, tuple[int, float]]:
-    """Stage → its lag in records when the last event was published, and the seconds until it was 0.
+    """Return stage → its lag in records when the last event was published, and the seconds until it was 0.
 
     Learners are left out: they report their position in snapshots only."""
     found: dict[str, tuple[int, float]] = {}
@@ -104,7 +104,7 @@ def _add_figures(figures: Figures, name: str, samples: Sequence[float]) -> None:
 
 
 def slope(values: Sequence[float]) -> float:
-    """Least-squares slope per sample."""
+    """Return the least-squares slope per sample."""
     if len(values) < 2:
         return 0.0
     return statistics.linear_regression(range(len(values)), values).slope

@@ -16,7 +16,7 @@ TABLES = (
 
 
 def measure(system: BenchSystem, backlog: list[EncodedRecord], figures: Figures) -> None:
-    """Bytes in Kafka's log, Redis' memory and ClickHouse's parts, per event of the backlog."""
+    """Measure the bytes in Kafka's log, Redis' memory and ClickHouse's parts, per event of the backlog."""
     events = sum(record.partition is None for record in backlog)
     customers = len({record.key for record in backlog if record.key})
     client = redis.Redis.from_url(system.stack["redis"])
@@ -36,7 +36,7 @@ def measure(system: BenchSystem, backlog: list[EncodedRecord], figures: Figures)
 
 
 def _logs(system: BenchSystem) -> dict[str, int]:
-    """Topic → bytes of its segments, one replica."""
+    """Return topic → bytes of its segments, one replica."""
     found: dict[str, int] = {}
     for file in Path(system.data).rglob(f"{system.prefix}*/*.log"):
         topic = file.parent.name.removeprefix(system.prefix).rpartition("-")[0]

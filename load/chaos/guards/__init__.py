@@ -7,7 +7,7 @@ from load.chaos.guards.sabotage import GUARDS
 
 
 def without(*names: str) -> dict[str, str]:
-    """Variables that switch these guards off in a worker. KeyError for an unknown name."""
+    """Return the variables that switch these guards off in a worker. Raises KeyError for an unknown name."""
     for name in names:
         _ = GUARDS[name]
     paths = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]

@@ -12,7 +12,9 @@ from streams.models.river import RiverDeclaration
 class AdaptiveForest(RiverDeclaration):
     """Adaptive random forest with River's defaults, classifier or regressor by the target's kind.
 
-    trees: their number. It is the most expensive model: about 9 µs per tree and answer, 70 µs per tree and example."""
+    It is the most expensive model: about 9 µs per tree and answer, 70 µs per tree and example.
+
+    trees: number of trees."""
 
     trees: int = 10
 

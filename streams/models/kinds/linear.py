@@ -11,9 +11,9 @@ from streams.models.linear import RIVERS_CLIP, LinearModel, step_problems
 class Linear(Declaration):
     """Standard scaling and linear regression by stochastic gradient descent; regression targets.
 
-    l2, learning_rate, features: as for Logistic. clip_gradient: the largest gradient (twice the error, in the target's
-    unit) with which one example may move the weights. With River's default a single outlier can ruin the model: choose
-    a few times the typical error."""
+    l2, learning_rate, features: as for Logistic.
+    clip_gradient: the largest gradient (twice the error, in the target's unit) with which one example may move the
+    weights. With River's default a single outlier can ruin the model: choose a few times the typical error."""
 
     l2: float = 0.0
     learning_rate: float = 0.01

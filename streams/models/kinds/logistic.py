@@ -11,8 +11,9 @@ from streams.models.linear import LogisticModel, step_problems
 class Logistic(Declaration):
     """Standard scaling and logistic regression by stochastic gradient descent; binary targets.
 
-    l2: weight of the ridge penalty. learning_rate: step of the descent.
-    features: names of the features it uses, in this order; None means all of the target's."""
+    l2: weight of the ridge penalty.
+    learning_rate: step of the descent.
+    features: names of the features that it uses, in this order; None for all of the target's."""
 
     l2: float = 0.0
     learning_rate: float = 0.01

@@ -10,15 +10,16 @@ from streams.state.store import CustomerBytes, PartitionCommit, ScoringStore
 from streams.targets.observations import Observations
 
 LARGEST_KEPT = 16 * 1024
-"""Most packed bytes of a cached customer. Larger customers are rare and are read again, so that the number of customers
-bounds the size of the cache."""
+"""The maximum packed size of a cached customer, bytes. Larger customers are rare and are read again, so that the number
+of customers bounds the size of the cache."""
 
 
 class CustomerCache:
     """The packed customers of the partitions that this worker owns. Evicts the least recently used."""
 
     def __init__(self, store: ScoringStore, plan: FeaturePlan, lateness: int, limit: int) -> None:
-        """`lateness` in ms. `limit`: most customers over all partitions; 0 reads every slice from the store."""
+        """`lateness` in ms. `limit`: maximum number of customers over all partitions; 0 reads every slice from the
+        store."""
         self._store = store
         self._plan = plan
         self._lateness = lateness

@@ -9,7 +9,10 @@ from streams.targets.outcome import Occurrence, Settle
 
 @dataclass(frozen=True)
 class AbsenceOf(Occurrence):
-    """1 when no such event follows within the horizon, else 0."""
+    """1 when no such event follows within the horizon, else 0.
+
+    event, over, where: as for EventWithin.
+    settle: "at_once" settles 0 when the event arrives; "at_horizon" settles both labels when the horizon closes."""
 
     event: str
     over: str

@@ -9,7 +9,12 @@ from streams.targets.outcome import Occurrence, Settle
 
 @dataclass(frozen=True)
 class EventWithin(Occurrence):
-    """1 when such an event follows within the horizon (asked_at < occurred_at <= asked_at + over), else 0."""
+    """1 when such an event follows within the horizon (asked_at < occurred_at <= asked_at + over), else 0.
+
+    event: short name of the event.
+    over: length of the horizon, such as "30d".
+    where: conditions that the event must fit.
+    settle: "at_once" settles 1 when the event arrives; "at_horizon" settles both labels when the horizon closes."""
 
     event: str
     over: str

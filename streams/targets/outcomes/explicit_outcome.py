@@ -13,8 +13,8 @@ from streams.targets.outcome import Label, Outcome
 class ExplicitOutcome(Outcome):
     """The value of a tidecast.Outcome record.
 
-    within: how long to wait for it; None for ever. default: the label if it does not arrive in time; None drops the
-    question."""
+    within: how long to wait for it; None for ever.
+    default: the label if it does not arrive in time; None drops the question."""
 
     within: str | None = None
     default: float | None = None

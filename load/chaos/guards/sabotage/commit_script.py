@@ -11,7 +11,7 @@ _COMPARE = b"if (stored or '') ~= ARGV[1] then return 0 end\n"
 
 
 def without_comparison(source: bytes) -> bytes:
-    """The script without the comparison of positions. LookupError when it has no such line."""
+    """Return the script without the comparison of positions. Raises LookupError when it has no such line."""
     if source.count(_COMPARE) != 1:
         raise LookupError("the script does not hold the expected comparison")
     return source.replace(_COMPARE, b"")

@@ -22,7 +22,8 @@ def _without_acks(producer: Any) -> Any:
 
 
 def _reordering(producer: Any) -> Any:
-    """One record per request: others are in flight behind a request that is refused and sent again."""
+    """Return a producer with one record per request: others are in flight behind a request that is refused and sent
+    again."""
     options = {"enable.idempotence": False, "enable.gapless.guarantee": False, "batch.num.messages": 1}
     return lambda config: producer(config | options)
 
@@ -36,8 +37,9 @@ def _no_first_records(_: Any) -> Any:
 
 
 def _with_gaps(producer: Any) -> Any:
-    """The client drops records after its own time-out. Records that wait for a broker are produced one by one, so that
-    they do not all expire at the same moment."""
+    """Return a producer that drops records after its own time-out.
+
+    Records that wait for a broker are produced one by one, so that they do not all expire at the same moment."""
 
     class GapProducer:
         def __init__(self, config: Any) -> None:
