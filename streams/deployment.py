@@ -202,7 +202,8 @@ def _changes(old: Any, new: Any, place: str) -> Iterator[str]:
 
 
 def _by_name(value: Any) -> dict[str, Any] | None:
-    """Return a list of named things as a mapping, so that moving one is not a change of all."""
+    """Return a list of named things as a mapping, so that moving one does not count as a change of all; None for any
+    other value."""
     if isinstance(value, list) and all(isinstance(item, dict) and "name" in item for item in value):
         return {str(item["name"]): item for item in value}
     return None

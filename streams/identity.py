@@ -8,7 +8,9 @@ from schemas.records import CoordinateRecord
 class Position(NamedTuple):
     """A place in a partition. Positions compare in log order.
 
-    offset: the next record. step: if above 0, that record is half done, and its next output has this ordinal."""
+    offset: the next record.
+    step: 0 when nothing of that record is done. Above 0, the record is partly done, and its next output has this
+    ordinal."""
 
     offset: int
     step: int = 0

@@ -10,7 +10,7 @@ from agents.settings import Settings
 from schemas.topics import CUSTOMER_EVENTS
 
 HEADER = "tidecast-requeued"
-"""Kafka header of a requeued record: the dead letter's id. Tidecast does not read it."""
+"""The Kafka header of a requeued record. It holds the dead letter's id. Tidecast does not read it."""
 SENDABLE = frozenset({RequeueOutcome.FINE, RequeueOutcome.LATE})
 SENDABLE_BY_FORCE = SENDABLE | {RequeueOutcome.AGAIN, RequeueOutcome.CONTROL}
 LARGEST = 4 * 1024 * 1024

@@ -72,10 +72,10 @@ def _read(file: IO[bytes]) -> Iterator[Any]:
 
 
 def with_ticks(messages: Iterable[Message], every: int, until: int | None = None) -> Iterator[Message | TickAt]:
-    """Put the ticks of the clock between messages that are in order.
+    """Yield the messages, which are in order, with the ticks of the clock between them.
 
-    A tick comes at every multiple of `every` (ms) from the first message's time on, after all messages up to it;
-    at the last message's time; and then on to `until`."""
+    A tick comes at every multiple of `every` (ms) from the first message's time on, after all messages up to it; at the
+    last message's time; and then at the multiples below `until`, and at `until`."""
     last: int | None = None
     ticked: int | None = None
     for message in messages:

@@ -22,8 +22,8 @@ class DeadLetterLimits:
     two kinds of limit come from Sentry's arroyo, dlq.py."""
 
     def __init__(self, run: int, share: float) -> None:
-        """`run`: number of dead letters in a row at which the stage stops. `share`: share of dead letters, 0 to 1, above
-        which it stops. 0 sets no limit."""
+        """`run`: number of dead letters in a row at which the stage stops. `share`: share of dead letters, 0 to 1,
+        above which it stops. 0 sets no limit."""
         self._most_run = run
         self._most_share = share
         self.begin_anew()

@@ -113,7 +113,7 @@ class Constants:
     redis_bytes_per_digest: float
     """One remembered event id; a customer has at most 256. From the layout."""
     redis_bytes_per_open_observation: float
-    """Ids, times, target; with its share of the customer's second key."""
+    """Ids, times and target of an open observation, and its share of the customer's second key."""
     redis_bytes_per_observed_feature: float
     """One double of an open observation's vector. From the layout."""
     redis_bytes_per_observed_answer: float
@@ -141,7 +141,7 @@ class Constants:
     clickhouse_bytes_per_row_predictions: float
     """Row of predictions_raw without answers, versions and vector."""
     clickhouse_bytes_per_row_labelled_examples: float
-    """Row of labelled_examples_raw without answers, versions and vector."""
+    """A row of labelled_examples_raw without answers, versions and vector."""
     clickhouse_bytes_per_answer: float
     """Arm, version, answer, fallback."""
     clickhouse_bytes_per_feature: float

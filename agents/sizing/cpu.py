@@ -6,7 +6,8 @@ from agents.sizing.rates import Rates, TargetRates
 
 US = 1e6
 LIVELY = 250.0
-"""Events per second above which a scorer always has a batch in progress: a batch of a few events takes 2.5 ms."""
+"""From this rate on, events per second, a scorer always has a batch in progress: a batch of a few events takes 2.5
+ms."""
 
 
 def per_kind(c: Constants, what: str, arm: ArmLoad) -> float:

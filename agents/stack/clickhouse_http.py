@@ -262,7 +262,7 @@ def _insert(connection: Any, query: Query, form: str, data: bytes) -> Answer:
 
 
 def inserting(text: bytes, file: str, form: str) -> bytes:
-    """Return the statement that inserts a file's content; SETTINGS follow it."""
+    """Return the statement that inserts a file's content. A SETTINGS clause comes after the file's name."""
     plain = HIDDEN_TEXT.sub(lambda found: b" " * len(found[0]), text)
     settings = re.search(rb"\bSETTINGS\b", plain, re.IGNORECASE)
     at = settings.start() if settings else len(text)

@@ -136,7 +136,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         return {tps[tp]: found for tp, found in kept.items()}
 
     def stored(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Take the positions in the stage's store of the partitions that are placed next; none or 0 if not stored."""
+        """Note the stored positions of the partitions that are placed next. A position of 0 counts as not stored."""
         self._stored = {self.app.tp(place): offset for place, offset in positions.items() if offset}
 
     def _set_active_tps(self, tps: set[TP]) -> set[TP]:
@@ -239,7 +239,8 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         return most
 
     async def _pass_over(self) -> None:
-        """Note that nothing is fetched now. Where all records given are done, the log read since then holds none."""
+        """Note that nothing is fetched now. If all records given to the stage are done, the log holds none up to
+        here."""
         reads = {tp: read for tp in self.assignment() if (read := self._thread.read_to(tp)) is not None}
         if await self._cut({tp: read for tp, read in reads.items() if self.passed.is_further(tp, read)}):
             return

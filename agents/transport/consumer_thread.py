@@ -27,11 +27,12 @@ FETCH_BYTES, LEAST_FETCH_BYTES = 2 << 20, 1 << 18
 Fetched records take six times as much memory, and a backlog fills all partitions: history, which reads some sixty,
 grew by 1.2 GB with 1 MiB each."""
 SILENT_S = 5.0
-"""A broker that has been silent for so many seconds is away: it answers heartbeats every second."""
+"""A broker that is silent for this many seconds counts as away. It normally answers heartbeats every second."""
 FIRST_TRY_S, SLOWEST_TRY_S = 0.05, 2.0
-"""Seconds between tries to reach a broker that does not answer, at first and at most; full jitter above a tenth."""
+"""Seconds between two tries to reach a broker that does not answer: at first, and at most. Full jitter above a
+tenth."""
 KNOWN_IN_S = 4.0
-"""Seconds for which a group's leader asks for partitions that must exist; less than a session."""
+"""The time, seconds, for which a group's leader asks for partitions that must exist. It is shorter than a session."""
 LEAVE_PATIENCE_S = 2.0
 COMMIT_PATIENCE_S = 5.0
 ASK_PATIENCE_S = 10.0

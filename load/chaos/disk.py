@@ -1,4 +1,4 @@
-"""A disk of its own for the model store, so that it can be full while everything else works."""
+"""Gives the model store a disk of its own, so that it can be full while everything else works."""
 
 import errno
 import os

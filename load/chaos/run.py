@@ -187,7 +187,7 @@ def _inject_all(system: ChaosSystem, faults: list[Fault], report: ChaosReport, s
 
 
 def wait_until_caught_up(system: ChaosSystem, reader: ChaosReader, report: ChaosReport) -> float:
-    """Wait until nothing is left to do; returns the seconds it took. After CATCH_UP_S it reports what is left."""
+    """Wait until nothing is left to do, and return the seconds that it took. After CATCH_UP_S, report what is left."""
     began = time.monotonic()
     left = ""
     idle_checks = 0

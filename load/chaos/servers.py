@@ -75,7 +75,7 @@ class Servers:
         threading.Thread(target=self._watch, daemon=True).start()
 
     def down(self, wipe: bool) -> None:
-        """End all servers; waits for a fault that is just starting one again."""
+        """Stop all servers. If a fault is just restarting one, wait up to DOWN_TIMEOUT_S for it."""
         self._ended.set()
         self.lock.acquire(timeout=DOWN_TIMEOUT_S)
         self.clear(["--wipe"] if wipe else [])

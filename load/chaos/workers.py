@@ -68,7 +68,7 @@ class ChaosWorker:
             self.process.send_signal(number)
 
     def limit_files(self, size: int) -> None:
-        """Let no file grow beyond `size` bytes: writing fails, as on a full disk."""
+        """Let no file grow beyond `size` bytes. Writing then fails as on a full disk."""
         if self.process is not None and self.process.poll() is None:
             psutil.Process(self.process.pid).rlimit(psutil.RLIMIT_FSIZE, (size, psutil.RLIM_INFINITY))
 

@@ -20,8 +20,9 @@ HOT = 0
 class Chunk(NamedTuple):
     """An hour of event time: the records, and the tick that ends it.
 
-    malformed: records that are not Avro. Of the others, repeated: duplicates; late: more than an hour older than the
-    tick before them."""
+    malformed: number of records that are not Avro.
+    repeated: number of duplicates among the others.
+    late: number of the others that are more than an hour older than the tick before them."""
 
     tick: int
     keys: list[bytes]

@@ -65,7 +65,7 @@ class KafkaClient(Generic[C]):
             ) from error
 
     def ask(self, doing: str, call: Callable[..., T], *args: Any, **named: Any) -> T:
-        """Return `call(*args, **named)`; raise its KafkaException as `error` translates it."""
+        """Return `call(*args, **named)`. Raises the error that `error` makes of its KafkaException."""
         try:
             return call(*args, **named)
         except KafkaException as error:

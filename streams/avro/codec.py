@@ -27,7 +27,7 @@ NOT_WHOLE = frozenset({float, bool})
 
 
 class SchemaRegistry(Protocol):
-    """The source of schema ids. Both methods raise Unavailable while the registry does not answer."""
+    """Maps schema ids to schemas. Both methods raise Unavailable while the registry does not answer."""
 
     def schema(self, id: int) -> Schema:
         """Return the writer's schema of that id. Raises KeyError when there is certainly none."""

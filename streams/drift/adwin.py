@@ -59,7 +59,7 @@ class Adwin(LossDetector):
         return self._locate(width + 1, total + loss, spread / width)
 
     def _locate(self, width: int, total: float, variance: float) -> Change:
-        """Return the best cut, within the latest losses, of the window before ADWIN shortened it."""
+        """Return where the window changed most. ADWIN has shortened it since; the cut lies among the latest losses."""
         best, found, tail = -1.0, (0, 0.0), 0.0
         for count, loss in enumerate(reversed(self._tail), 1):
             tail += loss

@@ -44,6 +44,6 @@ def by_chance(n: int, m: int, alpha: float) -> float:
     """Return the distance that samples of n and m independent values of one distribution exceed with probability at
     most `alpha`.
 
-    First term of Smirnov's asymptotic distribution, P(D > d) <= 2 exp(-2 d^2 n m / (n + m)) (Smirnov, "Table for
-    estimating the goodness of fit of empirical distributions", 1948)."""
+    The bound is the first term of Smirnov's asymptotic distribution, P(D > d) <= 2 exp(-2 d^2 n m / (n + m)) (Smirnov,
+    "Table for estimating the goodness of fit of empirical distributions", 1948)."""
     return sqrt(log(2 / alpha) / 2 * (1 / n + 1 / m))

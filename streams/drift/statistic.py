@@ -27,7 +27,8 @@ class DriftFinding(NamedTuple):
 
 @dataclass(slots=True)
 class Reference:
-    """The reference of windows. `design`: how much more they vary than independent values would."""
+    """The reference of windows. `design`: the design effect. Windows vary this many times more than independent values
+    would."""
 
     histogram: Histogram
     design: float = 1.0

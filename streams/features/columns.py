@@ -10,7 +10,7 @@ COUNT, VALUES, SUM, MIN, MAX, DISTINCT, FOLD = range(7)
 
 @dataclass(frozen=True)
 class Fold:
-    """A kind of column that is not compiled. It costs a call of Python per event.
+    """A kind of column that is not compiled. It costs one Python call per event.
 
     name: the stored state names its columns by it, so it never changes its meaning and no other fold has it.
     step: (what is kept so far, None at first; a value) → what is kept, a value for msgpack, which it may change."""

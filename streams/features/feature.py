@@ -19,11 +19,13 @@ from streams.features.window import window
 Tiles = list[list[Any]]
 """Tiles in ascending order of slot. A tile is [slot, value of each column, …]."""
 ReadTiles = Callable[[Tiles, int], float]
-"""Value from the tiles of the feature's window, perhaps none, and the clock in ms."""
+"""A function that computes the value from the tiles of the feature's window (there may be none) and the clock in ms."""
 ReadRegister = Callable[[list[Any], int], float]
-"""Value from a register that is set ([time of the latest event, its value]), as of a clock in ms."""
+"""A function that computes the value from a register that is set ([time of the latest event, its value]) and a clock in
+ms."""
 ReadVector = Callable[[list[float]], float]
-"""Value from those of the features that are not derived, in their places of the vector."""
+"""A function that computes the value from the values of the features that are not derived, in their places of the
+vector."""
 
 
 def names(of: str | tuple[str, ...]) -> tuple[str, ...]:

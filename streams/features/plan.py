@@ -181,7 +181,8 @@ class FeaturePlan:
 
 
 def _prune(series: list[Tiles], pruned: list[tuple[int, int, int]], clock: int) -> None:
-    """Forget the tiles that no window can see as of this clock or later. `pruned`: (series, tile width, tiles)."""
+    """Forget the tiles that no window can see at this clock or later. `pruned`: (series, tile width, number of tiles
+    kept)."""
     for index, width, kept in pruned:
         tiles = series[index]
         if tiles:

@@ -12,7 +12,7 @@ MOST_TILES = 1_000
 LONGEST = 400_000 * UNITS["d"]
 """About 1,100 years: a due time beyond 2^53 ms could not be kept (streams.state.rules)."""
 EVER = 1 << 62
-"""Tile width for "since the first event": longer than any time, so that all of it is tile 0 or -1."""
+"""The tile width of "since the first event". It is longer than any time, so that all times lie in tile 0 or -1."""
 
 _TEXT = re.compile(r"([0-9]{1,15})(ms|s|m|h|d|w)")
 

@@ -19,8 +19,8 @@ Reasons = Sequence[tuple[str, float]]
 class ArmServing(NamedTuple):
     """How an arm answers.
 
-    explained: whether the first choice also returns its reasons. choices: (version, model); the served version first,
-    then its predecessor, then the untrained model."""
+    explained: whether the first choice also returns its reasons.
+    choices: (version, model) of the served version, then of its predecessor, then of the untrained model."""
 
     arm: str
     explained: bool

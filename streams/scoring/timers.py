@@ -14,12 +14,12 @@ from streams.targets.observations import Observation
 from streams.targets.plan import NEVER, TargetPlan
 
 SLICE = 1000
-"""Timers fired before a slice ends. It is part of the outputs' identity (see `fire`), and not a setting."""
+"""A slice ends after this many timers. The number is part of the outputs' identity (see `fire`) and not a setting."""
 MOST_OUTPUTS = 10 * SLICE
-"""The same for outputs: a customer may have a thousand observations to close at once."""
+"""A slice also ends after this many outputs: one customer may have a thousand observations to close at once."""
 MOST_MISSED = 1000
-"""Latest questions that a schedule asks when time leaps. Otherwise one event of the year 1 would ask hundreds of
-thousands at the first tick."""
+"""The maximum number of questions, the latest ones, that a schedule asks when time leaps. Otherwise one event of the
+year 1 would ask hundreds of thousands at the first tick."""
 
 
 class Timers:
@@ -94,8 +94,8 @@ class Timers:
     def _read(self, work: PartitionWork) -> None:
         """Read more stored timers into the agenda.
 
-        Timers of this slice's customers may have changed since. As many more are read, so that each read brings SLICE
-        valid ones, or all that exist."""
+        Stored timers of this slice's customers may be out of date. One more is read for each of these customers, so
+        that a read brings SLICE valid timers, or all that exist."""
         most = SLICE + len(work.customers)
         stored = self._store.due(work.partition, FAR, most, {work.partition: work.expected})
         work.agenda.take(stored, complete=len(stored) < most)

@@ -33,7 +33,7 @@ class PartitionCommit:
 
 
 Positions = Mapping[int, Position | None]
-"""Partition → the position that its stored state must reflect; None: never committed."""
+"""Partition → the position that its stored state must reflect; None for a partition that was never committed."""
 
 
 class ScoringStore(Protocol):

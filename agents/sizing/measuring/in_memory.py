@@ -30,7 +30,7 @@ ROUNDS = 5
 SWITCHES = 2_000
 PROGRESSES = 20_000
 LEARNT: dict[str, Any] = {"observe": 1.0, "serve_every": 500}
-"""Answers of trained models. Those of untrained ones are all equal, and cost less to rank."""
+"""Settings of a job whose models learn. Answers of untrained models are all equal, and cost less to rank."""
 NAIVE = 1
 """Index of the baseline arm."""
 

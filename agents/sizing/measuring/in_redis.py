@@ -104,7 +104,7 @@ def _partition(client: redis.Redis) -> float:
 
 
 class _Timed(RedisScoringStore):
-    """A store that counts the thread's CPU for reading and committing customers."""
+    """A store that measures the thread's CPU for reading and committing customers."""
 
     cpu_s = 0.0
 

@@ -8,7 +8,7 @@ from load.bench.system import BenchSystem
 from load.stages import names
 
 WATCH_S = 10.0
-"""Longest time for which a stage is measured. Its rate stays the same after that."""
+"""The maximum time, seconds, for which a stage is measured. Its rate stays the same after that."""
 
 
 def together(

@@ -19,8 +19,8 @@ def _give_up(what: str) -> None:
 
 
 class _Patching:
-    """Comes first on sys.meta_path: finds the modules to patch as other finders would, and patches them once they
-    ran."""
+    """Comes first on sys.meta_path. It finds the modules to patch as other finders would, and patches each once, after
+    it has run."""
 
     def __init__(self, patches: Sequence[tuple[str, Any]]) -> None:
         self._patches = patches

@@ -1,4 +1,4 @@
-"""The work of a slice in one partition, and the one way in for its outputs."""
+"""The work of a slice in one partition. Only `emit` adds outputs."""
 
 from typing import Any
 
