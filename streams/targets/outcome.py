@@ -15,8 +15,9 @@ from streams.targets.observations import Observation
 Settle = Literal["at_once", "at_horizon"]
 """When a label that is known before the horizon closes is settled.
 
-"at_once" is sooner. With "at_horizon" both labels are equally late. Otherwise a model learns "it happened" weeks before
-"it did not", and overestimates the event (delayed feedback: Chapelle, KDD 2014)."""
+With "at_horizon", the default, both labels are equally late. "at_once" is sooner for one of them: a model learns "it
+happened" weeks before "it did not", and overestimates the event (delayed feedback: Chapelle, KDD 2014). It suits a
+horizon that is short beside the time over which customers change."""
 
 Label = tuple[float, int, str]
 """(label, time of the outcome in ms, what settled it: event, absence, amount or default)."""
@@ -36,6 +37,10 @@ class Outcome(ABC):
     @abstractmethod
     def problems(self, place: str, kind: Kind, events: Events) -> Iterator[Problem]:
         """Return what is wrong with its settings in a target of that kind; `place` names the target."""
+
+    def cautions(self) -> Iterator[tuple[str, str]]:
+        """Return what is valid in its settings and will mislead: (setting, sentence with the remedy)."""
+        return iter(())
 
     @abstractmethod
     def label_on_close(self, observation: Observation) -> Label | None:
@@ -101,6 +106,15 @@ class Occurrence(EventOutcome):
             return self.label, happened, "event"
         assert observation.end is not None
         return 1.0 - self.label, observation.end, "absence"
+
+    def cautions(self) -> Iterator[tuple[str, str]]:
+        """See Outcome."""
+        if self.settle == "at_once":
+            text = (
+                "one label is learnt when the event arrives and the other only when the horizon closes, so that models "
+                'overestimate the event; leave settle out, or write settle="at_horizon".'
+            )
+            yield "outcome.settle", text
 
     def own_problems(self, place: str, events: Events) -> Iterator[Problem]:
         """See EventOutcome."""

@@ -50,7 +50,7 @@ def use_case(kind: str = "binary", serve_every: int = 100, arms: tuple[Arm, ...]
         "leaves",
         kind=kind,  # type: ignore[arg-type]
         ask=Ask(on=("Buy",)),
-        outcome=EventWithin("Leave", over="2d"),
+        outcome=EventWithin("Leave", over="2d", settle="at_once"),
         arms=arms,
         serve_every=serve_every,
     )

@@ -67,7 +67,7 @@ USE_CASE = UseCase(
             "silent",
             kind="binary",
             ask=Ask(on=("Buy",), every="2d", while_active="9d"),
-            outcome=AbsenceOf("Buy", over="3d"),
+            outcome=AbsenceOf("Buy", over="3d", settle="at_once"),
             arms=(Arm("logistic", Logistic(), role="champion"), Arm("prior", PriorRate(), role="naive")),
         ),
         Target(

@@ -13,6 +13,7 @@ from streams.features.feature import Derived, names
 from streams.targets.declaration import Ask
 from streams.targets.outcome import EventOutcome
 from streams.usecases import UseCase, check, read_use_case
+from streams.usecases.target_cautions import target_cautions
 
 COMMON = ("event_id", "customer_id", "occurred_at", "source")
 
@@ -23,7 +24,7 @@ def command(use_case: str) -> None:
     """Show what USE_CASE declares, or what is wrong with it, before the first event.
 
     USE_CASE is the name of a shipped use case or the path of a folder or file that declares one (its usecase.py
-    is run). Exit code 1 when something is wrong.
+    is run). Exit code 1 when something is wrong. A caution names what is valid and will hurt later.
 
     \b
     tidecast check telecom
@@ -37,6 +38,8 @@ def command(use_case: str) -> None:
         click.echo(f"tidecast: {use_case} has {_some(len(problems), 'problem')}: correct them.", err=True)
         sys.exit(1)
     _show(found)
+    for caution in target_cautions(found.targets):
+        click.echo(f"Caution: {caution}", err=True)
 
 
 def _show(use_case: UseCase) -> None:

@@ -80,7 +80,7 @@ class Job:
                 declared.append(Sum(f"{kind}_sum_{over}", of="Activity", field="amount", over=over, where=where))
         ask, outcome, arms = (
             Ask(on=("Activity",), every=self.every),
-            AbsenceOf("Activity", over="1d"),
+            AbsenceOf("Activity", over="1d", settle="at_once"),
             ARMS[: self.arms],
         )
         asked = [

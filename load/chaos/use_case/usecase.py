@@ -35,7 +35,7 @@ FEATURES = (
 BUYS = Target(
     "buys",
     ask=Ask(on=("Visit",)),
-    outcome=EventWithin("Order", over="1d"),
+    outcome=EventWithin("Order", over="1d", settle="at_once"),
     arms=(Arm("logistic", Logistic(), role="champion"), Arm("tree", HoeffdingTree())),
     observe=0.5,
     serve_every=200,

@@ -21,12 +21,19 @@ USE_CASE = UseCase(
         Target(
             "top_up",
             ask=ASK,
-            outcome=EventWithin("Activity", over="1d", where={"type": "topup"}),
+            outcome=EventWithin("Activity", over="1d", where={"type": "topup"}, settle="at_once"),
             arms=ARMS,
             observe=0.1,
             serve_every=1000,
         ),
-        Target("silence", ask=ASK, outcome=AbsenceOf("Activity", over="1d"), arms=ARMS, observe=0.1, serve_every=1000),
+        Target(
+            "silence",
+            ask=ASK,
+            outcome=AbsenceOf("Activity", over="1d", settle="at_once"),
+            arms=ARMS,
+            observe=0.1,
+            serve_every=1000,
+        ),
     ),
     clock="external",
 )

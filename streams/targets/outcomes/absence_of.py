@@ -12,11 +12,12 @@ class AbsenceOf(Occurrence):
     """1 when no such event follows within the horizon, else 0.
 
     event, over, where: as for EventWithin.
-    settle: "at_once" settles 0 when the event arrives; "at_horizon" settles both labels when the horizon closes."""
+    settle: "at_horizon" settles both labels when the horizon closes. "at_once" settles 0 when the event arrives, weeks
+    before any 1, and models then underestimate the absence."""
 
     event: str
     over: str
     where: Where = default(default_factory=dict)
-    settle: Settle = "at_once"
+    settle: Settle = "at_horizon"
 
     label = 0.0

@@ -14,11 +14,12 @@ class EventWithin(Occurrence):
     event: short name of the event.
     over: length of the horizon, such as "30d".
     where: conditions that the event must fit.
-    settle: "at_once" settles 1 when the event arrives; "at_horizon" settles both labels when the horizon closes."""
+    settle: "at_horizon" settles both labels when the horizon closes. "at_once" settles 1 when the event arrives, weeks
+    before any 0, and models then overestimate the event."""
 
     event: str
     over: str
     where: Where = default(default_factory=dict)
-    settle: Settle = "at_once"
+    settle: Settle = "at_horizon"
 
     label = 1.0

@@ -31,6 +31,15 @@ class ExplicitOutcome(Outcome):
         assert observation.end is not None
         return None if self.default is None else (float(self.default), observation.end, "default")
 
+    def cautions(self) -> Iterator[tuple[str, str]]:
+        """See Outcome."""
+        if self.default is not None:
+            text = (
+                "outcomes that are told are learnt at once and the default when the horizon closes, so that models "
+                "overestimate what is told; publish an outcome for every question, or keep `within` short."
+            )
+            yield "outcome.default", text
+
     def problems(self, place: str, kind: Kind, events: Events) -> Iterator[Problem]:
         """See Outcome."""
         wrong = None if self.within is None else duration_problem(self.within)

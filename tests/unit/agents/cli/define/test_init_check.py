@@ -28,6 +28,18 @@ def test_what_init_writes_passes_check(shop):
     assert done.exit_code == 0, done.output
     assert "my_shop is valid: 1 event, 10 features, 2 targets" in done.output
     assert "days_since_purchase" in done.output
+    assert "Caution" not in done.output
+
+
+def test_check_cautions_of_labels_that_come_at_different_times(shop):
+    text = (shop / "usecase.py").read_text()
+    text = text.replace('AbsenceOf("Purchase", over="13w")', 'AbsenceOf("Purchase", over="13w", settle="at_once")')
+    (shop / "usecase.py").write_text(text)
+    done = run(check, shop)
+    assert done.exit_code == 0
+    assert "Caution: target 'churn', outcome.settle: one label is learnt when the event arrives" in done.output
+    (shop / "usecase.py").write_text(text.replace('settle="at_once"', 'settle="at_horizon"'))
+    assert "Caution" not in run(check, shop).output
 
 
 def test_its_sample_goes_through_its_mapping(shop):
