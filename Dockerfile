@@ -20,8 +20,10 @@ RUN pip install --no-deps --no-build-isolation --editable . \
     && pip install --constraint requirements.lock cython && tidecast compile \
     && pip uninstall --yes cython && apt-get purge --yes --auto-remove gcc libc6-dev && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --create-home tidecast \
-    && install -d -o tidecast /var/lib/tidecast/models
+    && install -d -o tidecast /var/lib/tidecast /var/lib/tidecast/models
 
+# the data folder: WORKDIR belongs to root
+ENV TIDECAST_DATA=/var/lib/tidecast
 USER tidecast
 EXPOSE 9464
 ENTRYPOINT ["tidecast"]

@@ -214,6 +214,21 @@ def data_folder() -> Path:
     return Path(os.environ.get(f"{PREFIX}DATA") or ".tidecast")
 
 
+def writable(folder: Path) -> Path:
+    """Create a folder where it is missing, and return it. Raises SettingError when this user may not write there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        reason = "" if os.access(folder, os.W_OK | os.X_OK) else "Permission denied"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    if reason:
+        raise SettingError(
+            f"The folder {folder.absolute()} cannot be written ({reason}); "
+            f"set {PREFIX}DATA to a folder that this user may write."
+        )
+    return folder
+
+
 def load_settings(**given: Any) -> Settings:
     """Return the settings of this process; `given` ones have priority.
 

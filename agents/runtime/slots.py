@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from streams.errors import TidecastError
+from agents.settings import writable
+from streams.errors import SettingError, TidecastError
 
 MOST = 1000
 
@@ -20,9 +21,9 @@ class Slot:
 
     def __init__(self, folder: Path, kind: str) -> None:
         """`folder`: the folder of the lock files, the same for all workers of a machine."""
-        folder.mkdir(parents=True, exist_ok=True)
+        writable(folder)
         for number in range(MOST):
-            file = os.open(folder / f"{kind}.{number}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+            file = _opened(folder / f"{kind}.{number}.lock")
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -42,13 +43,22 @@ class Slot:
         os.close(self._file)
 
 
+def _opened(lock: Path) -> int:
+    try:
+        return os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+    except PermissionError:
+        raise SettingError(
+            f"The file {lock.absolute()} belongs to another user; delete it when that user runs no worker, "
+            "or set TIDECAST_DATA to a folder of your own."
+        ) from None
+
+
 @contextmanager
 def alone(folder: Path, what: str) -> Iterator[None]:
     """Hold a lock while this process does something that only one process of the machine may do.
 
     Raises TidecastError when another process holds it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{what}.lock").open("w") as file:
+    with os.fdopen(_opened(writable(folder) / f"{what}.lock"), "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from agents.operations.deploy import Deployed, deploy
-from agents.settings import REMEMBERED, Settings, load_settings
+from agents.settings import REMEMBERED, Settings, load_settings, writable
 from sinks.clickhouse.client import WRITING, connect
 from sinks.clickhouse.migrate import migrate
 from streams.usecases import load_use_case
@@ -49,6 +49,7 @@ def command(use_case: str, partitions: int | None, retention: int | None) -> Non
     """
     settings = load_settings()
     declared = load_use_case(use_case)
+    writable(settings.data)  # before anything is written
     tables = migrate(
         connect(settings.clickhouse_database, WRITING, **settings.clickhouse()), settings.clickhouse_database
     )
@@ -61,8 +62,7 @@ def command(use_case: str, partitions: int | None, retention: int | None) -> Non
 def remember(settings: Settings, use_case: str) -> None:
     """Remember the use case in the data folder, for `tidecast worker` and `publish`."""
     reference = str(Path(use_case).resolve()) if Path(use_case).exists() else use_case
-    settings.data.mkdir(parents=True, exist_ok=True)
-    (settings.data / REMEMBERED).write_text(reference + "\n", encoding="utf-8")
+    (writable(settings.data) / REMEMBERED).write_text(reference + "\n", encoding="utf-8")
 
 
 def show(done: Deployed) -> None:

@@ -1,10 +1,6 @@
 """docker-compose.yml, checked with the loader of the compose specification and against our code. Requires Go."""
 
-import json
-import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -17,34 +13,17 @@ from agents.stack.parts import valkey_server
 from agents.stages import STAGES
 from sinks.redis.client import check_server, connect
 from tests.contract.servers import redis_server
+from tests.integration.servers.composed import FILE, ROOT, SECRETS, composed, load, needs_go
 
-ROOT = Path(__file__).parents[3]
-CHECK = Path(__file__).parent / "compose_check"
 WORKERS = tuple(STAGES)
-SECRETS = ("TIDECAST_SIGNING_KEY", "TIDECAST_REDIS_PASSWORD", "TIDECAST_CLICKHOUSE_PASSWORD", "GRAFANA_PASSWORD")
+UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
-pytestmark = pytest.mark.skipif(shutil.which("go") is None, reason="Go is not installed")
-
-
-@pytest.fixture(scope="module")
-def loader(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    program = tmp_path_factory.mktemp("go") / "compose_check"
-    subprocess.run(["go", "build", "-o", str(program), "."], cwd=CHECK, check=True)
-    return program
-
-
-def load(loader: Path, file: Path, without: str = "") -> "subprocess.CompletedProcess[str]":
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(("TIDECAST_", "GRAFANA_"))}
-    secrets = {name: f"secret of {name}" for name in SECRETS if name != without}
-    return subprocess.run([loader, file], env={**ours, **secrets}, capture_output=True, text=True, check=False)
+pytestmark = needs_go
 
 
 @pytest.fixture(scope="module")
-def services(loader: Path) -> dict[str, Any]:
-    loaded = load(loader, ROOT / "docker-compose.yml")
-    assert loaded.returncode == 0, loaded.stderr
-    found: dict[str, Any] = json.loads(loaded.stdout)["services"]
-    return found
+def services() -> dict[str, Any]:
+    return composed()
 
 
 def test_all_parts_are_there_with_pinned_versions(services: dict[str, Any]) -> None:
@@ -68,7 +47,9 @@ def test_what_must_last_lies_in_volumes_and_what_is_mounted_exists(services: dic
     for name in ("kafka", "redis", "clickhouse", "prometheus", "grafana", *WORKERS):
         assert any(volume["type"] == "volume" for volume in services[name]["volumes"]), name
     mounted = [v for service in services.values() for v in service.get("volumes", []) if v["type"] == "bind"]
-    assert len(mounted) == 4
+    ours = {"deploy", *WORKERS}
+    assert len(mounted) == 4 + len(ours) and all(volume["read_only"] for volume in mounted)
+    assert all(any(v["target"] == "/usecases" for v in services[name]["volumes"]) for name in ours)
     assert all(Path(volume["source"]).exists() for volume in mounted)
 
 
@@ -80,6 +61,8 @@ def test_nothing_is_published_beyond_this_host_unasked(services: dict[str, Any])
 @pytest.mark.parametrize("name", ["deploy", *WORKERS])
 def test_settings_are_ours(services: dict[str, Any], name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable, value in services[name]["environment"].items():
+        if variable == "TIDECAST_USE_CASE":
+            continue  # an option of the commands
         assert variable.removeprefix("TIDECAST_").lower() in Settings.model_fields
         monkeypatch.setenv(variable, value or "")
     assert Settings().kafka == "kafka:19092"
@@ -103,6 +86,28 @@ def test_the_command_of_redis_starts_a_server_that_keeps_what_it_is_given(servic
         assert client.config_get("appendonly") == {"appendonly": "yes"}
 
 
+def test_memory_is_limited_everywhere_and_said(services: dict[str, Any]) -> None:
+    limits = {name: int(service["mem_limit"]) for name, service in services.items()}
+    assert f"up to {sum(limits.values()) >> 30} GB" in FILE.read_text()
+    options = services["redis"]["command"]
+    data = options[options.index("--maxmemory") + 1]
+    assert int(data[:-2]) * UNITS[data[-2]] <= limits["redis"] * 2 / 3, "copying the append-only file needs room"
+    heap = services["kafka"]["environment"]["KAFKA_HEAP_OPTS"].rpartition("-Xmx")[2]
+    assert int(heap[:-1]) * UNITS[heap[-1]] <= limits["kafka"] / 2
+
+
+def test_what_reads_its_data_first_gets_time_before_it_counts_as_ill(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        assert name == "deploy" or "start_period" in service["healthcheck"], name
+
+
+@pytest.mark.parametrize("named", ["retail", "/usecases/myshop"])
+def test_one_variable_names_the_use_case_for_every_service(named: str) -> None:
+    found = composed(TIDECAST_USE_CASE=named)
+    assert {found[name]["environment"]["TIDECAST_USE_CASE"] for name in ("deploy", *WORKERS)} == {named}
+    assert found["deploy"]["command"] == ["deploy", named]
+
+
 def test_prometheus_scrapes_every_worker() -> None:
     config = (ROOT / "docs/compose/prometheus.yml").read_text()
     assert f"names: [{', '.join(WORKERS)}]" in config
@@ -117,17 +122,17 @@ def test_dashboards_use_provisioned_sources() -> None:
         assert set(sources) - {"-- Grafana --", variable} <= provisioned, dashboard.name
 
 
-def test_a_misspelt_key_is_refused(loader: Path, tmp_path: Path) -> None:
+def test_a_misspelt_key_is_refused(tmp_path: Path) -> None:
     wrong = tmp_path / "docker-compose.yml"
-    text = (ROOT / "docker-compose.yml").read_text()
+    text = FILE.read_text()
     wrong.write_text(text.replace("healthcheck:", "healthchek:"))
-    refused = load(loader, wrong)
+    refused = load(wrong)
     assert refused.returncode == 1
     assert "healthchek" in refused.stderr
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-def test_no_secret_has_a_default(loader: Path, secret: str) -> None:
-    refused = load(loader, ROOT / "docker-compose.yml", without=secret)
+def test_no_secret_has_a_default(secret: str) -> None:
+    refused = load(FILE, without=secret)
     assert refused.returncode == 1
     assert secret in refused.stderr

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agents.runtime.slots import Slot, alone
-from streams.errors import TidecastError
+from streams.errors import SettingError, TidecastError
 
 HOLD = """
 import sys, pathlib
@@ -44,3 +44,10 @@ def test_a_killed_worker_leaves_its_slot_to_its_successor(tmp_path: Path) -> Non
             child.wait()
             with Slot(tmp_path, "scoring") as successor:
                 assert successor.number == 0
+
+
+def test_a_folder_that_cannot_be_made_is_said_with_its_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for use in (lambda folder: Slot(folder, "scoring"), lambda folder: alone(folder, "rebuild").__enter__()):
+        with pytest.raises(SettingError, match=r"cannot be written \(.+\); set TIDECAST_DATA to a folder"):
+            use(tmp_path / "file" / "run")
