@@ -13,7 +13,8 @@ import click
 
 from agents.dead_letters.rejected import RecordT, Rejected, key_text
 from agents.formatting import as_json, moment
-from agents.importing.convert import Misfit, time_converter
+from agents.importing.values.misfit import Misfit
+from agents.importing.values.times import time_converter
 from schemas.catalog import Decoded
 from streams.errors import DeclarationError, SettingError, Undecodable
 from streams.features.window import duration_ms

@@ -17,6 +17,10 @@ class Pace(Protocol):
         """Wait before a message or tick; called with its event time."""
         ...
 
+    def ticked(self, time_ms: int) -> None:
+        """Wait after a tick of that time was written."""
+        ...
+
 
 class FullSpeed:
     """Never waits."""
@@ -24,8 +28,11 @@ class FullSpeed:
     def before(self, time_ms: int) -> None:
         """See Pace."""
 
+    def ticked(self, time_ms: int) -> None:
+        """See Pace."""
 
-class Rate:
+
+class Rate(FullSpeed):
     """At most `per_second` messages a second, evenly spaced."""
 
     def __init__(self, per_second: float, wait: Wait) -> None:
@@ -42,7 +49,7 @@ class Rate:
             _until(self._began + self._count / self._per_second, self._wait)
 
 
-class Speed:
+class Speed(FullSpeed):
     """`factor` seconds of event time pass in one second, from the first message on."""
 
     def __init__(self, factor: float, wait: Wait) -> None:

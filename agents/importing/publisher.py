@@ -53,7 +53,7 @@ class EventPublisher:
         self._key = settings.signing_bytes
         self._use_case = use_case
         self._writer = writer
-        deployment = required_deployment(settings)
+        deployment = self.deployment = required_deployment(settings)
         if deployment.use_case != use_case.name:
             raise DeploymentMismatch(
                 f"{deployment.use_case} is deployed here, not {use_case.name}; deploy {use_case.name}, "
@@ -75,6 +75,11 @@ class EventPublisher:
         finally:
             self._registry.close()
 
+    @property
+    def writes_ticks(self) -> bool:
+        """Whether the clock is external, so that the publisher writes the ticks."""
+        return self._use_case.clock == "external"
+
     def publish(self, name: str, record: Event | OutcomeRecord) -> None:
         """Publish an event by its short or full name, or an outcome (schemas.records.OUTCOME).
 
@@ -92,7 +97,7 @@ class EventPublisher:
         """Write a tick to every partition: all events up to `time_ms` are published.
 
         Raises SettingError when the workers write the ticks of this log (clock "wall")."""
-        if self._use_case.clock != "external":
+        if not self.writes_ticks:
             raise SettingError(
                 f"The clock of {self._use_case.name} is 'wall': its workers write the ticks; "
                 'declare clock="external" to write them yourself.'

@@ -42,8 +42,9 @@ def test_a_file_with_its_clock_and_again(tidecast: Tidecast, place: Path) -> Non
     file, mapping, rejects = str(place / "rows.csv"), str(place / "map.toml"), place / "rejects.jsonl"
     assert "Nothing is deployed" in tidecast("publish", file, "--mapping", mapping, check=False).stderr
     tidecast("deploy", "retail")
-    done = tidecast("publish", file, "--mapping", mapping, "--rejects", str(rejects), "--until", "2024-03-01")
-    assert f"{ROWS} rows, 2 rejected; {ROWS - 2} events published" in done.stdout
+    fast = ("publish", file, "--mapping", mapping, "--as-fast-as-possible")
+    done = tidecast(*fast, "--rejects", str(rejects), "--until", "2024-03-01")
+    assert f"{ROWS} rows, 2 rejected." in done.stdout and f"{ROWS - 2} events published" in done.stdout
     assert "line 12: day 'soon' is not a time" in done.stderr and "line 22: has 2 columns" in done.stderr
     kept = [json.loads(line) for line in rejects.read_text().splitlines()]
     assert [(reject["line"], reject["row"] is None) for reject in kept] == [(12, False), (22, True)]
@@ -66,8 +67,8 @@ def test_a_file_with_its_clock_and_again(tidecast: Tidecast, place: Path) -> Non
                 moment = int(str(record["occurred_at"]))
         assert reached == 1_709_251_200_000  # 2024-03-01
 
-    again = tidecast("publish", file, "--mapping", mapping, "--strict", check=False)
-    assert again.returncode == 3
+    again = tidecast(*fast, "--strict", check=False)
+    assert again.returncode == 3 and f"{ROWS - 2} of the records were published before" in again.stderr
     twice = [record for record in records(tidecast) if record["type"] == "retail.Purchase"]
     assert sorted(str(event["event_id"]) for event in twice) == sorted(2 * [str(event["event_id"]) for event in events])
     places = {(event["customer_id"], event["partition"]) for event in twice}
@@ -85,6 +86,7 @@ def test_what_tail_shows(tidecast: Tidecast, place: Path) -> None:
 
 def test_nothing_is_published_in_a_dry_run_or_when_no_row_fits(tidecast: Tidecast, place: Path) -> None:
     before = len(records(tidecast))
+    publish = ("publish", str(place / "rows.csv"), "--mapping", str(place / "map.toml"), "--as-fast-as-possible")
     file, mapping = str(place / "rows.csv"), str(place / "map.toml")
     done = tidecast("publish", file, "--mapping", mapping, "--dry-run")
     assert f"{ROWS - 2} records would be published" in done.stdout
@@ -93,4 +95,30 @@ def test_nothing_is_published_in_a_dry_run_or_when_no_row_fits(tidecast: Tidecas
     assert none.returncode == 1 and "Not one of the 1 rows" in none.stderr
     wrong = tidecast("publish", file, "--mapping", mapping, "--use-case", "telecom", check=False)
     assert wrong.returncode == 1 and "telecom has no event 'Purchase'" in wrong.stderr
+    few = tidecast(*publish, "--max-rejects", "0.1%", check=False)
+    assert few.returncode == 1 and "0.4% of" in few.stderr and "nothing was sent" in few.stderr
     assert len(records(tidecast)) == before
+
+
+def test_what_the_log_has_already_is_looked_at_before_anything_is_sent(tidecast: Tidecast, place: Path) -> None:
+    """Same ids with other contents, rows before the watermark, and rows that another mapping has published."""
+    ids = MAPPING.replace("time =", 'id = "no"\ntime =')
+    (place / "ids.toml").write_text(ids)
+    (place / "new.csv").write_text("no,who,day,euros\n" + "".join(f"n{n},c1,2024-03-{n:02},1\n" for n in range(1, 29)))
+    publish = ("publish", str(place / "new.csv"), "--mapping", str(place / "ids.toml"), "--as-fast-as-possible")
+    assert "28 events published" in tidecast(*publish).stdout
+    changed = (place / "new.csv").read_text().replace("c1,2024-03-09,1", "c1,2024-03-09,2")
+    (place / "new.csv").write_text(changed)
+    other = tidecast(*publish, check=False)
+    assert other.returncode == 1 and "1 records have an id under which another content" in other.stderr
+    assert "(line 10)" in other.stderr
+    (place / "old.csv").write_text((place / "new.csv").read_text().replace(",2024-03-", ",2024-02-").replace("n", "m"))
+    (place / "old.csv").write_text((place / "old.csv").read_text().replace("mo,", "no,", 1))
+    old = tidecast("publish", str(place / "old.csv"), *publish[2:], check=False)
+    assert old.returncode == 1 and "28 of 28 new records are older than the watermark" in old.stderr
+    (place / "map.toml").write_text(MAPPING.replace("items = { value = 1 }", "items = { value = 2 }"))
+    remapped = tidecast(
+        "publish", str(place / "rows.csv"), "--mapping", str(place / "map.toml"), *publish[4:], check=False
+    )
+    assert remapped.returncode == 1 and f"{2 * (ROWS - 2)} records of the same rows were published" in remapped.stderr
+    assert len([r for r in records(tidecast) if r["type"] == "retail.Purchase"]) == 28 + 2 * (ROWS - 2)

@@ -108,7 +108,7 @@ def test_lost_state_is_made_again(system: Lossy) -> None:
     file, mapping = system.folder / "purchases.csv", system.folder / "purchases.toml"
     rows = purchases(file)
     mapping.write_text(MAPPING)
-    publish = ("publish", str(file), "--mapping", str(mapping))
+    publish = ("publish", str(file), "--mapping", str(mapping), "--as-fast-as-possible")
     system.run("deploy", "retail", "--partitions", "3")
     system.worker = system.start("worker")
     publisher = system.start(*publish, "--speed", f"{86_400 * 400 // 8}x")

@@ -52,7 +52,7 @@ def settled(tidecast: Tidecast, published: int) -> dict[str, Any]:
 
 
 def test_status_and_customer(tidecast: Tidecast, file: Path, scorer: None) -> None:
-    publish = ("publish", str(file), "--mapping", str(file.parent / "map.toml"))
+    publish = ("publish", str(file), "--mapping", str(file.parent / "map.toml"), "--as-fast-as-possible")
     tidecast(*publish, "--until", "2024-12-31")
     status = settled(tidecast, ROWS)
     assert status["counters"]["accepted"] == ROWS and status["counters"]["dead"] == 0

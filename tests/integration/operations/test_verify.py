@@ -112,7 +112,7 @@ def system(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         rows = purchases(file)
         assert run("deploy", "retail", "--partitions", "2").exit_code == 0
         for _ in range(2):  # the second time, every event is late or a duplicate
-            assert run("publish", str(file), "--mapping", str(mapping)).exit_code == 0
+            assert run("publish", str(file), "--mapping", str(mapping), "--as-fast-as-possible").exit_code == 0
         made = System(connect_system(load_settings(), "retail"))
         made.rows = rows
         made.work("scoring", "learning", "scoring", "judging")

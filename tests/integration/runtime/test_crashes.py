@@ -133,7 +133,7 @@ def test_killed_workers_leave_no_trace(system: System) -> None:
         until(lambda share=kill: system.observer.scoring().published > rows * (share + 0.5) / KILLS)
         system.kill_one(r)
     assert exit_code(publisher) == 0
-    system.run(*publish)
+    system.run(*publish, "--as-fast-as-possible")
     until(system.caught_up)
 
     told = system.status()["counters"]

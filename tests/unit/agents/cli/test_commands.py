@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from agents.cli import COMMANDS, define, inspect, run, tidecast
 
 PACKAGES = {"define": define, "run": run, "inspect": inspect}
-HELPERS = {("define", "load_options"), ("define", "starter")}
+HELPERS = {("define", name) for name in ("load_options", "publish_steps", "publish_summary", "starter")}
 """Modules next to the commands that are not commands."""
 
 

@@ -6,8 +6,8 @@ from click.testing import CliRunner
 from agents.cli.define.check import command as check
 from agents.cli.define.init import command as init
 from agents.cli.define.init import namespace_of, sample
-from agents.importing.mapper import RowMapper
-from agents.importing.mapping import read_mapping
+from agents.importing.mapping.mapper import RowMapper
+from agents.importing.mapping.mapping_file import read_mapping
 from streams.errors import TidecastError
 from streams.usecases import load_use_case
 

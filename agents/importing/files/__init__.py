@@ -1,0 +1,1 @@
+"""Reads rows of CSV, JSON and Parquet files with their line numbers, in bounded memory."""
