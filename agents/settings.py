@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     dead_letter_share: float = Field(
         0.5, ge=0, le=1, description="share of dead letters in the last 20,000 records that stops a worker; 0: no limit"
     )
+    fallback_share: float = Field(
+        0.05, ge=0, le=1, description="share of fallbacks in a champion's last 1,000 answers that warns; 0: no limit"
+    )
     transactions: bool = Field(
         False,
         description="outputs in transactions: readers of committed records see none twice; the same for all workers",

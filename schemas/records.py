@@ -362,6 +362,9 @@ class SwitchRecord(TypedDict):
     """Path of the snapshot in the model store."""
     digest: bytes
     """SHA-256 of the snapshot's bytes."""
+    inputs: str | None
+    """Digest of the features that the version has learnt from: their names and declarations, in the
+    model's order. Null before switches had one."""
     signature: bytes | None
     """HMAC-SHA256 of the record and its place, when a signing key is configured."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from schemas.records import CoordinateRecord
@@ -86,6 +87,30 @@ class Rejects:
     fine: dict[int, int] = field(default_factory=dict)
 
 
+class Cause(StrEnum):
+    """Why an arm did not answer with the version that it was switched to.
+
+    UNTRAINED: it was not switched to any yet, as at the beginning. OTHER_INPUTS: the version has learnt from other
+    features than the arm reads. FAILED: it raised an error. NOT_FINITE: its answer was not a finite number."""
+
+    UNTRAINED = "untrained"
+    OTHER_INPUTS = "other_inputs"
+    FAILED = "failed"
+    NOT_FINITE = "not_finite"
+
+
+@dataclass(slots=True)
+class Answered:
+    """How the questions of a slice were answered, for metrics and the alarm.
+
+    asked: target → questions. champions: target → arm. fallbacks: (target, arm, Cause) → answers that the version
+    switched to did not give."""
+
+    champions: Mapping[str, str]
+    asked: dict[str, int] = field(default_factory=dict)
+    fallbacks: dict[tuple[str, str, str], int] = field(default_factory=dict)
+
+
 class Slice(Protocol):
     """A bounded part of a batch's work. The caller produces `outputs`, waits for all acks, then calls `commit` once."""
 
@@ -104,6 +129,11 @@ class Slice(Protocol):
     @property
     def rejects(self) -> Rejects | None:
         """The rejects, to be counted once the slice is committed. None from a stage that rejects nothing."""
+        ...
+
+    @property
+    def answered(self) -> Answered | None:
+        """How questions were answered, to be counted once the slice is committed. None from a stage that asks none."""
         ...
 
     def commit(self) -> None:
@@ -144,6 +174,11 @@ class Stage(Protocol):
     """Number of usual batches taken as one. A stage that works by customer then handles each customer once."""
     stateless: bool = False
     """Whether it may start afresh where its positions are lost, because its outputs depend on nothing before them."""
+
+    @property
+    def failure(self) -> str:
+        """Why the stage no longer does a part of its work, such as learning; "" while it does."""
+        return ""
 
     def wants(self, partition: TopicPartition) -> bool:
         """Return whether this stage reads that partition. A learner reads one of labelled-examples."""

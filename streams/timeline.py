@@ -1,5 +1,6 @@
 """The state of a partition itself: its clock, the versions that serve it, its counters."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -52,6 +53,20 @@ class PartitionHeader:
     settled: dict[str, int] = field(default_factory=dict)
     last_example: dict[str, str] = field(default_factory=dict)
     serving: dict[str, Serving] = field(default_factory=dict)
+    asked: dict[str, int] = field(default_factory=dict)
+    """Target → questions."""
+    fallbacks: dict[str, int] = field(default_factory=dict)
+    """target/arm/cause → answers that the version switched to did not give."""
+    retained: bytes = b""
+    """What customers' states kept under the first features of this log (streams.features.stored_form)."""
+
+    def count_answers(self, asked: Mapping[str, int], fallbacks: Mapping[tuple[str, str, str], int]) -> None:
+        """Add the questions and fallbacks of a slice, by target and by (target, arm, cause)."""
+        for target, count in asked.items():
+            self.asked[target] = self.asked.get(target, 0) + count
+        for at, count in fallbacks.items():
+            name = "/".join(at)
+            self.fallbacks[name] = self.fallbacks.get(name, 0) + count
 
     def watermark(self, lateness: int) -> int | None:
         """Return the event time (ms) below which an event is late; None before the first tick."""

@@ -157,6 +157,7 @@ class Demo:
             self._pulse.events, self._pulse.predictions, self._pulse.examples = rates
         self._counted.append((now, *totals))
         self._pulse.published = status.published
+        self._pulse.fallbacks = status.champions_fallbacks
         self._pulse.lag = status.lag("scoring")
         ticks = [tick for tick in status.ticks.values() if tick is not None]
         if ticks:

@@ -29,6 +29,7 @@ def told(closing: Closing) -> str:
         f"  predictions  {counters.get('predictions', 0):,}, the first one "
         f"{number(closing.first_prediction or float('nan'))} s after the servers were up; "
         f"{counters.get('examples', 0):,} labelled examples learnt from",
+        f"  fallbacks    {closing.status.champions_fallbacks:,} answers of champions after their first versions",
         f"  churn        {_churn(story)}",
         f"  spend        {_spend(story)}",
         f"  alerts       {len(before)} before the campaign (most while the models were learning their first weeks), "

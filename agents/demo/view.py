@@ -29,6 +29,8 @@ class Pulse:
     examples: float = 0.0
     lag: int = 0
     published: int = 0
+    fallbacks: int = 0
+    """Of champions, since their first versions."""
 
 
 def screen(story: Story, pulse: Pulse, use_case: UseCase, height: int = 50) -> Group:
@@ -63,7 +65,8 @@ def _head(story: Story, pulse: Pulse) -> Group:
         )
     rates = Text(f"{pulse.events:,.0f} events/s   {pulse.predictions:,.0f} predictions/s   ")
     rates.append(f"{pulse.examples:,.0f} labelled examples/s   lag {pulse.lag:,} records")
-    total = Text(f"{pulse.published:,} events, {story.counts['predictions']:,} predictions so far", style="dim")
+    answered = f"{story.counts['predictions']:,} predictions, {pulse.fallbacks:,} of them fallbacks"
+    total = Text(f"{pulse.published:,} events, {answered}, so far", style="dim")
     return Group(line, rates, total)
 
 

@@ -1,5 +1,7 @@
 """The status of a running system: positions, lag, serving versions, accounting, alerts."""
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from agents.kafka.read_ahead import GroupReadAhead
@@ -10,7 +12,7 @@ from schemas.records import DRIFT_ALERT, DriftAlertRecord
 from schemas.topics import DRIFT_ALERTS, LABELLED_EXAMPLES
 from streams.errors import TidecastError
 from streams.features.window import duration_ms
-from streams.log import Stage, TopicPartition
+from streams.log import Cause, Stage, TopicPartition
 from streams.timeline import PartitionHeader
 
 EVENTS = ("accepted", "duplicate", "late", "dead")
@@ -39,6 +41,18 @@ class ServedArm:
     partitions: int
 
 
+@dataclass(frozen=True, slots=True)
+class FallbackCount:
+    """Answers of an arm that the version switched to did not give. share: of the target's questions, 0 to 1."""
+
+    target: str
+    arm: str
+    is_champion: bool
+    cause: str
+    answers: int
+    share: float
+
+
 @dataclass(slots=True)
 class SystemStatus:
     """Everything that `tidecast status` shows. counters: of scoring, summed over partitions. Times in ms."""
@@ -51,6 +65,7 @@ class SystemStatus:
     watermark: int | None = None
     counters: dict[str, int] = field(default_factory=dict)
     serving: list[ServedArm] = field(default_factory=list)
+    fallbacks: list[FallbackCount] = field(default_factory=list)
     open_alerts: list[DriftAlertRecord] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -58,6 +73,12 @@ class SystemStatus:
     def published(self) -> int:
         """Number of events and outcomes that scoring has read: accepted + duplicate + late + dead."""
         return sum(self.counters.get(name, 0) for name in EVENTS)
+
+    @property
+    def champions_fallbacks(self) -> int:
+        """Number of champions' answers that another version gave, since their first versions."""
+        told = (each for each in self.fallbacks if each.is_champion and each.cause != Cause.UNTRAINED)
+        return sum(each.answers for each in told)
 
     def lag(self, stage: str) -> int:
         """Return the number of records that a stage has left to process."""
@@ -134,6 +155,8 @@ class StatusReader:
         partitions = list(self._follower.bounds(topic))
         stored = self._wiring.scoring_store.positions(partitions)
         arms: dict[tuple[str, str], tuple[int, int | None]] = {}
+        asked: Counter[str] = Counter()
+        fallbacks: Counter[str] = Counter()
         for partition in partitions:
             position, packed = stored.get(partition, (None, PartitionHeader().pack()))
             header = PartitionHeader.unpack(packed)
@@ -142,6 +165,8 @@ class StatusReader:
             status.ticks[partition] = header.last_tick
             for name, count in header.counters.items():
                 status.counters[name] = status.counters.get(name, 0) + count
+            asked.update(header.asked)
+            fallbacks.update(header.fallbacks)
             for arm, serving in header.serving.items():
                 age = None
                 if serving.switched_at >= 0 and header.last_tick is not None:
@@ -155,6 +180,15 @@ class StatusReader:
         for (arm, version), (count, age) in sorted(arms.items()):
             target, _, name = arm.partition("/")
             status.serving.append(ServedArm(target, name, version, age, count))
+        status.fallbacks = list(self._fallbacks(asked, fallbacks))
+
+    def _fallbacks(self, asked: Mapping[str, int], fallbacks: Mapping[str, int]) -> Iterator[FallbackCount]:
+        targets = self._wiring.use_case.targets
+        champions = {(target.name, arm.name) for target in targets for arm in target.arms if arm.role == "champion"}
+        for name, answers in sorted(fallbacks.items()):
+            target, _, rest = name.partition("/")
+            arm, _, cause = rest.rpartition("/")
+            yield FallbackCount(target, arm, (target, arm) in champions, cause, answers, answers / asked[target])
 
     def _snapshots(self, row: StageRow, status: SystemStatus) -> None:
         for target in self._wiring.use_case.targets:

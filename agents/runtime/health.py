@@ -15,11 +15,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class StageHealth:
-    """The state of one stage: `ready` once it owns its partitions, `problem` while it waits for something."""
+    """The state of one stage: `ready` once it owns its partitions, `problem` while it waits for something.
+
+    `warning`: what a person should look at while the stage goes on. It does not turn the stage red: to start it again
+    would not help."""
 
     name: str
     ready: bool = False
     problem: str = ""
+    warning: str = ""
 
     def red(self, problem: str) -> None:
         """Mark the stage as waiting, and why. Logs a change."""
@@ -27,6 +31,12 @@ class StageHealth:
             log.warning("%s is red: %s", self.name, problem)
         self.problem = problem
         HEALTHY.labels(self.name).set(0)
+
+    def warn(self, warning: str) -> None:
+        """Set the warning; "" for none. Logs a change."""
+        if warning != self.warning:
+            log.warning("%s: %s", self.name, warning or "what it warned of is over")
+        self.warning = warning
 
     def green(self) -> None:
         """Mark the stage as working or idle. Logs a change."""

@@ -8,6 +8,12 @@ SLICES = Counter("tidecast_slices_total", "Slices committed.", ["stage"])
 RETRIES = Counter("tidecast_retries_total", "Batches that were started again.", ["stage", "reason"])
 DEAD_LETTERS = Counter("tidecast_dead_letters_total", "Dead letters, counted when committed.", ["stage", "reason"])
 LATE_EVENTS = Counter("tidecast_late_events_total", "Late events, counted when committed.", ["stage"])
+QUESTIONS = Counter("tidecast_questions_total", "Questions answered, counted when committed.", ["target"])
+FALLBACKS = Counter(
+    "tidecast_fallback_answers_total",
+    "Answers that the version switched to did not give, counted when committed; reason untrained: there is none yet.",
+    ["target", "arm", "reason"],
+)
 STEP_SECONDS = Histogram(
     "tidecast_step_seconds",
     "Duration of a slice's steps: compute, produce (until all acks), commit.",

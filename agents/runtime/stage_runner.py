@@ -11,13 +11,16 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from agents.runtime.dead_letter_limits import DeadLetterLimits
+from agents.runtime.fallback_watch import FallbackWatch
 from agents.runtime.health import StageHealth
 from agents.runtime.metrics import (
     DEAD_LETTERS,
+    FALLBACKS,
     LAG,
     LATE_EVENTS,
     OUTPUTS,
     POSITION,
+    QUESTIONS,
     RECORDS,
     RETRIES,
     SLICES,
@@ -27,7 +30,7 @@ from agents.transport.batch_consumer import BatchApp, BatchConsumer, Fetched
 from agents.transport.start_offsets import starts_of
 from sinks.failpoints import ACKED, COMMITTED, COMPUTED, hit
 from streams.errors import DeadReason, PositionConflict, TidecastError, Unavailable
-from streams.log import Emitter, Rejects, Slice, Stage, TopicPartition
+from streams.log import Answered, Emitter, Rejects, Slice, Stage, TopicPartition
 
 log = logging.getLogger(__name__)
 FIRST_WAIT = 0.2
@@ -54,8 +57,9 @@ class Runner:
         emitter: Emitter,
         health: StageHealth,
         limits: DeadLetterLimits | None = None,
+        fallbacks: FallbackWatch | None = None,
     ) -> None:
-        """`limits` stop the stage at too many dead letters."""
+        """`limits` stop the stage at too many dead letters. `fallbacks` warns of them."""
         self.name = name
         self.stage = stage
         self._loop = asyncio.get_running_loop()
@@ -66,6 +70,7 @@ class Runner:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._attempt = 0
         self._limits = limits or DeadLetterLimits(0, 0.0)
+        self._fallbacks = fallbacks or FallbackWatch(0.0)
 
     def attach(self, app: BatchApp) -> None:
         """Make the app's only agent and its hooks."""
@@ -194,6 +199,8 @@ class Runner:
             counts[output.topic] = counts.get(output.topic, 0) + 1
         for topic, count in counts.items():
             OUTPUTS.labels(self.name, topic).inc(count)
+        if slice_.answered is not None:
+            self._count_answers(slice_.answered)
         if slice_.rejects is not None:
             self._count_rejects(slice_.rejects)
 
@@ -206,7 +213,15 @@ class Runner:
         LATE_EVENTS.labels(self.name).inc(rejects.late)
         self._limits.add(rejects)
 
+    def _count_answers(self, answered: Answered) -> None:
+        for target, count in answered.asked.items():
+            QUESTIONS.labels(target).inc(count)
+        for (target, arm, cause), count in answered.fallbacks.items():
+            FALLBACKS.labels(target, arm, cause).inc(count)
+        self._fallbacks.add(answered)
+
     def _count(self, batch: Fetched, positions: Mapping[TopicPartition, int]) -> None:
+        self._health.warn(" ".join(filter(None, (self.stage.failure, self._fallbacks.warning))))
         for place, records in batch.records.items():
             RECORDS.labels(self.name, place.topic).inc(len(records))
         for place, offset in positions.items():

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from agents.runtime.dead_letter_limits import DeadLetterLimits
+from agents.runtime.fallback_watch import FallbackWatch
 from agents.runtime.health import HealthServer, StageHealth
 from agents.runtime.slots import Slot
 from agents.runtime.stage_runner import Runner, backoff
@@ -56,7 +57,8 @@ class Worker:
         """Add a stage as a member of the consumer group of that name. Return its runner."""
         health = StageHealth(group.removeprefix(GROUP_PREFIX))
         limits = DeadLetterLimits(self.settings.dead_letter_run, self.settings.dead_letter_share)
-        runner = Runner(health.name, stage, emitter, health, limits)
+        fallbacks = FallbackWatch(self.settings.fallback_share)
+        runner = Runner(health.name, stage, emitter, health, limits, fallbacks)
         app = build_app(self.settings, group, self._instance())
         app.batches = stage.batches
         app.batch_records = stage.batches * self.settings.batch_records

@@ -41,6 +41,7 @@ class HistorySlice:
     records: int = 0
     outputs: Sequence[Output] = ()
     rejects: ClassVar[None] = None
+    answered: ClassVar[None] = None
 
     def add(self, partition: TopicPartition, place: RecordPlace, rows: Sequence[tuple[str, Row]]) -> None:
         """Add the rows of a record, which is the last one of its partition so far."""

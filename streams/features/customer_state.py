@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from streams.features.filled import Gaps
+
 BEFORE_ALL = -(1 << 62)
 DIGEST = 8
 KEPT = 256
@@ -39,10 +41,12 @@ class CustomerState:
 
     clock: latest event time seen, ms; BEFORE_ALL before the first event. due: next schedule time, ms, per target
     index. series: per series its tiles [slot, column, ...] in ascending slots, only those with events.
-    registers: per register None, or [time of the latest event, its value]."""
+    registers: per register None, or [time of the latest event, its value]. gaps: where tiles are missing, because the
+    features changed (streams.features.filled); None for a whole history."""
 
     series: list[list[list[Any]]]
     registers: list[list[Any] | None]
     clock: int = BEFORE_ALL
     digests: Digests = field(default_factory=Digests)
     due: dict[int, int] = field(default_factory=dict)
+    gaps: Gaps | None = None

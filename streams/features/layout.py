@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from streams.features.columns import Column
 from streams.features.feature import Feature, Latest, OfEvents, Tiles, Windowed, names
+from streams.features.filled import Gap, Gaps, Retained, first_whole
 from streams.features.filters import Where, where_key
 from streams.features.window import window
 
@@ -102,6 +103,11 @@ class Layout:
             series.append((origin, [source and source[1] for source in sources]))
         return Moves([_index(old_registers, cell) for cell in own_registers], series)
 
+    @property
+    def widths(self) -> list[tuple[int, int]]:
+        """Per series: tile width in ms, and tiles of the widest window."""
+        return [(series.width, series.tiles) for series in self.series]
+
     def move(
         self, moves: "Moves", registers: Registers, series: list[Tiles], clock: int
     ) -> tuple[Registers, list[Tiles]]:
@@ -115,6 +121,27 @@ class Layout:
                 [[t[0], *(e if p is None else t[p] for p, e in zip(positions, empty, strict=True))] for t in tiles]
             )
         return [None if at is None else registers[at] for at in moves.registers], moved
+
+    def gaps(self, moves: "Moves", before: Retained | None, clock: int) -> Gaps:
+        """Return what a state of another layout lacks of what this one would have kept.
+
+        before: what its writer kept; None if that is unknown, and then only new cells have gaps. clock: the state's,
+        in ms, at least one event old."""
+        columns: list[list[Gap]] = []
+        for own, (origin, positions) in zip(self.series, moves.series, strict=True):
+            gaps: list[Gap] = []
+            for position in positions:
+                if origin is None or position is None:
+                    gaps.append(first_whole(clock, own.width, 0, None))
+                elif before is None:
+                    gaps.append(None)
+                else:
+                    gap = before.gaps.columns[origin][position - 1] if before.gaps else None
+                    gaps.append(first_whole(clock, own.width, before.tiles[origin], gap))
+            columns.append(gaps)
+        held = before.gaps.registers if before and before.gaps else None
+        registers = [clock if at is None else held[at] if held else None for at in moves.registers]
+        return Gaps(columns, registers)
 
 
 class Moves(NamedTuple):

@@ -1,18 +1,15 @@
 """Compiles a use case's features: from events to a customer's state, and from state and clock to a vector.
 
-Results do not depend on batches. Sums add up in log order within a tile, and in the order of tiles across them.
-`unpack(pack(state)) == state` always holds."""
+Results do not depend on batches. Sums add up in log order within a tile, and in the order of tiles across them."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
-
-import msgpack
 
 from schemas.catalog import Event
 from streams.features import distinct
 from streams.features.columns import COUNT, DISTINCT, FOLD, MIN, SUM, VALUES
-from streams.features.customer_state import CustomerState, Digests
+from streams.features.customer_state import CustomerState
 from streams.features.feature import (
     Aggregate,
     Derived,
@@ -26,8 +23,10 @@ from streams.features.feature import (
     Windowed,
     finite,
 )
+from streams.features.filled import Read, hide, left
 from streams.features.filters import Matches, compile_where, equality
-from streams.features.layout import Layout, Moves, Selection
+from streams.features.layout import Layout, Selection
+from streams.features.stored_form import StoredForm
 from streams.features.window import EVER, window
 from streams.kernels import kernel
 
@@ -67,7 +66,9 @@ class _Step(NamedTuple):
 
 
 class FeaturePlan:
-    """Features of a use case in declared order. Holds no customer's data; all times are ms of event time."""
+    """Features of a use case in declared order. Holds no customer's data; all times are ms of event time.
+
+    stored: packs states, and unpacks them."""
 
     def __init__(self, use_case: Declares) -> None:
         features = use_case.features
@@ -78,8 +79,7 @@ class FeaturePlan:
         self._finest = min(widths, default=EVER)
         self._pruned = [(i, s.width, s.tiles) for i, s in enumerate(self._layout.series) if s.width != EVER]
         self._compile_reads(features)
-        self._pack: Callable[[Any], bytes] = msgpack.Packer().pack
-        self._moves: dict[bytes, Moves] = {}
+        self.stored = StoredForm(self._layout)
 
     # -- compiling
 
@@ -112,11 +112,14 @@ class FeaturePlan:
         windows: dict[tuple[int, int, int], tuple[list[tuple[int, int, float]], list[tuple[int, ReadTiles]]]] = {}
         self._registers: list[tuple[int, int, ReadRegister]] = []
         self._derived: list[tuple[int, ReadVector]] = []
+        self._windowed: list[Read] = []
+        self._latest: list[tuple[int, int]] = []
         for place, (feature, (index, positions)) in enumerate(zip(features, self._layout.places, strict=True)):
             if isinstance(feature, Derived):
                 self._derived.append((place, feature.reader(at)))
             elif isinstance(feature, Latest):
                 self._registers.append((place, index, feature.reader()))
+                self._latest.append((place, index))
             elif isinstance(feature, Windowed):
                 tiles, width = window(feature.over)
                 totals, others = windows.setdefault((index, width, tiles), ([], []))
@@ -124,6 +127,7 @@ class FeaturePlan:
                     totals.append((place, positions[0], feature.factor))
                 elif isinstance(feature, Aggregate):
                     others.append((place, feature.reader(positions)))
+                self._windowed.append(Read(place, index, width, tiles, positions))
         self._windows: list[WindowReads] = [(*key, *reads) for key, reads in windows.items()]
 
     # -- events
@@ -143,6 +147,8 @@ class FeaturePlan:
                 _PRUNE(series, self._pruned, occurred_at)
             state.clock = clock = occurred_at
         _APPLY(self._steps.get(event, ()), series, state.registers, record, clock, occurred_at)
+        if state.gaps is not None:
+            state.gaps = left(state.gaps, self._layout.widths, state.registers, clock)
 
     # -- vectors
 
@@ -157,27 +163,11 @@ class FeaturePlan:
             register = registers[index]
             if register is not None:
                 out[place] = read(register, clock)
+        if state.gaps is not None:
+            hide(out, state.gaps, self._windowed, self._latest, clock)
         for place, derive in self._derived:
             out[place] = derive(out)
         return out
-
-    # -- the stored form
-
-    def pack(self, state: CustomerState) -> bytes:
-        """Return the stored form: msgpack of [fingerprint, clock, due, digests, registers, series]."""
-        return self._pack(
-            (self._layout.fingerprint, state.clock, state.due, state.digests.data, state.registers, state.series)
-        )
-
-    def unpack(self, data: bytes) -> CustomerState:
-        """Parse what `pack` wrote, exactly. Of another layout, the cells that both have are kept."""
-        fingerprint, clock, due, digests, registers, series = msgpack.unpackb(data, strict_map_key=False)
-        if fingerprint != self._layout.fingerprint:
-            moves = self._moves.get(fingerprint)
-            if moves is None:
-                moves = self._moves[fingerprint] = self._layout.moves_from(fingerprint)
-            registers, series = self._layout.move(moves, registers, series, clock)
-        return CustomerState(series, registers, clock, Digests(digests), due)
 
 
 def _prune(series: list[Tiles], pruned: list[tuple[int, int, int]], clock: int) -> None:

@@ -55,6 +55,7 @@ class JudgingSlice:
     blob: bytes
 
     rejects: ClassVar[None] = None
+    answered: ClassVar[None] = None
 
     def commit(self) -> None:
         """Write state and position together."""

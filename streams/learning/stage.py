@@ -30,6 +30,7 @@ from streams.learning.versions import Versions, unfit
 from streams.log import Batch, LogRecord, Output, Stage, TopicPartition
 from streams.models.arms import Arm
 from streams.models.factory import build_model
+from streams.models.inputs import arm_inputs
 from streams.models.snapshot import LIMIT, BadSnapshot, Snapshot
 from streams.models.store import ModelStore
 from streams.models.version import Version
@@ -51,6 +52,7 @@ class LearningSlice:
     positions: Mapping[TopicPartition, int]
 
     rejects: ClassVar[None] = None
+    answered: ClassVar[None] = None
 
     def commit(self) -> None:
         """Do nothing: the snapshot is written."""
@@ -84,9 +86,9 @@ class Learning(Stage):
         self._versions = Versions(models, signing_key, limit)
         self._codec = codec
         self._key = signing_key
-        self._names = target.features or tuple(feature.name for feature in use_case.features)
+        self._inputs = arm_inputs(deployment.definitions)[target.name, arm.name]
+        self._names = self._inputs.vector
         self._partition = TopicPartition(LABELLED_EXAMPLES, deployment.target_partitions[target.name])
-        self._declared = repr((arm.model, target.kind, self._names))
         self._start()
 
     @property
@@ -126,14 +128,16 @@ class Learning(Stage):
         kind = self._target.kind
         model = build_model(self._arm, self._target.name, kind, self._names, LINEAGE)
         version = Version(self._target.name, self._arm.name, LINEAGE, -1)
-        self._state = Snapshot(version, model, HighWater(), Position(0), 0, declared=self._declared)
+        self._state = Snapshot(version, model, HighWater(), Position(0), 0)
+        self._state.declared, self._state.inputs = self._inputs.declared, self._inputs.digest
         self._resend = False
         self._declaring = True
         self._unsaved = 0
         self._probes: deque[list[float]] = deque(maxlen=PROBES)
 
     def _resume(self) -> None:
-        found = self._versions.newest(self._state.version, self._declared)
+        former = repr((self._arm.model, self._target.kind))[:-1]
+        found = self._versions.newest(self._state.version, self._inputs, former)
         if found is not None:
             self._state = found
             self._resend = found.served is not None
@@ -205,7 +209,8 @@ class Learning(Stage):
         if state.model is None or not self._declaring:
             return False
         vector, label = example["vector"], example["label"]
-        if len(vector) != len(self._names) or not isfinite(label):
+        strange = self._inputs.reads and len(vector) != len(self._names)
+        if strange or not isfinite(label):
             # for example a question that was asked before the features changed
             state.skipped += 1
             return False

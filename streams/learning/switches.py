@@ -23,6 +23,7 @@ def switches(state: Snapshot, partitions: int, codec: Codec, key: bytes) -> list
         "offset": served.offset,
         "snapshot": served.path,
         "digest": served.digest,
+        "inputs": state.inputs or None,
         "signature": None,
     }
     outputs = []

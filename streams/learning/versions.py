@@ -7,6 +7,7 @@ from math import isfinite, nan
 
 from streams.errors import DeploymentMismatch, Unavailable
 from streams.models.declaration import Model
+from streams.models.inputs import ArmInputs
 from streams.models.snapshot import BadSnapshot, Served, Snapshot, dump_snapshot, load_snapshot
 from streams.models.store import ModelStore
 from streams.models.version import Version
@@ -23,11 +24,12 @@ class Versions:
         self._key = key
         self._limit = limit
 
-    def newest(self, arm: Version, declared: str) -> Snapshot | None:
+    def newest(self, arm: Version, inputs: ArmInputs, former: str) -> Snapshot | None:
         """Return the greatest readable snapshot of the arm, and what it serves; None when there is none.
 
-        Raises BadSnapshot when there are snapshots and none is readable, and DeploymentMismatch when the arm was not
-        declared as `declared`."""
+        inputs: what the arm reads now. former: how snapshots of former releases begin to say what is declared now.
+        Raises BadSnapshot when there are snapshots and none is readable, and DeploymentMismatch when the arm was
+        declared otherwise, or read other features."""
         paths = self._models.list(arm.folder)
         for path in reversed(paths):
             try:
@@ -35,12 +37,15 @@ class Versions:
             except (BadSnapshot, KeyError) as error:
                 log.warning("Snapshot %s cannot be read; the one before it is used: %s", path, error)
                 continue
-            if snapshot.declared != declared:
+            if snapshot.declared != inputs.declared and not snapshot.declared.startswith(former):
                 raise DeploymentMismatch(
                     f"Arm {arm.arm!r} of target {arm.target!r} was declared otherwise when it learnt "
                     f"{snapshot.version}; give the changed arm a new name, so that it starts untrained."
                 )
-            return snapshot
+            reads = inputs.reads if snapshot.model is None else snapshot.model.reads
+            if obstacle := inputs.obstacle(str(snapshot.version), reads, snapshot.inputs):
+                raise DeploymentMismatch(obstacle)
+            return _bound(snapshot, inputs)
         if paths:
             raise BadSnapshot(
                 f"None of the {len(paths)} snapshots under {arm.folder} can be read; set the signing key they were "
@@ -73,6 +78,14 @@ class Versions:
         self._models.put(path, blob)
         if self._models.get(path) != blob:
             raise Unavailable(f"The model store gave back other bytes for {path} than were written; check its disk.")
+
+
+def _bound(snapshot: Snapshot, inputs: ArmInputs) -> Snapshot:
+    """Return the snapshot with the columns of the present vectors."""
+    if snapshot.model is not None:
+        snapshot.model.bind(inputs.vector)
+    snapshot.declared, snapshot.inputs = inputs.declared, inputs.digest
+    return snapshot
 
 
 def _serving(snapshot: Snapshot, blob: bytes) -> Served:

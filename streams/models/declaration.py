@@ -14,6 +14,17 @@ Kind = Literal["binary", "regression"]
 class Model(ABC):
     """A model over vectors in the order of the target's feature names. NaN means unknown, and is left out."""
 
+    @property
+    @abstractmethod
+    def reads(self) -> tuple[str, ...]:
+        """The names of the features that it reads, in its order. It learnt from these and no others."""
+
+    def bind(self, names: Sequence[str]) -> None:
+        """Find by name, in vectors named `names`, the features that it reads. All of them are there.
+
+        A model that reads whole vectors has nothing to find."""
+        assert not self.reads or self.reads == tuple(names), f"{self.reads} are not all of {names}, in their order"
+
     @abstractmethod
     def predict(self, vector: Sequence[float]) -> float:
         """Return the probability of 1 (binary) or the value (regression). Changes nothing."""
@@ -56,6 +67,10 @@ class Declaration(ABC):
     def cost_units(self) -> int:
         """The multiplier of that cost."""
         return 1
+
+    def reads(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the names of the features that the model reads of vectors named `names`, in its order."""
+        return tuple(names)
 
     def problems(self, names: Sequence[str]) -> Iterator[str]:
         """Return what is wrong with the settings for vectors named `names`, one sentence each, with the remedy."""

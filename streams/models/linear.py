@@ -48,6 +48,16 @@ class LinearModel(Model):
         self.intercept = 0.0
         self._deviations = [0.0] * size
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """See Model."""
+        return tuple(self.features)
+
+    def bind(self, names: Sequence[str]) -> None:
+        """See Model."""
+        if self.columns is not None or self.features != list(names):
+            self.columns = [names.index(feature) for feature in self.features]
+
     def score(self, vector: Sequence[float]) -> float:
         """Return the linear score: log-odds or value."""
         if self.columns is not None:

@@ -36,6 +36,11 @@ class RiverModel(Model):
         self.names = [intern(name) for name in names]
         self.estimator = estimator
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """See Model."""
+        return tuple(self.names)
+
     def known(self, vector: Sequence[float]) -> dict[str, float]:
         """Return the known features by name, in order."""
         return {name: x for name, x in zip(self.names, vector, strict=True) if x == x}

@@ -48,8 +48,10 @@ class Snapshot:
     skipped: number of records that were not examples of this target.
     command: the command that it obeys; 0 for the regular interval.
     served: in a failed snapshot, the last good one, which keeps serving.
-    declared: the arm's model, the target's kind and the feature names, as text.
-    deployment_id, deployment_number: of the definitions in force."""
+    declared: the arm's model and the target's kind, as text.
+    deployment_id, deployment_number: of the definitions in force.
+    inputs: digest of the features that the model reads (streams.models.inputs); "" in snapshots of former releases.
+    Their names are in the model."""
 
     version: Version
     model: Model | None
@@ -63,6 +65,7 @@ class Snapshot:
     declared: str = ""
     deployment_id: str = ""
     deployment_number: int = 0
+    inputs: str = ""
 
 
 def seal(payload: bytes, key: bytes, limit: int = LIMIT) -> bytes:
@@ -109,6 +112,7 @@ def dump_snapshot(snapshot: Snapshot, key: bytes, limit: int = LIMIT) -> bytes:
         snapshot.declared,
         snapshot.deployment_id,
         snapshot.deployment_number,
+        *([snapshot.inputs] if snapshot.inputs else []),
     ]
     return seal(msgpack.packb(fields), key, limit)
 
@@ -142,4 +146,5 @@ def _unpack(packed: list[Any]) -> Snapshot:
         declared=declared,
         deployment_id=deployment_id,
         deployment_number=later[0] if later else 0,
+        inputs=later[1] if len(later) > 1 else "",
     )

@@ -43,6 +43,7 @@ class MonitoringSlice:
     changed: Sequence["_Source"]
 
     rejects: ClassVar[None] = None
+    answered: ClassVar[None] = None
 
     def commit(self) -> None:
         """See Slice.commit."""

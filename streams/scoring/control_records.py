@@ -1,18 +1,18 @@
 """Applies the control records of customer-events: deployments, switches, ticks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from schemas.records import SwitchRecord, TickRecord
 from streams.deployment_gate import DeploymentGate
 from streams.errors import DeadReason, Undecodable
 from streams.log import LogRecord
+from streams.models.inputs import ArmInputs
 from streams.models.version import Version
 from streams.scoring.intake import Taken
 from streams.scoring.model_cache import ServedModels
 from streams.scoring.predicting import Questions
 from streams.scoring.timers import Timers
 from streams.scoring.working_set.partition import PartitionWork
-from streams.targets.plan import TargetPlan
 from streams.timeline import Serving
 
 
@@ -22,38 +22,50 @@ class ControlRecords:
     def __init__(
         self,
         gate: DeploymentGate,
-        targets: Sequence[TargetPlan],
+        inputs: Mapping[tuple[str, str], ArmInputs],
         models: ServedModels,
         questions: Questions,
         timers: Timers,
         lateness: int,
+        retained: bytes,
     ) -> None:
-        """`lateness`: the allowed lateness, ms."""
+        """inputs: what each declared arm reads, by (target, arm). lateness: the allowed lateness, ms. retained: what
+        states of the features keep."""
         self._gate = gate
-        self._arms = {plan.name: frozenset(arm.name for arm in plan.arms) for plan in targets}
+        self._inputs = inputs
         self._models = models
         self._questions = questions
         self._timers = timers
         self._lateness = lateness
+        self._retained = retained
 
     def deployment(self, work: PartitionWork, raw: LogRecord, taken: Taken) -> bool:
         """Apply a deployment; ignore a repeated one. Raises DeploymentMismatch for definitions other than this
         worker's."""
         work.count("controls")
         self._gate.obey(work.header, taken.record, work.place, raw.offset)
+        work.header.retained = work.header.retained or self._retained
         return True
 
     def switch(self, work: PartitionWork, raw: LogRecord, taken: Taken) -> bool:
         """Apply a switch: from here on an arm answers with the named version. An older switch is ignored.
 
-        Raises Undecodable when the target or arm is not declared, and Unavailable while the snapshot cannot be read."""
+        Raises Undecodable when the target or arm is not declared, or the version has learnt from other features than
+        the arm reads. Raises Unavailable while the snapshot cannot be read."""
         header = work.header
         record: SwitchRecord = taken.record
         arm = f"{record['target']}/{record['arm']}"
-        if record["arm"] not in self._arms.get(record["target"], ()):
+        inputs = self._inputs.get((record["target"], record["arm"]))
+        if inputs is None:
             raise Undecodable(DeadReason.BAD_CONTROL, f"a switch names {arm}, which this deployment does not declare")
         if not _names_its_own(record):
             raise Undecodable(DeadReason.BAD_CONTROL, f"a switch of {arm} names a version or snapshot of another arm")
+        if record["inputs"] not in (None, inputs.digest):
+            raise Undecodable(
+                DeadReason.BAD_CONTROL,
+                f"a switch names {record['version']}, which has learnt from other features than its arm reads: end the "
+                "learner of other definitions that wrote it",
+            )
         old = header.serving.get(arm)
         if old is None or (record["command"], record["offset"]) > (old.command, old.offset):
             new = Serving(
@@ -67,7 +79,7 @@ class ControlRecords:
             )
             self._models.prepare(new)
             header.serving[arm] = new
-            work.serving_sets.clear()
+            work.forget_serving_sets()
         work.count("controls")
         return True
 

@@ -1,11 +1,15 @@
 """Caches the model versions that answer in this worker."""
 
+import logging
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from typing import Any, Self
 
 from streams.errors import NoSnapshot
 from streams.models.declaration import Model
 from streams.models.factory import build_model
-from streams.models.snapshot import BadSnapshot, load_snapshot
+from streams.models.inputs import ArmInputs
+from streams.models.snapshot import BadSnapshot, Snapshot, load_snapshot
 from streams.models.store import ModelStore
 from streams.models.version import Version
 from streams.targets.plan import TargetPlan
@@ -15,14 +19,52 @@ ROOM = 32 << 20
 """The maximum total size of the snapshots of the versions in memory, bytes."""
 
 
+log = logging.getLogger(__name__)
+
+
+class OtherInputs(Exception):
+    """The model has learnt from other features than its arm reads."""
+
+
+class RefusedModel(Model):
+    """Stands in for a version that has learnt from other features than its arm reads. It never answers."""
+
+    reads = ()
+
+    def predict(self, vector: Sequence[float]) -> float:
+        """Raise OtherInputs: the version before it, or the untrained model, answers, and the answer is marked."""
+        raise OtherInputs
+
+    def learn(self, vector: Sequence[float], label: float) -> None:
+        """See Model. Scorers never learn."""
+
+    def pack(self) -> list[Any]:
+        """See Model. There is nothing to keep."""
+        return []
+
+    @classmethod
+    def unpack(cls, state: list[Any]) -> Self:
+        """See Model."""
+        return cls()
+
+
 class ServedModels:
     """Loads the snapshots that switches name, and evicts the least recently used."""
 
-    def __init__(self, store: ModelStore, key: bytes, limit: int = 256, room: int = ROOM) -> None:
-        """`key`: the signing key of the snapshots. `limit`: maximum number of versions in memory. `room`: maximum total
-        size of their snapshots, bytes. A loaded model takes several times the size of its snapshot."""
+    def __init__(
+        self,
+        store: ModelStore,
+        key: bytes,
+        inputs: Mapping[tuple[str, str], ArmInputs],
+        limit: int = 256,
+        room: int = ROOM,
+    ) -> None:
+        """key: the signing key of the snapshots. inputs: what each arm reads, by (target, arm).
+        limit: maximum number of versions in memory. room: maximum total size of their snapshots, bytes. A loaded model
+        takes several times the size of its snapshot."""
         self._store = store
         self._key = key
+        self._inputs = inputs
         self._limit = limit
         self._room = room
         self._sizes: dict[str, int] = {}
@@ -33,7 +75,8 @@ class ServedModels:
         """Load the version and its predecessor.
 
         Raises Unavailable (NoSnapshot) while a snapshot cannot be read. The scorer then waits, because another version
-        would not be the one that the log names."""
+        would not be the one that the log names. A version that has learnt from other features than its arm reads is
+        refused: `loaded` returns a model that gives no answers."""
         self._load(serving.snapshot, serving.digest)
         if serving.previous is not None:
             self._load(serving.previous[1], serving.previous[2])
@@ -78,10 +121,23 @@ class ServedModels:
                 "rebuild learning`, which makes it again"
             )
         try:
-            model = load_snapshot(blob, self._key).model
+            loaded = load_snapshot(blob, self._key)
         except BadSnapshot as error:
             raise NoSnapshot(f"snapshot {snapshot!r}: {error}") from error
+        model = loaded.model
         if model is None:
             raise NoSnapshot(f"snapshot {snapshot!r} holds no model although a switch names it: roll back to another")
-        self._models[snapshot] = model.frozen()
+        self._models[snapshot] = self._fitted(loaded, model).frozen()
         self._sizes[snapshot] = len(blob)
+
+    def _fitted(self, snapshot: Snapshot, model: Model) -> Model:
+        """Return the model over the present vectors, or one that stands in for it because it must not answer."""
+        inputs = self._inputs.get((snapshot.version.target, snapshot.version.arm))
+        if inputs is None:
+            return model  # the arm is no longer declared: nobody asks it
+        obstacle = inputs.obstacle(str(snapshot.version), model.reads, snapshot.inputs)
+        if obstacle:
+            log.error(obstacle)
+            return RefusedModel()
+        model.bind(inputs.vector)
+        return model

@@ -49,12 +49,15 @@ class Questions:
         """Emit a prediction with every arm's answer; open an observation for the target's share of the questions."""
         arms = work.serving_sets.get(plan.index)
         if arms is None:
-            arms = work.serving_sets[plan.index] = serving_set(plan, work.header.serving, self._models)
+            arms = serving_set(plan, work.header.serving, self._models, work.answers)
+            work.serving_sets[plan.index] = arms
         room = customer.observations.has_room(plan.name)
         prediction_id, packed, answers, chosen = self._asker.ask(
             work, customer.customer_id, plan, arms, features, asked_at, asked_by, room
         )
         work.count("predictions")
+        asked = work.answers.asked
+        asked[plan.name] = asked.get(plan.name, 0) + 1
         if chosen and room:
             end = None if plan.horizon is None else asked_at + plan.horizon
             self._open(work, customer, Observation(plan.name, prediction_id, asked_at, end, packed, answers))

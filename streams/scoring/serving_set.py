@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import NamedTuple
 
+from streams.log import Cause
 from streams.models.declaration import Model
-from streams.scoring.model_cache import ServedModels
+from streams.scoring.model_cache import OtherInputs, ServedModels
+from streams.scoring.working_set.answer_counts import AnswerCounts
 from streams.targets.observations import Answer
 from streams.targets.plan import TargetPlan
 from streams.timeline import Serving
@@ -20,16 +22,24 @@ class ArmServing(NamedTuple):
     """How an arm answers.
 
     explained: whether the first choice also returns its reasons.
-    choices: (version, model) of the served version, then of its predecessor, then of the untrained model."""
+    choices: (version, model) of the served version, then of its predecessor, then of the untrained model.
+    target, counts: where its fallbacks are counted."""
 
     arm: str
     explained: bool
     choices: tuple[tuple[str, Model], ...]
+    target: str
+    counts: AnswerCounts
 
 
-def serving_set(plan: TargetPlan, serving: Mapping[str, Serving], models: ServedModels) -> list[ArmServing]:
-    """Return the serving set of a target, in the order of its arms. The served versions must be loaded."""
+def serving_set(
+    plan: TargetPlan, serving: Mapping[str, Serving], models: ServedModels, counts: AnswerCounts
+) -> list[ArmServing]:
+    """Return the serving set of a target, in the order of its arms. The served versions must be loaded.
+
+    `counts`: where its answers are counted from here on."""
     arms = []
+    counts.begin(plan.name, [a.name for a, key in zip(plan.arms, plan.serving_keys, strict=True) if key not in serving])
     for index, arm in enumerate(plan.arms):
         choices = []
         served = serving.get(plan.serving_keys[index])
@@ -38,7 +48,8 @@ def serving_set(plan: TargetPlan, serving: Mapping[str, Serving], models: Served
             if served.previous is not None:
                 choices.append((served.previous[0], models.loaded(served.previous[1])))
         choices.append(models.untrained(plan, index))
-        arms.append(ArmServing(arm.name, served is not None and index == plan.champion, tuple(choices)))
+        explained = served is not None and index == plan.champion
+        arms.append(ArmServing(arm.name, explained, tuple(choices), plan.name, counts))
     return arms
 
 
@@ -46,21 +57,26 @@ def answer(arm_serving: ArmServing, vector: list[float]) -> tuple[Answer, Reason
     """Return the answer of the first choice whose answer is finite; 0 if there is none.
 
     Any choice but the first is a fallback, and has no reasons."""
-    for at, (version, model) in enumerate(arm_serving.choices):
-        value, reasons = _answer_of(model, vector, arm_serving.explained and at == 0)
-        if value is not None:
-            return (arm_serving.arm, version, value, at > 0), reasons
-    return (arm_serving.arm, arm_serving.choices[-1][0], 0.0, True), ()
+    arm, explained, choices, target, counts = arm_serving
+    for at, (version, model) in enumerate(choices):
+        value, reasons = _answer_of(model, vector, explained and at == 0)
+        if not isinstance(value, Cause):
+            return (arm, version, value, at > 0), reasons
+        if at == 0 and len(choices) > 1:  # an untrained arm is counted all the same
+            counts.add(target, arm, value)
+    return (arm, choices[-1][0], 0.0, True), ()
 
 
-def _answer_of(model: Model, vector: list[float], explained: bool) -> tuple[float | None, Reasons]:
-    """Return the model's answer, with its reasons if `explained`; None when it raises or is not finite.
+def _answer_of(model: Model, vector: list[float], explained: bool) -> tuple[float | Cause, Reasons]:
+    """Return the model's answer, with its reasons if `explained`; a Cause when it raises or is not finite.
 
     A bad version must not stop the stream: the caller falls back and marks the answer."""
     try:
         found, contributions = model.explain(vector, REASONS) if explained else (model.predict(vector), [])
         value = float(found)
         reasons = [reason for reason in contributions if isfinite(reason[1])]
+    except OtherInputs:
+        return Cause.OTHER_INPUTS, ()
     except Exception:
-        return None, ()
-    return (value, reasons) if isfinite(value) else (None, ())
+        return Cause.FAILED, ()
+    return (value, reasons) if isfinite(value) else (Cause.NOT_FINITE, ())

@@ -24,7 +24,8 @@ from streams.errors import DeadReason, TidecastError, Undecodable
 from streams.features.plan import FeaturePlan
 from streams.features.window import duration_ms
 from streams.identity import Position
-from streams.log import Batch, LogRecord, Output, Rejects, Stage, TopicPartition
+from streams.log import Answered, Batch, LogRecord, Output, Rejects, Stage, TopicPartition
+from streams.models.inputs import arm_inputs
 from streams.models.store import ModelStore
 from streams.scoring.control_records import ControlRecords
 from streams.scoring.customer_records import CustomerRecords
@@ -65,6 +66,7 @@ class ScoringSlice:
     works: list[PartitionWork]
     commits: list[PartitionCommit]
     rejects: Rejects
+    answered: Answered
     scoring: "Scoring"
 
     def commit(self) -> None:
@@ -95,7 +97,8 @@ class Scoring(Stage):
         self._codec = codec
         self._lateness = duration_ms(use_case.allowed_lateness)
         self._features = FeaturePlan(use_case)
-        self._models = ServedModels(models, signing_key)
+        inputs = arm_inputs(deployment.definitions)
+        self._models = ServedModels(models, signing_key, inputs)
         self._cache = CustomerCache(store, self._features, self._lateness, cache_customers)
         self._rejects = RejectWriter(codec)
         self._committed: dict[int, tuple[Position | None, bytes]] = {}
@@ -106,6 +109,7 @@ class Scoring(Stage):
         self._intake = Intake(codec, events, deployment.partitions, max_ahead, signing_key, wall)
         places = deployment.target_partitions
         targets = [TargetPlan(places[t.name], t, self._features.names) for t in use_case.targets]
+        self._champions = {plan.name: plan.arms[plan.champion].name for plan in targets}
         for plan in targets:
             for arm_index in range(len(plan.arms)):
                 self._models.untrained(plan, arm_index)  # made now: an import must not stall the first batch
@@ -114,7 +118,9 @@ class Scoring(Stage):
         self._timers = Timers(
             store, self._cache, self._features, targets, questions, self._rejects, self._poison, self._lateness
         )
-        controls = ControlRecords(self._gate, targets, self._models, questions, self._timers, self._lateness)
+        controls = ControlRecords(
+            self._gate, inputs, self._models, questions, self._timers, self._lateness, self._features.stored.retained
+        )
         customers = CustomerRecords(
             self._cache, self._intake, self._features, targets, questions, self._rejects, self._lateness
         )
@@ -205,12 +211,24 @@ class Scoring(Stage):
             works,
             commits,
             rejects,
+            self._answered(works),
             self,
         )
+
+    def _answered(self, works: Sequence[PartitionWork]) -> Answered:
+        answered = Answered(self._champions)
+        for work in works:
+            for target, count in work.answers.asked.items():
+                answered.asked[target] = answered.asked.get(target, 0) + count
+            for at, count in work.answers.fallbacks.items():
+                answered.fallbacks[at] = answered.fallbacks.get(at, 0) + count
+        return answered
 
     def _open(self, partition: int) -> PartitionWork:
         position, packed = self._committed[partition]
         header = PartitionHeader.unpack(packed)
+        if header.deployment_id == self._gate.ours:  # a header of a former release does not say it
+            header.retained = header.retained or self._features.stored.retained
         for serving in header.serving.values():
             self._models.prepare(serving)
         return PartitionWork(CUSTOMER_EVENTS, self._deployment.epoch, partition, position, header)

@@ -16,7 +16,7 @@ from streams.errors import DeclarationError
 from streams.models.arms import Arm
 from streams.models.declaration import Declaration, Kind, Model
 from streams.models.factory import build_model, pack_model, seed_of, unpack_model
-from streams.models.registry import MODELS
+from streams.models.registry import MODELS, LastValue, Linear, Logistic
 from streams.models.river import RiverDeclaration
 
 NAMES = ("a", "b", "c", "d", "e")
@@ -70,6 +70,34 @@ def test_it_refuses_a_target_that_it_does_not_fit(kind: Kind, declared: type[Dec
     assert str(raised.value).startswith(
         f"Target 'target', arm 'arm': {declared.__name__} answers {declared.fits[0]} targets only; use one of "
     )
+
+
+@fitting
+def test_it_knows_by_name_what_it_reads(kind: Kind, declared: type[Declaration]) -> None:
+    """And to look for it where it was changes nothing."""
+    model = taught(kind, declared, some(kind, 50))
+    assert model.reads == sample(declared).reads(NAMES)
+    packed = pack_model(model)
+    model.bind(NAMES)
+    assert pack_model(model) == packed
+    assert unpack_model(packed).reads == model.reads
+
+
+CHOOSY = [("binary", Logistic(features=("d", "b"))), ("regression", Linear(features=("d", "b")))]
+
+
+@pytest.mark.parametrize("kind,declared", [*CHOOSY, ("regression", LastValue("d", 2.0))], ids=shown)
+def test_it_finds_what_it_reads_in_other_vectors(kind: Kind, declared: Declaration) -> None:
+    model, others = build_model(Arm("arm", declared), "target", kind, NAMES, 1), ("x", "d", "a", "y", "b", "c")
+    for vector, label in some(kind, 200):
+        model.learn(vector, label)
+    moved = unpack_model(pack_model(model))
+    moved.bind(others)
+    for vector, _ in some(kind, 50, seed=2):
+        by_name = {**dict(zip(NAMES, vector, strict=True)), "x": 1e9, "y": -1e9}
+        wider = [by_name[name] for name in others]
+        assert moved.predict(wider) == moved.frozen().predict(wider) == model.predict(vector)
+        assert moved.explain(wider, 2) == model.explain(vector, 2)
 
 
 @fitting

@@ -98,10 +98,11 @@ def test_a_question_is_put_alike(
         epoch, partition, offset, ordinal = place
         work = PartitionWork("customer-events", epoch, partition, Position(offset, ordinal), PartitionHeader())
         serving_set = [
-            ArmServing(arm, explained, tuple((v, freeze(m)) for v, m in choices)) for arm, explained, choices in seats
+            ArmServing(arm, explained, tuple((v, freeze(m)) for v, m in choices), "t", work.answers)
+            for arm, explained, choices in seats
         ]
         asked = asker.ask(work, customer, plan, serving_set, vector, 1_700_000_000_000, "Call", room)
-        told.append((asked, work.outputs, work.ordinal))
+        told.append((asked, work.outputs, work.ordinal, work.answers.fallbacks))
     assert told[0] == told[1]
 
 

@@ -154,8 +154,9 @@ def test_other_definitions_stop_it_and_the_next_worker_goes_on() -> None:
 def test_a_changed_arm_needs_a_new_name() -> None:
     log = ExampleLog(use_case(serve_every=10)).fill(30)
     store, _ = calm(log)
-    arm = Arm("logistic", Logistic(learning_rate=0.5), role="champion")
-    stage = Learning(log.use_case, log.target, arm, log.deployment, store, log.codec, KEY)
+    arms = (Arm("logistic", Logistic(learning_rate=0.5), role="champion"), *log.target.arms[1:])
+    other = ExampleLog(use_case(serve_every=10, arms=arms))
+    stage = Learning(other.use_case, other.target, arms[0], other.deployment, store, log.codec, KEY)
     with pytest.raises(DeploymentMismatch, match="new name"):
         stage.assign([log.partition])
 

@@ -181,7 +181,7 @@ def test_versions_in_memory_are_bounded_by_number_and_by_size() -> None:
         models.put(path, blob)
     size = len(made[0][1])
     for kept, bounds in ((2, {"limit": 2}), (1, {"room": 2 * size - 1}), (0, {"room": 0}), (3, {"room": 4 * size})):
-        loaded = ServedModels(models, KEY, **bounds)
+        loaded = ServedModels(models, KEY, {}, **bounds)
         for offset, (path, blob) in zip((9, 19, 29), made, strict=True):
             loaded.prepare(served(offset, path, blob))
         loaded.trim()

@@ -77,9 +77,10 @@ def known_of(wiring: Wiring, customer_id: str) -> Known | None:
     if found.state is None:
         return None
     plan = FeaturePlan(wiring.use_case)
-    state = plan.unpack(found.state)
     _, packed = store.positions([partition])[partition]
-    tick = PartitionHeader.unpack(packed).last_tick
+    header = PartitionHeader.unpack(packed)
+    state = plan.stored.unpack(found.state, header.retained)
+    tick = header.last_tick
     clock = max(state.clock, tick) if tick is not None else state.clock
     waiting = Counter(observation.target for observation in Observations.unpack(found.observations).waiting)
     features = dict(zip(plan.names, plan.vector(state, clock), strict=True))

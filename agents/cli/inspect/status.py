@@ -20,7 +20,7 @@ from agents.wiring import connect_system
 @click.option("--partitions", "each", is_flag=True, help="Positions of every partition, not sums.")
 @click.option("--json", "plain", is_flag=True, help="One JSON object, with every partition.")
 def command(use_case: str | None, each: bool, plain: bool) -> None:
-    """Show deployment, positions, lag, accounting, serving versions and open alerts.
+    """Show deployment, positions, lag, accounting, serving versions, fallbacks and open alerts.
 
     Positions come from the stores, not from Kafka's groups. Learners' positions are those of their last snapshots.
 
@@ -62,6 +62,9 @@ def _show(status: SystemStatus, each: bool) -> None:
     console.print()
     console.print(_serving(status) if status.serving else "No model has been switched to yet.")
     console.print()
+    if status.fallbacks:
+        console.print(_fallbacks(status))
+        console.print()
     console.print(f"Open alerts: {len(status.open_alerts)}" + (":" if status.open_alerts else "."))
     for alert in status.open_alerts:
         console.print(f"  {alert['severity']} {alert['kind']}: {alert['message']}", markup=False)
@@ -108,4 +111,14 @@ def _serving(status: SystemStatus) -> Table:
     for arm in status.serving:
         age = "-" if arm.age is None else f"{span(arm.age / 1000)} ago" if arm.age else "since the last tick"
         table.add_row(arm.target, arm.arm, arm.version, age, str(arm.partitions))
+    return table
+
+
+def _fallbacks(status: SystemStatus) -> Table:
+    table = Table("target", "arm", "not answered by its version", box=None)
+    for name in ("answers", "of the questions"):
+        table.add_column(name, justify="right")
+    for each in status.fallbacks:
+        arm = f"{each.arm} (champion)" if each.is_champion else each.arm
+        table.add_row(each.target, arm, each.cause, f"{each.answers:,}", f"{each.share:.1%}")
     return table

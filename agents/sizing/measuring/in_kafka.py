@@ -42,6 +42,7 @@ class _Read:
     positions: Mapping[TopicPartition, int]
     outputs: Sequence[Output] = ()
     rejects: ClassVar[None] = None
+    answered: ClassVar[None] = None
 
     def commit(self) -> None:
         """Keep nothing."""

@@ -19,6 +19,10 @@ class LastValue(Declaration):
     models = ("streams.models.kinds.last_value.LastValueModel",)
     cost = "naive"
 
+    def reads(self, names: Sequence[str]) -> tuple[str, ...]:
+        """See Declaration."""
+        return (self.feature,)
+
     def problems(self, names: Sequence[str]) -> Iterator[str]:
         """See Declaration."""
         return feature_problems((self.feature,), names)
@@ -35,6 +39,15 @@ class LastValueModel(Model):
         self.feature = feature
         self.column = column
         self.scale = scale
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """See Model."""
+        return (self.feature,)
+
+    def bind(self, names: Sequence[str]) -> None:
+        """See Model."""
+        self.column = names.index(self.feature)
 
     def predict(self, vector: Sequence[float]) -> float:
         """See Model."""

@@ -24,6 +24,10 @@ class Linear(Declaration):
     models = ("streams.models.linear.LinearModel",)
     cost = "linear"
 
+    def reads(self, names: Sequence[str]) -> tuple[str, ...]:
+        """See Declaration."""
+        return tuple(names if self.features is None else self.features)
+
     def problems(self, names: Sequence[str]) -> Iterator[str]:
         """See Declaration."""
         yield from step_problems(self.learning_rate, self.l2)

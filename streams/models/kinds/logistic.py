@@ -23,6 +23,10 @@ class Logistic(Declaration):
     models = ("streams.models.linear.LogisticModel",)
     cost = "linear"
 
+    def reads(self, names: Sequence[str]) -> tuple[str, ...]:
+        """See Declaration."""
+        return tuple(names if self.features is None else self.features)
+
     def problems(self, names: Sequence[str]) -> Iterator[str]:
         """See Declaration."""
         yield from step_problems(self.learning_rate, self.l2)

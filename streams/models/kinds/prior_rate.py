@@ -15,6 +15,10 @@ class PriorRate(Declaration):
     models = ("streams.models.kinds.prior_rate.PriorRateModel",)
     cost = "naive"
 
+    def reads(self, names: Sequence[str]) -> tuple[str, ...]:
+        """See Declaration."""
+        return ()
+
     def build(self, kind: Kind, names: Sequence[str], seed: int) -> "PriorRateModel":
         """See Declaration."""
         return PriorRateModel(kind == "binary")
@@ -28,6 +32,11 @@ class PriorRateModel(Model):
         self.count = 0
         self.mean = 0.0
         self.ones = 0
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """See Model."""
+        return ()
 
     def predict(self, vector: Sequence[float]) -> float:
         """See Model."""

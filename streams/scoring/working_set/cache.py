@@ -56,7 +56,10 @@ class CustomerCache:
         if customer is None:
             packed = work.packed[customer_id]
             known = packed.state is not None
-            state = self._plan.unpack(packed.state) if packed.state is not None else self._plan.new_state()
+            if packed.state is None:
+                state = self._plan.new_state()
+            else:
+                state = self._plan.stored.unpack(packed.state, work.header.retained)
             customer = CustomerWork(customer_id, state, Observations.unpack(packed.observations), known, None, None)
             customer.timer = customer.planned = customer.next_due(self._lateness)
             if customer.timer is not None:

@@ -7,6 +7,7 @@ from streams.features.plan import FeaturePlan
 from streams.identity import Position
 from streams.log import Output, TopicPartition
 from streams.scoring.working_set.agenda import Agenda
+from streams.scoring.working_set.answer_counts import AnswerCounts
 from streams.scoring.working_set.customer import CustomerWork
 from streams.state.store import CustomerBytes, PartitionCommit
 from streams.timeline import PartitionHeader
@@ -20,14 +21,14 @@ class PartitionWork:
 
     place      topic, epoch, partition
     position   expected (as stored), offset and ordinal (of the record in hand); `begin` and `end` move them
-    time       header: clock, versions served, counters; `count` counts
+    time       header: clock, versions served, counters; `count` counts; answers: questions and fallbacks
     customers  packed (as stored), customers (unpacked), agenda (their timers)
     outputs    what to produce; `emit` adds to them"""
 
     __slots__ = (
         *("topic", "epoch", "partition"),
         *("expected", "offset", "ordinal"),
-        *("header", "packed", "customers", "agenda", "serving_sets", "outputs"),
+        *("header", "packed", "customers", "agenda", "serving_sets", "answers", "outputs"),
     )
 
     def __init__(
@@ -52,6 +53,7 @@ class PartitionWork:
         self.agenda = Agenda(self.customers)
         self.serving_sets: dict[int, list[Any]] = {}
         """Target index → its serving set (streams.scoring.serving_set), as of the current record."""
+        self.answers = AnswerCounts()
         self.outputs: list[Output] = []
         """In order per partition. Only `emit` adds to them."""
 
@@ -98,12 +100,20 @@ class PartitionWork:
         """Add to one of streams.timeline.COUNTERS."""
         self.header.counters[counter] += number
 
+    def forget_serving_sets(self) -> None:
+        """Build the serving sets again, because a switch has changed them."""
+        self.answers.end()
+        self.serving_sets.clear()
+
     def changes(self, plan: FeaturePlan, lateness: int) -> PartitionCommit:
-        """Return all changes, packed."""
+        """Return all changes, packed. Called once, at the end of the slice."""
+        self.answers.end()
+        self.header.count_answers(self.answers.asked, self.answers.fallbacks)
+        first = self.header.retained
         commit = PartitionCommit(self.partition, self.expected, Position(self.offset, self.ordinal), self.header.pack())
         for customer_id, work in self.customers.items():
             if work.state_changed:
-                commit.states[customer_id] = plan.pack(work.state)
+                commit.states[customer_id] = plan.stored.pack(work.state, first)
             if work.observations_changed:
                 commit.observations[customer_id] = work.observations.pack()
             if work.state_changed or work.observations_changed:

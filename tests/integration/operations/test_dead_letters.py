@@ -145,6 +145,8 @@ def test_set_aside_looked_at_and_sent_again(system: System) -> None:
     assert 'tidecast_dead_letters_total{reason="wrong_key",stage="scoring"} 2.0' in metrics
     assert 'tidecast_dead_letters_total{reason="failed",stage="scoring"} 0.0' in metrics
     assert 'tidecast_late_events_total{stage="scoring"} 1.0' in metrics
+    assert 'tidecast_questions_total{target="churn"} 1.0' in metrics
+    assert 'tidecast_fallback_answers_total{arm="logistic",reason="untrained",target="churn"} 1.0' in metrics
 
     listed = json.loads(tidecast("dead-letters", "list", "--since", "1h", "--json"))
     assert listed["counts"] == {"wrong_key": 2, "undecodable": 1, "unknown_schema": 1}

@@ -62,7 +62,12 @@ def test_status_and_customer(tidecast: Tidecast, file: Path, scorer: None) -> No
     history = {place["topic"]: place["lag"] for place in status["places"] if place["stage"] == "history"}
     assert history["labelled-examples"] > 0, "without stored rows, the lag is the whole log"
 
+    untrained = {(each["target"], each["arm"], each["cause"], each["share"]) for each in status["fallbacks"]}
+    assert ("churn", "logistic", "untrained", 1.0) in untrained and len(untrained) == 6, "no learner runs"
+    assert sum(each["answers"] for each in status["fallbacks"]) == 3 * status["counters"]["predictions"]
+
     shown = tidecast("status", "--use-case", "retail").stdout
+    assert "logistic (champion)" in shown and "untrained" in shown
     assert f"published {ROWS} = {ROWS} accepted + 0 duplicate + 0 late + 0 dead" in shown
     known = json.loads(tidecast("customer", "c3", "--use-case", "retail", "--predictions", "4", "--json").stdout)
     assert known["features"]["purchases"] == ROWS / 6 and known["clock"] == "2024-12-31 00:00:00"

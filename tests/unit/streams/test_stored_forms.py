@@ -93,6 +93,29 @@ def test_snapshots(kind: str, declared: object, expected: str) -> None:
     assert dump_snapshot(load_snapshot(blob, KEY), KEY) == blob
 
 
+def test_a_snapshot_of_a_former_release_is_one_without_the_last_field() -> None:
+    former = load_snapshot(snapshot_of("binary", Logistic()), KEY)
+    assert former.inputs == ""
+    former.inputs = "0123456789abcdef"
+    blob = dump_snapshot(former, KEY)
+    assert digest(blob) == "cbc8141f1ffda497a748d131"
+    assert load_snapshot(blob, KEY).inputs == former.inputs
+
+
+STATES = [(b"", "b540a6eeb8b9b674f0b49d9a"), (b"other", "46641e08bc37912c0f82ab86")]
+
+
+@pytest.mark.parametrize("first,expected", STATES, ids=["first features", "later features"])
+def test_states_of_customers(first: bytes, expected: str) -> None:
+    plan = FeaturePlan(load("retail"))
+    state = plan.new_state()
+    for day in range(40):
+        moment = day * 86_400_000
+        plan.update(state, "Purchase", {"amount_cents": 100 * day, "items": day, "occurred_at": moment}, moment)
+    packed = plan.stored.pack(state, first and plan.stored.retained + first)
+    assert digest(packed) == expected
+
+
 def test_pickled_trees_name_the_function_that_restores_their_leaves() -> None:
     """Snapshots contain this path. The function must stay in its module."""
     assert b"streams.models.trees" in snapshot_of("binary", HoeffdingTree())

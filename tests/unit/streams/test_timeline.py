@@ -19,6 +19,16 @@ def test_a_header_of_fewer_counters_gets_the_others() -> None:
     assert PartitionHeader.unpack(header.pack()).counters == dict.fromkeys(COUNTERS, 0)
 
 
+def test_a_header_of_a_former_release_counts_from_now_on() -> None:
+    told = msgpack.unpackb(PartitionHeader(last_tick=5).pack())
+    former = msgpack.packb({name: told[name] for name in told.keys() - {"asked", "fallbacks", "retained"}})
+    header = PartitionHeader.unpack(former)
+    assert header == PartitionHeader(last_tick=5)
+    for _ in range(2):
+        header.count_answers({"churn": 3}, {("churn", "logistic", "failed"): 1})
+    assert (header.asked, header.fallbacks) == ({"churn": 6}, {"churn/logistic/failed": 2})
+
+
 def test_a_header_of_a_later_version_is_read() -> None:
     packed = msgpack.packb(msgpack.unpackb(PartitionHeader(last_tick=5).pack()) | {"news": 1})
     assert PartitionHeader.unpack(packed) == PartitionHeader(last_tick=5)

@@ -11,7 +11,7 @@ RUNNER, CONSUMER = "agents.runtime.stage_runner", "agents.transport.batch_consum
 def _commit_before_produce(finish: Any) -> Any:
     def commit_and_finish(self: Any, slice_: Any, began: float, batch: Any) -> None:
         slice_.commit()
-        parts = {name: getattr(slice_, name) for name in ("outputs", "positions", "rejects")}
+        parts = {name: getattr(slice_, name) for name in ("outputs", "positions", "rejects", "answered")}
         finish(self, SimpleNamespace(**parts, commit=lambda: None), began, batch)
 
     return commit_and_finish

@@ -52,6 +52,7 @@ class Piece:
         return {self.place: self.records[-1].offset + 1}
 
     rejects: ClassVar[None] = None
+    answered: ClassVar[None] = None
 
     def commit(self) -> None:
         position = Position(self.records[-1].offset + 1)

@@ -29,6 +29,18 @@ def test_the_log_says_once_what_changes(caplog: pytest.LogCaptureFixture) -> Non
     ]
 
 
+def test_a_warning_is_said_once_and_turns_nothing_red(caplog: pytest.LogCaptureFixture) -> None:
+    stage = StageHealth("scoring")
+    stage.green()
+    for warning in ("", "Look.", "Look.", "", ""):
+        stage.warn(warning)
+    assert (stage.ready, stage.problem) == (True, "")
+    assert [record.getMessage() for record in caplog.records] == [
+        "scoring: Look.",
+        "scoring: what it warned of is over",
+    ]
+
+
 async def test_health_readiness_and_metrics(tmp_path: Path) -> None:
     stage = StageHealth("scoring")
     server = HealthServer([stage], "127.0.0.1", 0)
@@ -44,7 +56,7 @@ async def test_health_readiness_and_metrics(tmp_path: Path) -> None:
         stage.red("Redis is away.")
         status, text = await ask(f"{address}/healthz")
         assert status == 503
-        assert json.loads(text) == [{"name": "scoring", "ready": True, "problem": "Redis is away."}]
+        assert json.loads(text) == [{"name": "scoring", "ready": True, "problem": "Redis is away.", "warning": ""}]
         assert (await ask(f"{address}/readyz"))[0] == 503
         RECORDS.labels("scoring", "customer-events").inc(3)
         status, text = await ask(f"{address}/metrics")

@@ -76,13 +76,13 @@ def test_it_is_computed_from_its_own_column(compiled: bool, monkeypatch: pytest.
     state = filled(plan)
     assert plan.vector(state, state.clock) == [pytest.approx(sqrt(8 / 3)), 4.0]
     assert isnan(plan.vector(plan.new_state(), 0)[0])
-    assert plan.unpack(plan.pack(state)) == state
+    assert plan.stored.unpack(plan.stored.pack(state)) == state
 
 
 def test_its_stored_column_is_known_by_its_name() -> None:
     """The state keeps the column when the definitions change. Another fold of the same field is not mistaken for it."""
     old, new = plan_of(SPREAD), plan_of(Count("n", "Buy", "2d"), SPREAD)
-    state = new.unpack(old.pack(filled(old)))
+    state = new.stored.unpack(old.stored.pack(filled(old)))
     assert new.vector(state, state.clock)[1] == old.vector(filled(old), state.clock)[0]
     other = replace(SQUARES, name="others")
     assert repr(SQUARES) == "Fold(name='squares')" and other != SQUARES
