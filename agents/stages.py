@@ -58,8 +58,7 @@ class StageRow:
     store: where it keeps its state. state, results: what it keeps and what it puts out, in words.
     process: stages of one process share a worker process. scaled: `--processes` says how many there are of it.
     transactional: TIDECAST_TRANSACTIONS applies to its outputs.
-    writes_ticks: the owner of a partition writes the ticks of the wall clock to it.
-    drained: topic that it must have finished before other definitions are deployed; "" for none."""
+    writes_ticks: the owner of a partition writes the ticks of the wall clock to it."""
 
     name: str
     topics: tuple[str, ...]
@@ -72,7 +71,6 @@ class StageRow:
     scaled: bool = False
     transactional: bool = False
     writes_ticks: bool = False
-    drained: str = ""
 
     @property
     def group(self) -> str:
@@ -132,7 +130,8 @@ def _history(wiring: "Wiring") -> Mapping[str, Stage]:
     def client() -> object:
         return connect(settings.clickhouse_database, WRITING, **settings.clickhouse())
 
-    return {HISTORY.group: History(client, wiring.codec, wiring.deployment.epoch)}
+    deployment = wiring.deployment
+    return {HISTORY.group: History(client, wiring.codec, deployment.epoch, owns=deployment.owns)}
 
 
 SCORING = StageRow(
@@ -147,7 +146,6 @@ SCORING = StageRow(
     scaled=True,
     transactional=True,
     writes_ticks=True,
-    drained=CUSTOMER_EVENTS,
 )
 LEARNING = StageRow(
     name="learning",
@@ -169,7 +167,6 @@ JUDGING = StageRow(
     results="model metrics and loss alerts",
     process="watching",
     transactional=True,
-    drained=LABELLED_EXAMPLES,
 )
 MONITORING = StageRow(
     name="monitoring",
@@ -181,7 +178,6 @@ MONITORING = StageRow(
     results="profiles and input alerts",
     process="watching",
     transactional=True,
-    drained=PREDICTIONS,
 )
 HISTORY = StageRow(
     name="history",

@@ -94,7 +94,7 @@ def connect_system(settings: Settings, reference: str | None) -> Wiring:
     if ours != deployment.deployment_id:
         raise DeploymentMismatch(
             f"the log is at deployment {deployment.deployment_id} of {deployment.use_case!r}, the definitions of "
-            f"{use_case.name!r} here are {ours}: start the worker with those definitions (--use-case), or deploy these"
+            f"{use_case.name!r} here are {ours}: start with those definitions (--use-case), or deploy these"
         )
     return Wiring(settings, use_case, deployment)
 

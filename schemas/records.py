@@ -79,6 +79,12 @@ class DeploymentRecord(TypedDict):
     kernels: bool | None
     """Whether the compiled kernels were in use where it was deployed; a difference warns. Null before
     this was recorded."""
+    partitions: int | None
+    """Number of partitions of customer-events. Records in further ones, which somebody else added, are
+    ignored. Null before this was recorded."""
+    former: list[str] | None
+    """Ids of the deployments that were in force in this log before, oldest first. Null before this was
+    recorded."""
     signature: bytes | None
     """HMAC-SHA256 of the record and its place, when a signing key is configured."""
 

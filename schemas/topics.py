@@ -30,6 +30,9 @@ DEPLOYMENTS = "deployments"
 DEFAULT_PARTITIONS = 4
 """Default number of partitions of customer-events."""
 
+MOST_TARGETS = 16
+"""Most targets of a log: each has a partition of labelled-examples of its own, for ever."""
+
 FOREVER = -1
 DAY_MS = 86_400_000
 
@@ -62,7 +65,7 @@ TOPICS: dict[str, Topic] = {
     for topic in (
         Topic(CUSTOMER_EVENTS, "customer id", (OUTCOME, TICK, SWITCH, DEPLOYMENT), None),
         Topic(PREDICTIONS, "customer id", (PREDICTION, PROGRESS), None),
-        Topic(LABELLED_EXAMPLES, "target", (LABELLED_EXAMPLE, PROGRESS, DEPLOYMENT), 16),
+        Topic(LABELLED_EXAMPLES, "target", (LABELLED_EXAMPLE, PROGRESS, DEPLOYMENT), MOST_TARGETS),
         Topic(MODEL_METRICS, "target", (MODEL_METRIC,), 1, 365 * DAY_MS),
         Topic(DRIFT_ALERTS, "alert id", (DRIFT_ALERT,), 1),
         Topic(FEATURE_PROFILES, "source partition", (FEATURE_PROFILE,), 1),

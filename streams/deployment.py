@@ -9,6 +9,7 @@ from typing import Any
 
 from schemas.forms import strip_logical_types
 from schemas.records import DeploymentRecord
+from schemas.topics import TOPICS
 from streams.errors import DeclarationError
 
 
@@ -39,11 +40,14 @@ def is_replayed(record: DeploymentRecord, last: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A deployment record (tidecast.Deployment), with the number of partitions of customer-events.
+    """A deployment record (tidecast.Deployment).
 
     deployment_id: digest of `definitions`.
     epoch: log epoch, unix seconds at which the logs were created.
-    target_partitions: target → partition of labelled-examples, which never changes for a target."""
+    partitions: number of partitions of customer-events. Further ones do not belong to the log.
+    target_partitions: target → partition of labelled-examples, which never changes for a target.
+    former: ids of the deployments that were in force in this log before, oldest first.
+    exclusive: stages refuse records under former deployments (see `alone`). It is not recorded."""
 
     deployment_id: str
     use_case: str
@@ -57,15 +61,19 @@ class Deployment:
     cpu: str
     number: int = 0
     kernels: bool | None = None
+    former: tuple[str, ...] = ()
+    exclusive: bool = False
 
     @classmethod
     def from_record(cls, record: DeploymentRecord, partitions: int) -> "Deployment":
-        """Build it from a decoded tidecast.Deployment and the number of partitions of customer-events."""
+        """Build it from a decoded tidecast.Deployment.
+
+        partitions: of customer-events, for a record from before their number was recorded."""
         return cls(
             deployment_id=record["deployment_id"],
             use_case=record["use_case"],
             epoch=record["epoch"],
-            partitions=partitions,
+            partitions=record["partitions"] or partitions,
             target_partitions=record["target_partitions"],
             definitions=record["definitions"],
             river_version=record["river_version"],
@@ -74,6 +82,7 @@ class Deployment:
             cpu=record["cpu"],
             number=number_of(record),
             kernels=record["kernels"],
+            former=tuple(record["former"] or ()),
         )
 
     def to_record(self) -> DeploymentRecord:
@@ -90,8 +99,20 @@ class Deployment:
             "cpu": self.cpu,
             "number": self.number or None,
             "kernels": self.kernels,
+            "partitions": self.partitions,
+            "former": list(self.former),
             "signature": None,
         }
+
+    def owns(self, topic: str, partition: int) -> bool:
+        """Return whether a partition of a topic (logical name) is one of those that were deployed."""
+        return partition < TOPICS[topic].count(self.partitions)
+
+    def alone(self) -> "Deployment":
+        """Return it for stages that refuse records under former deployments.
+
+        Only what was processed under these definitions is the same when it is processed again."""
+        return dataclasses.replace(self, exclusive=True)
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -100,11 +121,17 @@ class Deployment:
 
 
 def deploy_of(
-    use_case: Any, epoch: int, partitions: int, before: Mapping[str, int], running: Fingerprint, number: int = 0
+    use_case: Any,
+    epoch: int,
+    partitions: int,
+    before: Mapping[str, int],
+    running: Fingerprint,
+    number: int = 0,
+    former: tuple[str, ...] = (),
 ) -> Deployment:
     """Return the deployment of a use case in the logs of `epoch`, by a process with the fingerprint `running`.
 
-    number: greater than that of any earlier deployment in these logs.
+    number: greater than that of any earlier deployment in these logs. former: the ids of these, oldest first.
     before: partitions of labelled-examples that targets have already. New targets get the lowest free numbers in
     declared order. The caller checks that there are enough partitions."""
     taken = dict(before)
@@ -126,6 +153,7 @@ def deploy_of(
         cpu=running.cpu,
         number=number,
         kernels=running.kernels,
+        former=former,
     )
 
 

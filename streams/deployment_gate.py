@@ -1,9 +1,9 @@
-"""The gate that all stages share: records under the stage's own definitions pass; at others it stops."""
+"""The gate that all stages share: records under the stage's own definitions pass; at later ones it stops."""
 
 from typing import Protocol
 
 from schemas.records import DeploymentRecord
-from streams.deployment import is_replayed, number_of
+from streams.deployment import Deployment, is_replayed, number_of
 from streams.errors import DeploymentMismatch
 from streams.log import TopicPartition
 
@@ -17,12 +17,16 @@ class InForce(Protocol):
 
 
 class DeploymentGate:
-    """Compares the deployment in force in a log with `ours`, that of the stage's own definitions."""
+    """Compares the deployment in force at a place of a log with that of the stage's own definitions.
 
-    def __init__(self, ours: str, waits: bool = False) -> None:
-        """`waits`: skip deployments before ours. Otherwise the first record that names another one stops the stage."""
-        self.ours = ours
-        self._waits = waits
+    ours: id of the latter. Records under a former deployment pass: a stage that was stopped before it had processed
+    them goes on from there, under its own definitions. `deploy` has refused definitions that lose anything by it."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.ours = deployment.deployment_id
+        self._former = frozenset(deployment.former)
+        self._number = deployment.number
+        self._exclusive = deployment.exclusive
 
     def obey(self, state: InForce, record: DeploymentRecord, place: TopicPartition, offset: int) -> bool:
         """Store a deployment record in `state`. Return False for a repeated one, which changes nothing.
@@ -31,20 +35,35 @@ class DeploymentGate:
         unchanged."""
         if is_replayed(record, state.deployment_number):
             return False
-        theirs = record["deployment_id"]
-        if theirs != self.ours and (state.deployment_id == self.ours or not self._waits):
+        theirs, number = record["deployment_id"], number_of(record)
+        if not self._knows(theirs, number):
             raise self.mismatch(theirs, place, offset)
         state.deployment_id = theirs
-        state.deployment_number = number_of(record)
+        state.deployment_number = number
         return True
+
+    def check(self, state: InForce, place: TopicPartition, offset: int) -> None:
+        """Raise DeploymentMismatch for a record that lies under a deployment whose records are not processed."""
+        if not self.passes(state.deployment_id, state.deployment_number):
+            raise self.mismatch(state.deployment_id, place, offset)
+
+    def passes(self, theirs: str, number: int = 0) -> bool:
+        """Return whether records under this deployment are processed: our own, or a former one.
+
+        number: of the deployment, 0 if unknown. It tells former ones from before their ids were recorded."""
+        return theirs == self.ours or (not self._exclusive and self._knows(theirs, number))
+
+    def _knows(self, theirs: str, number: int) -> bool:
+        return theirs == self.ours or theirs in self._former or 0 < number < self._number
 
     def mismatch(self, theirs: str, place: TopicPartition, offset: int) -> DeploymentMismatch:
         """Return the error for a record under the deployment `theirs`; "" for none. The caller compares, for speed."""
         where = f"{place.topic}[{place.partition}]"
         if not theirs:
             return DeploymentMismatch(
-                f"{where} has records before the first deployment of this log (at offset {offset}): "
-                "run `tidecast deploy`"
+                f"{where} has records before the first deployment of this log (at offset {offset}): its beginning was "
+                "deleted, or somebody wrote to it before `tidecast deploy`. Deploy into new topics, with another "
+                "TIDECAST_TOPIC_PREFIX, and publish there"
             )
         return DeploymentMismatch(
             f"{where} is at deployment {theirs} (at offset {offset}), this worker has {self.ours}: "

@@ -7,6 +7,7 @@ from typing import Protocol
 from agents.kafka.schema_registry import HttpRegistry
 from agents.kafka.sender import Sender
 from agents.kafka.topics import required_deployment
+from agents.preflight.beginning import refuse_void
 from agents.settings import Settings
 from schemas.catalog import Event, Schema, load_schemas
 from schemas.records import TICK, OutcomeRecord, TickRecord
@@ -45,8 +46,9 @@ class Published(Protocol):
 class EventPublisher:
     """Publishes to customer-events; a customer's records keep the order of the calls. A context manager.
 
-    Raises DeploymentMismatch when another use case is deployed, and Unavailable when Kafka or the registry is
-    away. Records that were not acknowledged by then may be published again: their ids make it harmless."""
+    Raises DeploymentMismatch when another use case is deployed, LogGap when customer-events was deleted and made again,
+    and Unavailable when Kafka or the registry is away. Records that were not acknowledged by then may be published
+    again: their ids make it harmless."""
 
     def __init__(self, settings: Settings, use_case: Published, writer: str = "publish") -> None:
         """`writer` is recorded in the ticks as their author."""
@@ -59,6 +61,7 @@ class EventPublisher:
                 f"{deployment.use_case} is deployed here, not {use_case.name}; deploy {use_case.name}, "
                 "or name the right use case."
             )
+        refuse_void(settings, deployment)
         self._registry = HttpRegistry(settings)
         self.codec = Codec(self._registry, {**load_schemas(), **use_case.schemas})
         self._partitions = deployment.partitions

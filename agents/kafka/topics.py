@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import NewPartitions, NewTopic
 
 from agents.kafka.schema_registry import HttpRegistry
+from agents.kafka.topic_settings import TopicSettings, wanted_settings
 from agents.settings import Settings
 from schemas.catalog import load_schemas
 from schemas.records import DEPLOYMENT, DeploymentRecord
-from schemas.topics import CUSTOMER_EVENTS, DEAD_LETTERS, DEPLOYMENTS, FOREVER, LATE_EVENTS, TOPICS, Topic
+from schemas.topics import CUSTOMER_EVENTS, DEPLOYMENTS, FOREVER, TOPICS, Topic
 from sinks.kafka.client import KafkaClient, Reports, admin, consumer, producer
 from streams.avro.codec import Codec
 from streams.control import MARK_HEADER, check
@@ -33,8 +34,6 @@ STARTING = {
     KafkaError._UNKNOWN_PARTITION,
 }
 """Errors of a broker for a partition that is being created."""
-WRAPPING = {LATE_EVENTS, DEAD_LETTERS}
-"""Topics whose records contain a whole record of another topic, and so may be larger."""
 
 
 class Logs:
@@ -50,14 +49,21 @@ class Logs:
         names = {name: self._settings.topic(name) for name in TOPICS}
         return {name: len(found[real].partitions) for name, real in names.items() if real in found}
 
-    def create(self, partitions: int, retention_ms: int | None) -> list[str]:
-        """Create the missing topics and return their names.
+    def replicas(self) -> dict[str, int]:
+        """Return the least number of replicas of a partition of our existing topics, by logical name."""
+        found = self._admin.ask("list the topics", self._admin.raw.list_topics, timeout=TIMEOUT).topics
+        names = {name: self._settings.topic(name) for name in TOPICS}
+        return {
+            name: min(len(partition.replicas) for partition in found[real].partitions.values())
+            for name, real in names.items()
+            if real in found
+        }
 
-        retention_ms: of the topics that are otherwise kept for ever. Raises SettingError when a topic exists with
-        another number of partitions. May be repeated."""
+    def create(self, partitions: int, retention_ms: int | None) -> list[str]:
+        """Create the missing topics and return their names. May be repeated.
+
+        retention_ms: of the topics that are otherwise kept for ever."""
         there = self.partitions()
-        for name, count in there.items():
-            self._same_count(name, count, TOPICS[name].count(partitions))
         missing = [topic for topic in TOPICS.values() if topic.name not in there]
         new = [self._new(topic, partitions, retention_ms) for topic in missing]
         for future in (self._admin.raw.create_topics(new) if new else {}).values():
@@ -65,6 +71,13 @@ class Logs:
         for topic in missing:
             self.ends(topic.name, topic.count(partitions))
         return [topic.name for topic in missing]
+
+    def grow(self, topic: str, count: int) -> None:
+        """Add partitions to an existing topic, up to `count`."""
+        real = self._settings.topic(topic)
+        for future in self._admin.raw.create_partitions([NewPartitions(real, count)]).values():
+            self._admin.ask(f"add partitions to {real}", future.result, MAKING_S)
+        self.ends(topic, count)
 
     def ends(self, topic: str, count: int) -> list[tuple[int, int]]:
         """Return (first offset kept, next offset) of each of the `count` partitions of a topic.
@@ -91,38 +104,15 @@ class Logs:
 
     def keep(self, retention_ms: int) -> None:
         """Change the retention of existing topics that are otherwise kept for ever."""
-        resources = []
-        for topic in TOPICS.values():
-            if topic.retention_ms == FOREVER and not topic.compact:
-                entry = ConfigEntry("retention.ms", str(retention_ms), incremental_operation=AlterConfigOpType.SET)
-                resources.append(
-                    ConfigResource(ResourceType.TOPIC, self._settings.topic(topic.name), incremental_configs=[entry])
-                )
-        for future in self._admin.raw.incremental_alter_configs(resources).values():
-            self._admin.ask("change the topics' retention", future.result, TIMEOUT)
-
-    def _same_count(self, name: str, count: int, wanted: int) -> None:
-        if count != wanted:
-            raise SettingError(
-                f"The topic {self._settings.topic(name)} has {count} partitions, not {wanted}; their number "
-                "is fixed for the life of a log: deploy without --partitions, or choose another "
-                "TIDECAST_TOPIC_PREFIX."
-            )
+        names = [topic.name for topic in TOPICS.values() if topic.retention_ms == FOREVER and not topic.compact]
+        TopicSettings(self._settings).change({name: {"retention.ms": str(retention_ms)} for name in names})
 
     def _new(self, topic: Topic, partitions: int, retention_ms: int | None) -> NewTopic:
-        config = {"message.timestamp.type": "LogAppendTime"}  # The broker's clock decides, not a producer's wrong one.
-        if topic.compact:
-            config["cleanup.policy"] = "compact"
-        else:
-            kept = retention_ms if topic.retention_ms == FOREVER and retention_ms else topic.retention_ms
-            config["retention.ms"] = str(kept)
-        if topic.name in WRAPPING:
-            config["max.message.bytes"] = str(4 * 1024 * 1024)
         return NewTopic(
             self._settings.topic(topic.name),
             num_partitions=topic.count(partitions),
             replication_factor=-1,  # the broker's default
-            config=config,
+            config=wanted_settings(topic, retention_ms or FOREVER),
         )
 
     def _created(self, future: Any) -> None:
@@ -136,7 +126,8 @@ class Logs:
 def current_deployment(settings: Settings) -> Deployment | None:
     """Read the deployment in force from the compacted topic `deployments`; None before the first `tidecast deploy`.
 
-    Raises TidecastError when it is not signed with our key, and Unavailable when Kafka or the registry is away."""
+    Raises TidecastError when it is not signed with our key, or when it is signed and we have no key, and Unavailable
+    when Kafka or the registry is away."""
     partitions = Logs(settings).partitions()
     if DEPLOYMENTS not in partitions or CUSTOMER_EVENTS not in partitions:
         return None
@@ -151,7 +142,9 @@ def current_deployment(settings: Settings) -> Deployment | None:
         )
     # Not simply the last one: a former one that was written again is signed as well.
     greatest = max(signed, key=number_of) if any(map(number_of, signed)) else signed[-1]
-    return Deployment.from_record(greatest, partitions[CUSTOMER_EVENTS])
+    # a topic may have got more partitions since: the least of those that began with as many as customer-events
+    counts = [count for name, count in partitions.items() if TOPICS[name].partitions is None]
+    return Deployment.from_record(greatest, min(counts))
 
 
 def required_deployment(settings: Settings) -> Deployment:
@@ -172,17 +165,37 @@ def _signed(settings: Settings, values: Sequence[bytes]) -> list[DeploymentRecor
                 name, record = codec.decode(value, {DEPLOYMENT})
             except Undecodable:
                 continue
+            if record["signature"] is not None and not settings.signing_bytes:
+                raise SettingError(
+                    f"The deployment in {settings.topic(DEPLOYMENTS)} is signed and TIDECAST_SIGNING_KEY is not set; "
+                    "set the key with which it was deployed."
+                )
             if check(name, record, settings.signing_bytes, DEPLOYMENTS, 0):
                 found.append(record)
     return found
 
 
-def first_value(settings: Settings, topic: str, partition: int) -> bytes | None:
-    """Return the value of the first record kept in a partition that is not empty."""
-    reading = _reader(settings, settings.topic(topic), partition)
+def first_values(settings: Settings, topic: str, bounds: Sequence[tuple[int, int]]) -> list[bytes | None]:
+    """Return the value of the first record kept in each partition of a topic; None where it is empty.
+
+    bounds: of the partitions, as `Logs.ends` returns them."""
+    name = settings.topic(topic)
+    found: list[bytes | None] = [None] * len(bounds)
+    wanted = {partition for partition, (low, high) in enumerate(bounds) if high > low}
+    reading = _consumer(settings, name)
     try:
-        message = _next(reading)
-        return None if message is None else message.value()
+        reading.raw.assign([TopicPartition(name, partition, OFFSET_BEGINNING) for partition in wanted])
+        while wanted:
+            message = reading.raw.poll(TIMEOUT)
+            error = message.error() if message is not None else None
+            if message is None or (error is not None and error.code() != KafkaError._PARTITION_EOF):
+                raise reading.error("read a topic", error)
+            place = int(message.partition() or 0)
+            if place in wanted:
+                wanted.remove(place)
+                found[place] = None if error is not None else message.value()
+                reading.raw.pause([TopicPartition(name, place)])
+        return found
     finally:
         reading.raw.close()
 

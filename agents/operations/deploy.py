@@ -1,4 +1,5 @@
-"""Deploys a use case: creates topics, registers schemas, and writes the definitions as records into the logs."""
+"""Deploys a use case: checks that every stage can go on, then creates topics, registers schemas, and writes the
+definitions as records into the logs."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -7,8 +8,9 @@ from typing import Any
 
 from agents.fingerprint import running
 from agents.kafka.schema_registry import HttpRegistry, SchemaConflict
-from agents.kafka.topics import CURRENT, Logs, current_deployment, first_value, missing, write
-from agents.operations.backlog import refuse_backlog
+from agents.kafka.topics import CURRENT, Logs, current_deployment, first_values, missing, write
+from agents.preflight import Moment, Severity, Situation, ask, refuse
+from agents.preflight.topics import changes as unfit_settings
 from agents.settings import Settings
 from schemas.catalog import Schema, load_schemas
 from schemas.compatibility import change_problems
@@ -27,74 +29,126 @@ class Deployed:
     """What `deploy` did.
 
     deployment: the deployment in force; written: whether it was written now.
-    topics, schemas: names that were created or registered for the first time.
-    changes: differences from the former definitions; warnings: differences that stop no worker."""
+    topics, schemas: names that were created or registered for the first time. fixed: topics whose settings changed.
+    changes: differences from the former definitions; warnings: differences and findings that stop no worker."""
 
     deployment: Deployment
     written: bool
     topics: list[str] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    fixed: list[str] = field(default_factory=list)
 
 
 def deploy(
-    settings: Settings, use_case: Any, partitions: int | None = None, retention_ms: int | None = None
+    settings: Settings,
+    use_case: Any,
+    partitions: int | None = None,
+    retention_ms: int | None = None,
+    fix_topics: bool = False,
 ) -> Deployed:
-    """Register schemas, create topics and write the definitions, each only where needed.
-
-    partitions: of customer-events, for new logs only (default 4).
-    retention_ms: of the topics that are otherwise kept for ever.
-
-    It is safe to run again after an interruption. Raises a TidecastError with a remedy when the logs, the schemas or
-    River's version do not allow it."""
-    logs = Logs(settings)
-    there = logs.partitions()
-    before = current_deployment(settings)
-    _whole(settings, there, before)
-    if before is not None:
-        _same_river(before)
-        _same_use_case(before, use_case)
-    _register(settings, {**load_schemas(), **use_case.schemas})
-    count = partitions or there.get(CUSTOMER_EVENTS, DEFAULT_PARTITIONS)
-    created = logs.create(count, retention_ms)
-    if retention_ms is not None and there:
-        logs.keep(retention_ms)
-    warnings = differences(before.fingerprint, running()) if before else []
-    if before is not None and before.definitions == definitions_of(use_case):
-        return Deployed(before, False, created, [], warnings)
-    if before is not None:
-        refuse_backlog(settings)
-    deployment = _next_deployment(settings, use_case, count, before)
-    _write(settings, deployment)
-    changed = changes(before.definitions, deployment.definitions) if before else []
-    return Deployed(deployment, True, created, changed, warnings)
+    """Register schemas, create topics and write the definitions, each only where needed. See DeploymentPlan."""
+    return DeploymentPlan(settings, use_case, partitions, retention_ms, fix_topics).carry_out()
 
 
-def _whole(settings: Settings, there: Mapping[str, int], before: Deployment | None) -> None:
-    """Refuse a system whose topics were deleted in part: the meaning of their offsets is lost."""
+class DeploymentPlan:
+    """A deployment that was checked and can be carried out.
+
+    It is safe to plan and carry out again after an interruption."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        use_case: Any,
+        partitions: int | None = None,
+        retention_ms: int | None = None,
+        fix_topics: bool = False,
+    ) -> None:
+        """Check everything; nothing is written. Raises a TidecastError with a remedy when a stage could not go on.
+
+        partitions: of customer-events, for new logs only (default 4).
+        retention_ms: of the topics that are otherwise kept for ever.
+        fix_topics: change settings of topics that somebody else made or changed."""
+        self._settings = settings
+        self._use_case = use_case
+        self._retention_ms = retention_ms
+        self._fix = fix_topics
+        self._logs = Logs(settings)
+        there = self._logs.partitions()
+        before = self._before = current_deployment(settings)
+        if before is not None:
+            _same_river(before)
+            _same_use_case(before, use_case)
+            _same_partitions(settings, before, partitions)
+        else:
+            _refuse_remains(settings, there)
+        self._schemas: Mapping[str, Schema] = {**load_schemas(), **use_case.schemas}
+        _check_schemas(settings, self._schemas)
+        self._count = before.partitions if before else partitions or there.get(CUSTOMER_EVENTS, DEFAULT_PARTITIONS)
+        self._same = before is not None and before.definitions == definitions_of(use_case)
+        self._next = (
+            before if before and self._same else _next_deployment(settings, use_case, self._count, before, there)
+        )
+        self._situation = Situation(settings, use_case, self._next, before, Moment.DEPLOY, retention_ms)
+        self._found = ask(self._situation)
+        self._refuse()
+
+    def _refuse(self) -> None:
+        if self._fix:
+            self._found = [each for each in self._found if (each.check, each.severity) not in FIXED]
+        refuse(self._found, Severity.STOPS, *([] if self._same else [Severity.HARMS]))
+
+    def carry_out(self) -> Deployed:
+        """Write what was planned."""
+        settings, before = self._settings, self._before
+        fixed = self._fix_topics() if self._fix else []
+        _register(settings, self._schemas)
+        created = self._logs.create(self._count, self._retention_ms)
+        if self._retention_ms is not None and self._situation.partitions:
+            self._logs.keep(self._retention_ms)
+        warnings = [each.text for each in self._found]
+        if before is not None:
+            warnings = [*differences(before.fingerprint, running()), *warnings]
+        if self._same:
+            return Deployed(self._next, False, created, [], warnings, fixed)
+        _write(settings, self._next)
+        changed = changes(before.definitions, self._next.definitions) if before else []
+        return Deployed(self._next, True, created, changed, warnings, fixed)
+
+    def _fix_topics(self) -> list[str]:
+        """Give existing topics the settings, and before the first deployment the partitions, that they need."""
+        unfit = unfit_settings(self._situation)
+        self._situation.topic_settings.change(unfit)
+        fixed = set(unfit)
+        for name, count in self._situation.partitions.items() if self._before is None else ():
+            if count < TOPICS[name].count(self._count):
+                self._logs.grow(name, TOPICS[name].count(self._count))
+                fixed.add(name)
+        return sorted(fixed)
+
+
+FIXED = {("topic settings", Severity.HARMS), ("partitions", Severity.HARMS)}
+"""Findings that --fix-topics mends."""
+
+
+def _same_partitions(settings: Settings, before: Deployment, partitions: int | None) -> None:
+    if partitions not in (None, before.partitions):
+        raise SettingError(
+            f"The topic {settings.topic(CUSTOMER_EVENTS)} was deployed with {before.partitions} partitions, not "
+            f"{partitions}; their number is fixed for the life of a log: deploy without --partitions, or into new "
+            "topics, with another TIDECAST_TOPIC_PREFIX."
+        )
+
+
+def _refuse_remains(settings: Settings, there: Mapping[str, int]) -> None:
+    """Refuse the remains of a system whose topics were deleted in part: the meaning of their offsets is lost."""
     gone = missing(there)
-    remedy = "restore it, or delete all topics of this system, or choose another TIDECAST_TOPIC_PREFIX"
-    if before is not None:
-        empty = [name for name in (CUSTOMER_EVENTS, LABELLED_EXAMPLES) if not _begun(settings, name, there)]
-        for name in [*gone, *empty]:
-            raise TidecastError(
-                f"The topic {settings.topic(name)} was deleted although a deployment is in force; {remedy}."
-            )
-        return
     for name in (CUSTOMER_EVENTS, LABELLED_EXAMPLES):
-        if gone and name in there and any(_filled(settings, name, there)):
+        if gone and name in there and any(high > 0 for _, high in Logs(settings).ends(name, there[name])):
             raise TidecastError(
-                f"The topic {settings.topic(name)} has records but {settings.topic(gone[0])} is missing; {remedy}."
+                f"The topic {settings.topic(name)} has records but {settings.topic(gone[0])} is missing; restore it, "
+                "or delete all topics of this system, or choose another TIDECAST_TOPIC_PREFIX."
             )
-
-
-def _filled(settings: Settings, name: str, there: Mapping[str, int]) -> list[bool]:
-    """Return, per partition of a topic, whether anything was ever written to it."""
-    return [high > 0 for _, high in Logs(settings).ends(name, there[name])]
-
-
-def _begun(settings: Settings, name: str, there: Mapping[str, int]) -> bool:
-    return name not in there or all(_filled(settings, name, there))
 
 
 def _same_river(before: Deployment) -> None:
@@ -113,58 +167,59 @@ def _same_use_case(before: Deployment, use_case: Any) -> None:
         )
 
 
-def _register(settings: Settings, wanted: Mapping[str, Schema]) -> None:
-    """Register all schemas. Raises SchemaConflict, before anything is registered, when one is not acceptable."""
+def _check_schemas(settings: Settings, wanted: Mapping[str, Schema]) -> None:
+    """Raise SchemaConflict when a schema is not acceptable."""
     with HttpRegistry(settings) as registry:
-        known = {name: registry.versions(name) for name in wanted}
         for name, schema in wanted.items():
             fault = unsafe_reason(schema)
             if fault:
                 raise SchemaConflict(f"The schema {name} is not accepted: {fault}")
-            for number, old in enumerate(known[name], 1):
+            for number, old in enumerate(registry.versions(name), 1):
                 for problem in change_problems(schema, old):
                     raise SchemaConflict(
                         f"The schema {name} cannot follow its registered version {number}: {problem} "
                         "Give new fields a default and keep the types of old ones."
                     )
+
+
+def _register(settings: Settings, wanted: Mapping[str, Schema]) -> None:
+    with HttpRegistry(settings) as registry:
+        known = {name: registry.versions(name) for name in wanted}
         for name, schema in wanted.items():
             registry.register(name, schema)
             if not known[name]:
                 registry.require(name)
 
 
-def _next_deployment(settings: Settings, use_case: Any, count: int, before: Deployment | None) -> Deployment:
+def _next_deployment(
+    settings: Settings, use_case: Any, count: int, before: Deployment | None, there: Mapping[str, int]
+) -> Deployment:
     now_ms = int(time.time() * 1000)  # also greater than the number of an interrupted deploy, which is not in the index
     if before is not None:
         number = max(before.number + 1, now_ms)
-        made = deploy_of(use_case, before.epoch, count, before.target_partitions, running(), number)
-    else:
-        epoch = _begun_epoch(settings, count) or now_ms // 1000
-        made = deploy_of(use_case, epoch, count, {}, running(), now_ms)
-    most = TOPICS[LABELLED_EXAMPLES].count(count)
-    if len(made.target_partitions) > most:
-        raise SettingError(
-            f"There would be {len(made.target_partitions)} targets in this log and there is room for {most}; "
-            "start a new log with another TIDECAST_TOPIC_PREFIX."
-        )
-    return made
+        former = tuple(dict.fromkeys((*before.former, before.deployment_id)))
+        return deploy_of(use_case, before.epoch, count, before.target_partitions, running(), number, former)
+    epoch = _begun_epoch(settings, count, there) or now_ms // 1000
+    return deploy_of(use_case, epoch, count, {}, running(), now_ms)
 
 
-def _begun_epoch(settings: Settings, count: int) -> int | None:
+def _begun_epoch(settings: Settings, count: int, there: Mapping[str, int]) -> int | None:
     """Return the epoch of a first deployment that was interrupted. Raises TidecastError when a log begins otherwise."""
     epochs = set()
     with HttpRegistry(settings) as registry:
         codec = Codec(registry, load_schemas())
         for topic in (CUSTOMER_EVENTS, LABELLED_EXAMPLES):
-            for partition, (_, high) in enumerate(Logs(settings).ends(topic, TOPICS[topic].count(count))):
+            bounds = Logs(settings).ends(topic, min(there.get(topic, 0), TOPICS[topic].count(count)))
+            firsts = first_values(settings, topic, bounds) if bounds else []
+            for partition, ((_, high), first) in enumerate(zip(bounds, firsts, strict=True)):
                 if high > 0:
-                    epochs.add(_first_epoch(settings, codec, topic, partition))
+                    epochs.add(_first_epoch(settings, codec, topic, partition, first))
     return max(epochs, default=None)
 
 
-def _first_epoch(settings: Settings, codec: Codec, topic: str, partition: int) -> int:
+def _first_epoch(settings: Settings, codec: Codec, topic: str, partition: int, first: bytes | None) -> int:
     try:
-        name, record = codec.decode(first_value(settings, topic, partition))
+        name, record = codec.decode(first)
         if name == DEPLOYMENT:
             deployment: DeploymentRecord = record
             return deployment["epoch"]

@@ -7,6 +7,7 @@ that part again, with the same bytes and coordinates, and readers drop it by the
 A rebuild may be killed anywhere: it commits position and state together, and continues from there."""
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import islice
 
@@ -106,6 +107,8 @@ class Rebuilder:
     def __init__(self, wiring: Wiring, reader: LogReader, emitter: Emitter) -> None:
         """`emitter`: for switches that learners have never sent."""
         self._wiring = wiring
+        self._alone = copy(wiring)  # what former definitions made of the log cannot be made again under these
+        self._alone.deployment = wiring.deployment.alone()
         self._reader = reader
         self._emitter = emitter
         self.snapshots = Again(wiring.models, wiring.settings.signing_bytes)
@@ -170,7 +173,7 @@ class Rebuilder:
     # -- state in Redis
 
     def _behind(self, row: StageRow) -> Iterator[Lost]:
-        for group, stage in row.build(self._wiring).items():
+        for group, stage in row.build(self._alone).items():
             places = self._places(stage)
             reached = stage.assign(places)
             for place, end in reported(self._wiring.settings, group, places).items():
@@ -201,7 +204,9 @@ class Rebuilder:
 
     def _served(self) -> set[str]:
         """Return every snapshot that a switch names. All partitions hold the same switches; the shortest is read."""
-        bounds = {place: self._reader.bounds(place) for place in self._reader.partitions(CUSTOMER_EVENTS)}
+        deployment = self._wiring.deployment
+        places = [place for place in self._reader.partitions(CUSTOMER_EVENTS) if deployment.owns(*place)]
+        bounds = {place: self._reader.bounds(place) for place in places}
         place = min(bounds, key=lambda at: bounds[at][1] - bounds[at][0])
         return {path for record in self._reader.read(place, *bounds[place]) if (path := self._switch(place, record))}
 

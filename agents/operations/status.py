@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from agents.kafka.read_ahead import GroupReadAhead
 from agents.kafka.tail_reader import TailReader
+from agents.preflight import PreflightFinding
 from agents.stages import SCORING, STAGES, StageRow, Store
 from agents.wiring import Wiring
 from schemas.records import DRIFT_ALERT, DriftAlertRecord
@@ -55,7 +56,9 @@ class FallbackCount:
 
 @dataclass(slots=True)
 class SystemStatus:
-    """Everything that `tidecast status` shows. counters: of scoring, summed over partitions. Times in ms."""
+    """Everything that `tidecast status` shows. counters: of scoring, summed over partitions. Times in ms.
+
+    findings: what keeps stages from going on, or puts data at risk."""
 
     use_case: str
     deployment_id: str
@@ -68,6 +71,7 @@ class SystemStatus:
     fallbacks: list[FallbackCount] = field(default_factory=list)
     open_alerts: list[DriftAlertRecord] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    findings: list[PreflightFinding] = field(default_factory=list)
 
     @property
     def published(self) -> int:
@@ -152,7 +156,7 @@ class StatusReader:
 
     def _customers(self, row: StageRow, status: SystemStatus) -> None:
         (topic,) = row.topics
-        partitions = list(self._follower.bounds(topic))
+        partitions = self._owned(topic)
         stored = self._wiring.scoring_store.positions(partitions)
         arms: dict[tuple[str, str], tuple[int, int | None]] = {}
         asked: Counter[str] = Counter()
@@ -190,6 +194,10 @@ class StatusReader:
             arm, _, cause = rest.rpartition("/")
             yield FallbackCount(target, arm, (target, arm) in champions, cause, answers, answers / asked[target])
 
+    def _owned(self, topic: str) -> list[int]:
+        """Return the deployed partitions of a topic."""
+        return [number for number in self._follower.bounds(topic) if self._wiring.deployment.owns(topic, number)]
+
     def _snapshots(self, row: StageRow, status: SystemStatus) -> None:
         for target in self._wiring.use_case.targets:
             partition = self._wiring.deployment.target_partitions[target.name]
@@ -206,7 +214,7 @@ class StatusReader:
 
     def _partitions(self, row: StageRow, status: SystemStatus) -> None:
         stage = self._built.get(row.name) or self._built.setdefault(row.name, row.build(self._wiring)[row.group])
-        for place in [TopicPartition(topic, p) for topic in row.topics for p in self._follower.bounds(topic)]:
+        for place in [TopicPartition(topic, p) for topic in row.topics for p in self._owned(topic)]:
             if stage.wants(place):
                 stored = self._wiring.stage_store.read(row.name, *place)
                 status.places.append(StagePosition(row.name, *place, stored[0].offset if stored else 0))
@@ -225,5 +233,5 @@ class StatusReader:
             return
         reached = {(topic, partition): offset for topic, partition, offset in rows}
         for topic in row.topics:  # also topics of which nothing is written yet: all their records are lag
-            for partition in self._follower.bounds(topic):
+            for partition in self._owned(topic):
                 status.places.append(StagePosition(row.name, topic, partition, reached.get((topic, partition), 0)))

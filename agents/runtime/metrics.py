@@ -22,4 +22,8 @@ STEP_SECONDS = Histogram(
 )
 POSITION = Gauge("tidecast_position_offset", "Next offset, by the last commit.", ["stage", "topic", "partition"])
 LAG = Gauge("tidecast_lag_records", "Records not yet processed, by the last fetch.", ["stage", "topic", "partition"])
+FINDINGS = Gauge("tidecast_findings", "What was found wrong with the servers and topics.", ["question", "severity"])
+FOREIGN_RECORDS = Gauge(
+    "tidecast_foreign_partition_records", "Records in partitions that were not deployed, which are ignored.", ["topic"]
+)
 HEALTHY = Gauge("tidecast_healthy", "1 when the stage works, 0 while it waits for something.", ["stage"])

@@ -22,7 +22,7 @@ from agents.stages import GROUP_PREFIX, stage_row
 from agents.transport.app import build_app
 from agents.transport.batch_consumer import BatchApp
 from agents.transport.errors import aiokafka_errors
-from streams.errors import Unavailable
+from streams.errors import DeploymentMismatch, Unavailable
 from streams.log import Emitter, Stage
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,8 @@ YOUNG_S, YOUNG_SWEEPS = 1.0, 120
 seconds at once took a scorer up to 22 ms."""
 CONNECT_PATIENCE_S = 60.0
 STOP_PATIENCE_S = 15.0
+ENDING_S = 5.0
+"""Seconds that the other stages of a process have to reach the end of their definitions as well."""
 T = TypeVar("T")
 
 
@@ -121,11 +123,22 @@ class Worker:
         ends += [asyncio.ensure_future(sweep(runner)) for runner in self._runners[:1]]
         try:
             done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if any(not ended.cancelled() and isinstance(ended.exception(), DeploymentMismatch) for ended in done):
+                await self._let_others_end()
             for ended in done:
                 ended.result()
         finally:
             for end in ends:
                 end.cancel()
+
+    async def _let_others_end(self) -> None:
+        """Wait until all stages have come to the end of their definitions, and have saved what lies before it.
+
+        It stands in every partition of their logs. History does not notice it, and others may be far behind."""
+        await asyncio.wait([runner.failed for runner in self._runners], timeout=ENDING_S)
+        for runner in self._runners:
+            if runner.failed.done():
+                runner.failed.exception()  # only the first one is told
 
     async def _stop(self) -> bool:
         """Stop the apps; whether they did in time."""
@@ -208,19 +221,25 @@ async def run_worker(
 
     async def equip(worker: Worker) -> None:
         from agents.fingerprint import running
+        from agents.preflight import Moment, Severity, Situation, ask, refuse
         from agents.runtime.ticker import Ticker
+        from agents.runtime.watch import SystemWatch
         from agents.wiring import connect_system
         from streams.deployment import differences
 
         wiring = await worker.patiently(connect_system, settings, reference)
         if not supervised:  # else the supervisor's command has said so
-            for warning in differences(wiring.deployment.fingerprint, running()):
+            found = await worker.patiently(ask, Situation.of(wiring, Moment.START, names))
+            refuse(found, Severity.STOPS)
+            for warning in [*differences(wiring.deployment.fingerprint, running()), *(each.text for each in found)]:
                 log.warning(warning)
         for row in map(stage_row, names):
             for group, stage in (await worker.patiently(row.build, wiring)).items():
                 runner = worker.add(group, stage, row.emitter(wiring))
                 if row.writes_ticks and wiring.use_case.clock == "wall":
                     worker.beside(Ticker(wiring, runner).run)
+            if row.writes_ticks:
+                worker.beside(SystemWatch(wiring).run)
 
     kind = "-".join(names)
     with Slot(settings.data / "run", kind) as slot:

@@ -49,8 +49,8 @@ class Live(Wiring):
         return self.settings.signing_bytes
 
     def places(self, topic: str) -> list[TopicPartition]:
-        """Return all partitions of a topic."""
-        return self.reader.partitions(topic)
+        """Return the deployed partitions of a topic."""
+        return [place for place in self.reader.partitions(topic) if self.deployment.owns(*place)]
 
     def state(self) -> object:
         """Return scoring's positions and the ends of the logs, which change when anything is processed."""

@@ -17,7 +17,9 @@ class PartitionsCheck:
         self._live = live
         self._row = row
         self._empty = MemoryStageStore()
-        self._stage = row.build(live.with_stores(stage_store=self._empty))[row.group]
+        replayed = live.with_stores(stage_store=self._empty)
+        replayed.deployment = live.deployment.alone()
+        self._stage = row.build(replayed)[row.group]
         self._places = [place for topic in row.topics for place in live.places(topic) if self._stage.wants(place)]
         self._stage.assign(self._places)
         self._outputs = Outputs(live.codec, row.topics)

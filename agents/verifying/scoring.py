@@ -107,7 +107,8 @@ class ScoringCheck:
         part = self._replayed.get(place.partition)
         if part is None:
             live, store = self.live, MemoryScoringStore()
-            stage = Scoring(live.use_case, live.deployment, store, live.codec, live.models, live.signing_key)
+            deployment = live.deployment.alone()
+            stage = Scoring(live.use_case, deployment, store, live.codec, live.models, live.signing_key)
             stage.assign([place])
             position, packed = self._positions.get(place.partition, (None, PartitionHeader().pack()))
             end = position.offset if position else 0

@@ -44,6 +44,8 @@ EXPECTED: dict[str, tuple[Fault, ...]] = {
     "go-back": (*CUT, Fault(0.0, "redis", "redis", "restart")),
     "start-check": BACK,
     "slots": (),
+    "deployed-partitions": (Fault(0.0, "partitions", "customer-events"),),
+    "watch": (Fault(0.0, "settings", "customer-events"),),
     "learner-marks": (point("scoring.acked", KILL),),
     "judging-marks": (point("scoring.acked", KILL),),
     "monitoring-marks": (point("scoring.acked", KILL), point("monitoring.acked", KILL)),

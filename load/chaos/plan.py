@@ -33,9 +33,9 @@ ROUND = (
     "extra member",
     "point",
     "registry",
-    "link",
+    "partitions",
     "models",
-    "point",
+    "settings",
 )
 """The kinds of faults in a run of two minutes. A longer run repeats them."""
 REDIS = ("restart", "second", "backup", "wipe", "second", "backup")

@@ -4,6 +4,7 @@ import threading
 import time
 from typing import Any
 
+from aiokafka.partitioner import murmur2
 from confluent_kafka import KafkaError, Message, Producer
 
 from load.chaos.events import DAY_MS, START_MS, ChaosMessage, messages
@@ -38,7 +39,6 @@ class ChaosPublisher(threading.Thread):
         self._producer = Producer(
             {
                 "bootstrap.servers": stack["kafka"],
-                "partitioner": "murmur2_random",
                 "enable.idempotence": True,
                 "linger.ms": 5,
                 "message.timeout.ms": 0,
@@ -73,7 +73,9 @@ class ChaosPublisher(threading.Thread):
 
     def _publish(self, message: ChaosMessage) -> None:
         key = message.key or message.record["customer_id"].encode()
-        self._producer.produce(TOPIC, self._value(message), key, on_delivery=self._delivered)
+        # explicit: a fault adds partitions, over which the client's partitioner would then spread the records
+        partition = (murmur2(key) & 0x7FFFFFFF) % self._partitions
+        self._producer.produce(TOPIC, self._value(message), key, partition, on_delivery=self._delivered)
         self._producer.poll(0)
 
     def _tick(self, moment: int) -> None:

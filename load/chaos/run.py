@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from load.chaos.expected import plan_without
-from load.chaos.faults import inject
+from load.chaos.faults.inject import inject
 from load.chaos.plan import Fault, plan
 from load.chaos.publisher import ChaosPublisher
 from load.chaos.reader import ChaosReader
@@ -137,6 +137,7 @@ def _flow(system: ChaosSystem, options: ChaosOptions, report: ChaosReport, say: 
     published = time.time()
     system.heal()
     report.hits = system.hits
+    report.differences += system.silent
     report.catch_up = wait_until_caught_up(system, reader, report)
     if report.differences or system.workers.failures:
         report.differences += system.workers.failures

@@ -26,7 +26,9 @@ START_TRIES = 3
 
 
 class ChaosSystem:
-    """Everything of a run in one folder. `healed` is set when all faults must end."""
+    """Everything of a run in one folder. `healed` is set when all faults must end.
+
+    silent: changes by others that no worker has told."""
 
     def __init__(self, folder: Path, settings: dict[str, str], without: Sequence[str] = ()) -> None:
         """`settings`: TIDECAST_ variables of the workers. `without`: guards that are switched off."""
@@ -36,6 +38,7 @@ class ChaosSystem:
         self.points = folder / "points"
         self.models = folder / "models"
         self.hits: list[str] = []
+        self.silent: list[str] = []
         self.links: dict[tuple[str, str], Link] = {}
         self._settings = settings
         self._without = without

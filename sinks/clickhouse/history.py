@@ -80,20 +80,28 @@ class History(Stage):
     stateless = True  # an emptied ClickHouse is filled again from the records that the log keeps
 
     def __init__(
-        self, client_factory: Callable[[], Any], codec: Codec, epoch: int, slice_records: int = SLICE_RECORDS
+        self,
+        client_factory: Callable[[], Any],
+        codec: Codec,
+        epoch: int,
+        slice_records: int = SLICE_RECORDS,
+        owns: Callable[[str, int], bool] = lambda topic, partition: True,
     ) -> None:
-        """`client_factory` connects; its client's `database` holds the tables. `epoch`: log epoch of the topics."""
+        """`client_factory` connects; its client's `database` holds the tables. `epoch`: log epoch of the topics.
+
+        `owns`: whether a partition of a topic was deployed. History ignores others, as all stages do."""
         self._client_factory = client_factory
         self._codec = codec
         self._epoch = epoch
         self._slice_records = slice_records
+        self._owns = owns
         self._writer: Writer | None = None
         self.skipped: Counter[str] = Counter()
         """Number of records per topic that were unreadable or do not belong there."""
 
     def wants(self, partition: TopicPartition) -> bool:
-        """Return True: history reads every partition."""
-        return partition.topic in self.topics
+        """Return whether to read a partition: all that were deployed."""
+        return partition.topic in self.topics and self._owns(*partition)
 
     def assign(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Connect again, run missing migrations and read the positions; a partition without one starts at 0."""

@@ -33,12 +33,28 @@ def connect(url: str, **options: Any) -> redis.Redis:
         ) from error
 
 
+OLDEST = (6, 2)
+"""The oldest version of Redis with all commands that are used. Valkey names the version it is compatible with."""
+
+
 def check_server(client: redis.Redis) -> None:
-    """Raise SettingError for a server that would drop state when its memory is full."""
+    """Raise SettingError for a server that is too old, or would drop state when its memory is full."""
     with redis_errors(client):
         policy = str(client.info("memory").get("maxmemory_policy", "noeviction"))
+        version = str(client.info("server").get("redis_version", ""))
     if policy != "noeviction":
         raise SettingError(
             f"Redis at {address(client)} may drop state: its maxmemory-policy is {policy}; "
             "set it to noeviction (CONFIG SET maxmemory-policy noeviction, and in its configuration)."
         )
+    if is_older(version, OLDEST):
+        raise SettingError(
+            f"Redis at {address(client)} is version {version}: use Valkey, or Redis {'.'.join(map(str, OLDEST))} or "
+            "newer; it reads the old server's files."
+        )
+
+
+def is_older(version: str, than: tuple[int, ...]) -> bool:
+    """Return whether a version such as "6.0.16" is older; False for one that cannot be read."""
+    numbers = [int(part) for part in version.split(".")[: len(than)] if part.isdigit()]
+    return len(numbers) == len(than) and tuple(numbers) < than

@@ -65,8 +65,8 @@ class JudgingSlice:
 class Judging(Stage):
     """The stage on the partitions of labelled-examples that hold a target's examples.
 
-    A record that is not an example of its partition's target is skipped and counted. Other definitions raise
-    DeploymentMismatch, after the records before them are committed."""
+    A record that is not an example of its partition's target is skipped and counted. Examples of former definitions
+    are judged. Later definitions raise DeploymentMismatch, after the records before them are committed."""
 
     topics: Sequence[str] = (LABELLED_EXAMPLES,)
     batch_interval: float = 0.1  # as in learning
@@ -76,7 +76,7 @@ class Judging(Stage):
     ) -> None:
         """`signing_key`: checks the signatures of deployment records."""
         self._deployment = deployment
-        self._gate = DeploymentGate(deployment.deployment_id, waits=True)
+        self._gate = DeploymentGate(deployment)
         self._store = store
         self._codec = codec
         self._key = signing_key
@@ -171,7 +171,7 @@ class Judging(Stage):
             judged.skipped += 1
             return []
         if judged.deployment_id != self._gate.ours:
-            raise self._gate.mismatch(judged.deployment_id, TopicPartition(LABELLED_EXAMPLES, partition), offset)
+            self._gate.check(judged, TopicPartition(LABELLED_EXAMPLES, partition), offset)
         if not judged.advance(example["source"]):
             return []
         if example["settled_by"] == CORRECTION:

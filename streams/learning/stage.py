@@ -21,11 +21,12 @@ from schemas.records import (
 from schemas.topics import LABELLED_EXAMPLES
 from streams.avro.codec import Codec
 from streams.control import check
-from streams.deployment import Deployment
+from streams.deployment import Deployment, is_replayed
 from streams.deployment_gate import DeploymentGate
-from streams.errors import DeploymentMismatch, LogGap, Undecodable
+from streams.errors import LogGap, Undecodable
 from streams.identity import Position
-from streams.learning.switches import declares, switches
+from streams.learning.declared import serving_interval
+from streams.learning.switches import switches
 from streams.learning.versions import Versions, unfit
 from streams.log import Batch, LogRecord, Output, Stage, TopicPartition
 from streams.models.arms import Arm
@@ -61,8 +62,9 @@ class LearningSlice:
 class Learning(Stage):
     """The stage of one arm, on its target's partition of labelled-examples.
 
-    A record that is not an example of this target is skipped and counted: only scorers write there. Raises LogGap for
-    an example whose predecessor is missing, and DeploymentMismatch for other definitions."""
+    A record that is not an example of this target is skipped and counted: only scorers write there. Examples of former
+    definitions are learnt where these declare the arm alike. Raises LogGap for an example whose predecessor is missing,
+    and DeploymentMismatch for later definitions."""
 
     topics: Sequence[str] = (LABELLED_EXAMPLES,)
     batch_interval: float = 0.1  # a batch for every few examples would cost far more than learning them
@@ -82,7 +84,7 @@ class Learning(Stage):
         self._target = target
         self._arm = arm
         self._deployment = deployment
-        self._gate = DeploymentGate(deployment.deployment_id, waits=True)
+        self._gate = DeploymentGate(deployment)
         self._versions = Versions(models, signing_key, limit)
         self._codec = codec
         self._key = signing_key
@@ -131,7 +133,7 @@ class Learning(Stage):
         self._state = Snapshot(version, model, HighWater(), Position(0), 0)
         self._state.declared, self._state.inputs = self._inputs.declared, self._inputs.digest
         self._resend = False
-        self._declaring = True
+        self._serve_every = self._target.serve_every  # 0: the definitions in force declare this arm otherwise
         self._unsaved = 0
         self._probes: deque[list[float]] = deque(maxlen=PROBES)
 
@@ -171,29 +173,37 @@ class Learning(Stage):
             name, record = "", {}
         if name == LABELLED_EXAMPLE:
             return self._example(raw.offset, record)
+        ended = False
         if name == DEPLOYMENT and self._signed(name, record):
-            self._deploy(raw.offset, record)
+            ended = self._deploy(raw.offset, record)
         elif name != PROGRESS:
             self._state.skipped += 1
         self._state.position = Position(raw.offset + 1)
-        return False
+        return ended
 
     def _signed(self, name: str, record: DeploymentRecord) -> bool:
         return check(name, record, self._key, LABELLED_EXAMPLES, self._partition.partition)
 
-    def _deploy(self, offset: int, record: DeploymentRecord) -> None:
-        """Process a change of definitions. Records under definitions that do not declare this arm are skipped."""
-        try:
-            obeyed = self._gate.obey(self._state, record, self._partition, offset)
-        except DeploymentMismatch:
-            if self._unsaved:
-                self._save()  # the worker with the new definitions continues from here
-            raise
-        if not obeyed:
-            self._state.skipped += 1
-            return
-        ours = record["deployment_id"] == self._gate.ours
-        self._declaring = ours or declares(record["definitions"], self._target.name, self._arm.name)
+    def _deploy(self, offset: int, record: DeploymentRecord) -> bool:
+        """Process a change of definitions; return whether it completed a version.
+
+        What was learnt before it is always saved, so that the versions do not depend on which worker comes here: one
+        of the former definitions, which ends, or one of the new ones. Examples under definitions that do not declare
+        this arm, or declare it otherwise, are skipped."""
+        state = self._state
+        if is_replayed(record, state.deployment_number):
+            state.skipped += 1
+            return False
+        theirs = record["deployment_id"]
+        ended = self._unsaved > 0 and theirs != state.deployment_id
+        if ended:
+            self._save()
+        self._gate.obey(self._state, record, self._partition, offset)
+        target, ours = self._target, self._deployment.definitions
+        self._serve_every = target.serve_every
+        if theirs != self._gate.ours:
+            self._serve_every = serving_interval(record["definitions"], ours, target.name, self._arm.name)
+        return ended
 
     def _example(self, offset: int, example: LabelledExampleRecord) -> bool:
         state, source = self._state, example["source"]
@@ -203,10 +213,10 @@ class Learning(Stage):
             state.position = Position(offset + 1)
             return False
         self._check_previous(offset, example["previous"], source["partition"], last)
-        if self._declaring and state.deployment_id != self._gate.ours:
-            raise self._gate.mismatch(state.deployment_id, self._partition, offset)
+        if state.deployment_id != self._gate.ours:
+            self._gate.check(state, self._partition, offset)
         state.position = Position(offset + 1)
-        if state.model is None or not self._declaring:
+        if state.model is None or not self._serve_every:
             return False
         vector, label = example["vector"], example["label"]
         strange = self._inputs.reads and len(vector) != len(self._names)
@@ -240,7 +250,7 @@ class Learning(Stage):
         state.examples += 1
         self._unsaved += 1
         self._probes.append(vector)
-        if state.examples % self._target.serve_every:
+        if state.examples % self._serve_every:
             return False
         self._save()
         return True

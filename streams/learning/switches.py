@@ -1,6 +1,4 @@
-"""The switches of one arm, and whether definitions declare it."""
-
-import json
+"""The switches of one arm."""
 
 from schemas.records import SWITCH, SwitchRecord
 from schemas.topics import CUSTOMER_EVENTS
@@ -31,11 +29,3 @@ def switches(state: Snapshot, partitions: int, codec: Codec, key: bytes) -> list
         value = codec.encode(SWITCH, sign(SWITCH, record, key, CUSTOMER_EVENTS, partition))
         outputs.append(Output(CUSTOMER_EVENTS, partition, None, value))
     return outputs
-
-
-def declares(definitions: str, target: str, arm: str) -> bool:
-    """Return whether the definitions of a deployment declare this arm."""
-    for declared in json.loads(definitions)["targets"]:
-        if declared["name"] == target:
-            return any(other["name"] == arm for other in declared["arms"])
-    return False

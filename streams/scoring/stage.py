@@ -92,7 +92,7 @@ class Scoring(Stage):
     ) -> None:
         """`cache_customers`: maximum number of customers kept in memory, packed."""
         self._deployment = deployment
-        self._gate = DeploymentGate(deployment.deployment_id)
+        self._gate = DeploymentGate(deployment)
         self._store = store
         self._codec = codec
         self._lateness = duration_ms(use_case.allowed_lateness)
@@ -133,8 +133,8 @@ class Scoring(Stage):
         }
 
     def wants(self, partition: TopicPartition) -> bool:
-        """Return True: scoring reads every partition of customer-events."""
-        return True
+        """Return whether to read a partition: all of customer-events that were deployed."""
+        return self._deployment.owns(*partition)
 
     def assign(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """See streams.log.Stage."""
@@ -253,8 +253,8 @@ class Scoring(Stage):
             if (work.partition, raw.offset, None) in self._poison:
                 raise Undecodable(DeadReason.FAILED, "working on this record raised an error: see the worker's log")
             taken = self._intake.take(work.partition, raw, work.header.last_tick)
-            if taken.name != DEPLOYMENT and work.header.deployment_id != self._gate.ours:
-                raise self._gate.mismatch(work.header.deployment_id, work.place, raw.offset)
+            if work.header.deployment_id != self._gate.ours and taken.name != DEPLOYMENT:
+                self._gate.check(work.header, work.place, raw.offset)
             return self._handlers[taken.name](work, raw, taken)
         except Undecodable as refused:
             self._rejects.dead(work, raw, refused.reason, refused.detail)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
+from schemas.topics import MOST_TARGETS
 from streams.features.fields import Events, Problem, duration_problem, event_problems, number_problem, one_of
 from streams.models.arms import Arm, Role
 from streams.models.declaration import Kind
@@ -19,6 +20,9 @@ def target_problems(targets: Sequence[Any], names: Sequence[str], events: Events
     """Return the problems of all targets. `names`: those of the features."""
     if not targets:
         yield Problem("use case", "targets", "there is none; declare at least one Target.")
+    if len(targets) > MOST_TARGETS:
+        text = f"there are {len(targets)}, and a log has room for {MOST_TARGETS}; declare fewer, or two use cases."
+        yield Problem("use case", "targets", text)
     seen: set[str] = set()
     for number, target in enumerate(targets):
         if not isinstance(target, Target):

@@ -7,7 +7,7 @@ import pytest
 import redis
 from redis.cluster import RedisCluster
 
-from sinks.redis.client import check_server, connect
+from sinks.redis.client import OLDEST, check_server, connect, is_older
 from sinks.redis.scoring_store import RedisScoringStore
 from sinks.redis.stage_store import RedisStageStore
 from streams.errors import PositionConflict, SettingError, Unavailable
@@ -49,6 +49,22 @@ def test_a_server_that_evicts_is_refused() -> None:
         pytest.raises(SettingError, match="set it to noeviction"),
     ):
         check_server(server.client)
+
+
+@pytest.mark.parametrize(
+    "version,older",
+    [
+        ("6.0.16", True),
+        ("5.0.3", True),
+        ("6.2.0", False),
+        ("6.2.14", False),
+        ("7.2.4", False),
+        ("8", False),
+        ("", False),
+    ],
+)
+def test_a_server_that_is_too_old_is_known_by_its_version(version: str, older: bool) -> None:
+    assert is_older(version, OLDEST) is older
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "unix:///nowhere/redis.sock"])

@@ -68,10 +68,12 @@ class ExampleLog:
     use_case: UseCase
     seed: int = 0
     records: list[Record] = field(default_factory=list)
+    former: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.codec = Codec(MemoryRegistry(), load_schemas())
-        self.deployment = deploy_of(self.use_case, 7, PARTITIONS, {}, Fingerprint("0.26.1", "0", "3.11", "x"))
+        fingerprint = Fingerprint("0.26.1", "0", "3.11", "x")
+        self.deployment = deploy_of(self.use_case, 7, PARTITIONS, {}, fingerprint, former=self.former)
         self.target = self.use_case.targets[0]
         self.partition = TopicPartition(LABELLED_EXAMPLES, self.deployment.target_partitions[self.target.name])
         self.rng = random.Random(self.seed)

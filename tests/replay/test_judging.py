@@ -179,10 +179,10 @@ def test_an_example_without_every_arm_is_not_judged() -> None:
     assert len(calm(log)[1]) == 6
 
 
-def test_other_definitions_stop_it_behind_what_was_read() -> None:
+def test_later_definitions_stop_it_behind_what_was_read() -> None:
     log = ExampleLog(use_case(arms=ARMS)).fill(50)
     arms = (*ARMS, Arm("third", Logistic(), role="shadow"))
-    new = ExampleLog(use_case(arms=arms))
+    new = ExampleLog(use_case(arms=arms), former=(log.deployment.deployment_id,))
     offset = len(log.records)
     log.deploy(new.deployment)
     log.example()
@@ -190,11 +190,12 @@ def test_other_definitions_stop_it_behind_what_was_read() -> None:
     with pytest.raises(DeploymentMismatch, match=new.deployment.deployment_id):
         list(replay(judge(log, store), {log.partition: log.records}))
     assert stored(log, store)[0] == Position(offset)
-    early = Judging(new.use_case, new.deployment, MemoryStageStore(), log.codec, KEY)
+    for begun in (store, MemoryStageStore()):  # also where no worker of the former definitions has been
+        list(replay(Judging(new.use_case, new.deployment, begun, log.codec, KEY), {log.partition: log.records}))
+        assert stored(log, begun)[0] == Position(len(log.records))
+    stranger = Judging(new.use_case, new.deployment.alone(), MemoryStageStore(), log.codec, KEY)
     with pytest.raises(DeploymentMismatch, match=log.deployment.deployment_id):
-        list(replay(early, {log.partition: log.records}))
-    list(replay(Judging(new.use_case, new.deployment, store, log.codec, KEY), {log.partition: log.records}))
-    assert stored(log, store)[0] == Position(len(log.records))
+        list(replay(stranger, {log.partition: log.records}))
 
 
 def test_what_was_sent_twice_counts_once() -> None:

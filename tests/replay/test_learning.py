@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from streams.log import Output
 from streams.models.memory import MemoryModelStore
 from streams.models.snapshot import BadSnapshot, load_snapshot
 from streams.replay import replay
-from streams.usecases import Arm, Logistic, PriorRate, UseCase
+from streams.usecases import Arm, Logistic, PriorRate
 from tests.replay.examples import KEY, PARTITIONS, ExampleLog, stormy, use_case
 
 
@@ -124,31 +125,92 @@ def test_no_readable_snapshot_names_the_key() -> None:
         stage.assign([log.partition])
 
 
-def changed(before: UseCase, *arms: Arm) -> ExampleLog:
-    target = before.targets[0]
-    return ExampleLog(replace(before, targets=(replace(target, arms=(*target.arms, *arms), observe=0.5),)))
+def changed(before: ExampleLog, *arms: Arm, **other: object) -> ExampleLog:
+    """Return a log whose definitions follow those of `before`, with more arms and other settings of the target."""
+    target = replace(before.target, arms=(*before.target.arms, *arms), **other)
+    return ExampleLog(replace(before.use_case, targets=(target,)), former=(before.deployment.deployment_id,))
 
 
-def test_other_definitions_stop_it_and_the_next_worker_goes_on() -> None:
+def of(new: ExampleLog, log: ExampleLog, store: MemoryModelStore, arm: int = 0) -> Learning:
+    """Return the learner under the definitions of `new` that reads `log`."""
+    target = new.target
+    return Learning(new.use_case, target, target.arms[arm], new.deployment, store, log.codec, KEY)
+
+
+def test_later_definitions_stop_it_and_the_next_worker_goes_on() -> None:
     old = ExampleLog(use_case(serve_every=10)).fill(33)
-    new = changed(old.use_case, Arm("second", Logistic(learning_rate=0.1)))
+    new = changed(old, Arm("second", Logistic(learning_rate=0.1)), observe=0.5, serve_every=7)
     old.deploy(new.deployment)
     offset = len(old.records)
-    old.example(deployment_id=new.deployment.deployment_id)
+    for _ in range(9):
+        old.example(deployment_id=new.deployment.deployment_id)
     store = MemoryModelStore()
     with pytest.raises(DeploymentMismatch, match=new.deployment.deployment_id):
         list(replay(learner(old, store), {old.partition: old.records}))
-    stage = Learning(old.use_case, new.target, new.target.arms[0], new.deployment, store, old.codec, KEY)
+    stage = of(new, old, store)
     assert stage.assign([old.partition])[old.partition] < offset
     list(replay(stage, {old.partition: old.records}))
-    assert stage.examples == 34
-    # An arm that the old definitions lack starts untrained after them.
-    second = Learning(old.use_case, new.target, new.target.arms[-1], new.deployment, store, old.codec, KEY)
+    assert stage.examples == 42
+    # An arm that the old definitions did not have starts untrained behind them.
+    second = of(new, old, store, arm=-1)
     list(replay(second, {old.partition: old.records}))
-    assert second.examples == 1
-    fresh = Learning(old.use_case, new.target, new.target.arms[0], new.deployment, MemoryModelStore(), old.codec, KEY)
-    with pytest.raises(DeploymentMismatch, match=old.deployment.deployment_id):
-        list(replay(fresh, {old.partition: old.records}))
+    assert second.examples == 9
+
+
+@pytest.mark.parametrize("killed_at,serve_every", [(0, 7), (5, 7), (0, 10), (12, 10), (25, 10)])
+def test_the_versions_do_not_depend_on_which_worker_comes_to_the_change(killed_at: int, serve_every: int) -> None:
+    """A learner is killed anywhere before the change, and only a learner of the new definitions is started again.
+
+    Another `serve_every` is obeyed at its place, too, unless a snapshot lies before it."""
+    old = ExampleLog(use_case(serve_every=10)).fill(33)
+    new = changed(old, serve_every=serve_every, observe=0.5)
+    old.deploy(new.deployment)
+    for _ in range(9):
+        old.example(deployment_id=new.deployment.deployment_id)
+    stores = []
+    for end in (killed_at, len(old.records)):
+        store = MemoryModelStore()
+        with suppress(DeploymentMismatch):
+            list(replay(learner(old, store), {old.partition: old.records[:end]}))
+        list(replay(of(new, old, store), {old.partition: old.records}))
+        stores.append(store.blobs)
+    assert stores[0] == stores[1]
+    assert len(stores[0]) == 33 // 10 + 1 + 42 // serve_every - 33 // serve_every
+
+
+def test_definitions_that_return_pass_over_those_between() -> None:
+    log = ExampleLog(use_case(serve_every=10)).fill(15)
+    between = changed(log, observe=0.5)
+    log.deploy(between.deployment)
+    log.example(deployment_id=between.deployment.deployment_id)
+    again = replace(log.deployment, former=(log.deployment.deployment_id, between.deployment.deployment_id))
+    log.deploy(again)
+    log.example()
+    stage = Learning(log.use_case, log.target, log.target.arms[0], again, MemoryModelStore(), log.codec, KEY)
+    list(replay(stage, {log.partition: log.records}))
+    assert stage.examples == 17
+
+
+def test_examples_under_another_declaration_of_the_arm_are_skipped() -> None:
+    log = ExampleLog(use_case(serve_every=100)).fill(20)
+    arm = Arm("logistic", Logistic(learning_rate=0.5), role="champion")
+    target = replace(log.target, arms=(arm,))
+    new = ExampleLog(replace(log.use_case, targets=(target,)), former=(log.deployment.deployment_id,))
+    log.deploy(new.deployment)
+    log.example(answers={"logistic": 0.5})
+    stage = of(new, log, MemoryModelStore())
+    list(replay(stage, {log.partition: log.records}))
+    assert stage.examples == 1
+
+
+def test_examples_under_unknown_definitions_stop_it() -> None:
+    log = ExampleLog(use_case()).fill(5)
+    new = changed(log, observe=0.5)
+    stage = Learning(
+        new.use_case, new.target, new.target.arms[0], new.deployment.alone(), MemoryModelStore(), log.codec, KEY
+    )
+    with pytest.raises(DeploymentMismatch, match=log.deployment.deployment_id):
+        list(replay(stage, {log.partition: log.records}))
 
 
 def test_a_changed_arm_needs_a_new_name() -> None:

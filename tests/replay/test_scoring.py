@@ -1,6 +1,7 @@
 """Scoring keeps its invariants. Batches, caches and crashes change nothing, and labels agree with a slow oracle."""
 
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -11,7 +12,8 @@ from streams.replay import Fingerprints, replay
 from streams.scoring import timers
 from streams.scoring.stage import Scoring
 from streams.state.memory import MemoryScoringStore
-from tests.replay.world import DAY, HOUR, LATENESS, PARTITIONS, Log, decoded, random_log, scoring
+from streams.timeline import PartitionHeader
+from tests.replay.world import DAY, HOUR, LATENESS, PARTITIONS, Log, decoded, deployment, random_log, scoring
 
 
 def calm(log: Log) -> tuple[MemoryScoringStore, list[Output]]:
@@ -236,7 +238,7 @@ def test_events_before_a_deployment_and_foreign_deployments_stop_the_worker():
     log.deploy()
     log.say("small.Buy", event_id="a", customer_id="c", occurred_at=0, cents=1)
     foreign = Log(codec=log.codec)
-    foreign.control("tidecast.Deployment", {**_deployment(), "deployment_id": "other"})
+    foreign.control("tidecast.Deployment", {**deployment().to_record(), "deployment_id": "other"})
     for partition, records in foreign.records.items():
         log.raw(partition, None, records[0].value)
     store = MemoryScoringStore()
@@ -246,10 +248,40 @@ def test_events_before_a_deployment_and_foreign_deployments_stop_the_worker():
     assert done == 3, "the records before it are committed"
 
 
-def _deployment():
-    from tests.replay.world import deployment
+def test_what_stopped_workers_left_is_processed_under_the_definitions_that_follow():
+    """The definitions of `later` follow those of `former` in the log. No worker of the former ones is needed."""
+    former = deployment()
+    later = replace(former, deployment_id="later", former=(former.deployment_id,))
+    back = replace(former, former=(former.deployment_id, "later"))
+    log = Log()
+    log.deploy()
+    buy = {"customer_id": "c", "cents": 1}
+    log.say("small.Buy", event_id="a", occurred_at=0, **buy)
+    store = MemoryScoringStore()
+    list(replay(scoring(log, store), log.logs))
+    log.say("small.Buy", event_id="b", occurred_at=HOUR, **buy)
+    log.tick(2 * HOUR)
+    log.control("tidecast.Deployment", later.to_record())
+    log.say("small.Buy", event_id="c", occurred_at=3 * HOUR, **buy)
+    outputs = [output for found in replay(scoring(log, store, of=later), log.logs) for output in found]
+    assert {p["deployment_id"] for p in decoded(log, outputs, "Prediction")} == {"later"}
+    assert accepted(store) == 3
+    log.say("small.Buy", event_id="d", occurred_at=4 * HOUR, **buy)
+    log.control("tidecast.Deployment", back.to_record())
+    log.say("small.Buy", event_id="e", occurred_at=5 * HOUR, **buy)
+    list(replay(scoring(log, store, of=back), log.logs))
+    assert accepted(store) == 5
 
-    return deployment().to_record()
+
+def test_partitions_that_were_not_deployed_are_not_read():
+    stage = scoring(Log(), MemoryScoringStore())
+    wanted = [p for p in range(PARTITIONS + 3) if stage.wants(TopicPartition("customer-events", p))]
+    assert wanted == list(range(PARTITIONS))
+
+
+def accepted(store: MemoryScoringStore) -> int:
+    headers = [PartitionHeader.unpack(packed) for _, packed in store.positions(range(PARTITIONS)).values()]
+    return sum(header.counters["accepted"] for header in headers)
 
 
 def test_forged_controls_and_wrong_partitions_are_dead_letters():

@@ -191,8 +191,8 @@ def random_log(seed: int, steps: int = 300, customers: int = 8) -> Log:
     return log
 
 
-def scoring(log: Log, store: MemoryScoringStore, cache: int = 1000) -> Scoring:
-    return Scoring(USE_CASE, deployment(), store, log.codec, MemoryModelStore(), KEY, cache)
+def scoring(log: Log, store: MemoryScoringStore, cache: int = 1000, of: Deployment | None = None) -> Scoring:
+    return Scoring(USE_CASE, of or deployment(), store, log.codec, MemoryModelStore(), KEY, cache)
 
 
 def decoded(log: Log, outputs: list[Output], name: str) -> list[dict[str, Any]]:

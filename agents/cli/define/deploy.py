@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from agents.operations.deploy import Deployed, deploy
+from agents.operations.deploy import Deployed, DeploymentPlan
 from agents.settings import REMEMBERED, Settings, load_settings, writable
 from sinks.clickhouse.client import WRITING, connect
 from sinks.clickhouse.migrate import migrate
@@ -37,25 +37,34 @@ def _retention(_context: click.Context, _option: click.Parameter, value: str | N
     metavar="SPAN",
     help="How long events, predictions, examples and alerts are kept, such as 90d.  [default: forever]",
 )
-def command(use_case: str, partitions: int | None, retention: int | None) -> None:
+@click.option(
+    "--fix-topics", is_flag=True, help="Change settings of topics that somebody else made or changed, where needed."
+)
+def command(use_case: str, partitions: int | None, retention: int | None, fix_topics: bool) -> None:
     """Create topics and tables, register the schemas, and write the definitions of USE_CASE into the logs.
 
     USE_CASE is the name of a shipped use case, or the path of a folder or file that declares one. Nothing is
     written when the same definitions are in force. Changed definitions hold from their place in the log on.
 
+    First everything is checked: whether every stage can go on, and what changed definitions would lose. Nothing is
+    written when something would be lost. Workers may go on running: they end at the new place in the log, and new
+    ones continue from there. Records that stopped workers have left are processed under the new definitions.
+
     \b
     tidecast deploy telecom
     tidecast deploy ./mine --partitions 12 --retention 400d
+    tidecast deploy ./mine --fix-topics   # topics that were there before
     """
     settings = load_settings()
     declared = load_use_case(use_case)
     writable(settings.data)  # before anything is written
+    plan = DeploymentPlan(settings, declared, partitions, retention, fix_topics)
     tables = migrate(
         connect(settings.clickhouse_database, WRITING, **settings.clickhouse()), settings.clickhouse_database
     )
     if tables:
         click.echo(f"Migrations in ClickHouse: {', '.join(tables)}.")
-    show(deploy(settings, declared, partitions, retention))
+    show(plan.carry_out())
     remember(settings, use_case)
 
 
@@ -70,6 +79,8 @@ def show(done: Deployed) -> None:
     now = done.deployment
     if done.topics:
         click.echo(f"Created {len(done.topics)} topics, customer-events with {now.partitions} partitions.")
+    if done.fixed:
+        click.echo(f"Changed the settings of {', '.join(done.fixed)}.")
     for change in done.changes:
         click.echo(f"  {change}")
     if done.changes:

@@ -11,8 +11,11 @@ from rich.table import Table
 from agents.formatting import as_json, moment, span
 from agents.kafka.tail_reader import TailReader
 from agents.operations.status import EVENTS, StatusReader, SystemStatus
+from agents.preflight import Moment, PreflightFinding, Severity, Situation, ask
 from agents.settings import load_settings
 from agents.wiring import connect_system
+
+TITLES = {Severity.STOPS: "Problem", Severity.HARMS: "Warning", Severity.NOTE: "Note"}
 
 
 @click.command()
@@ -23,6 +26,7 @@ def command(use_case: str | None, each: bool, plain: bool) -> None:
     """Show deployment, positions, lag, accounting, serving versions, fallbacks and open alerts.
 
     Positions come from the stores, not from Kafka's groups. Learners' positions are those of their last snapshots.
+    What keeps a stage from going on, or puts data at risk, stands at the end, with its remedy.
 
     \b
     tidecast status
@@ -35,6 +39,7 @@ def command(use_case: str | None, each: bool, plain: bool) -> None:
         observer = StatusReader(wiring, follower)
         status = observer.look()
         status.open_alerts = observer.alerts(follower)
+    status.findings = ask(Situation.of(wiring, Moment.STATUS))
     if plain:
         click.echo(as_json(as_told(status)))
     else:
@@ -70,6 +75,13 @@ def _show(status: SystemStatus, each: bool) -> None:
         console.print(f"  {alert['severity']} {alert['kind']}: {alert['message']}", markup=False)
     for note in status.notes:
         click.echo(f"Note: {note}", err=True)
+    for finding in status.findings:
+        click.echo(told(finding))
+
+
+def told(finding: PreflightFinding) -> str:
+    """Return a finding as a line for a person."""
+    return f"{TITLES[finding.severity]}: {finding.text}"
 
 
 def _last_tick(status: SystemStatus) -> int | None:

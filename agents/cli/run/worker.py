@@ -41,12 +41,17 @@ def command(
         _run_here(settings, use_case, chosen, health_port, supervised)
         return
     from agents.fingerprint import running
+    from agents.preflight import Moment, Severity, Situation, ask, refuse
     from agents.wiring import connect_system
     from streams.deployment import differences
 
     wiring = connect_system(settings, use_case)
     if any(STAGES[name].store.is_redis for name in chosen):
         _ = wiring.redis  # reached now: its error is this command's. (History waits for ClickHouse.)
+    found = ask(Situation.of(wiring, Moment.START, chosen))
+    refuse(found, Severity.STOPS)
+    for finding in found:
+        click.echo(f"Warning: {finding.text}", err=True)
     click.echo(f"{wiring.use_case.name}, deployment {wiring.deployment.deployment_id}: {', '.join(chosen)}", err=True)
     for warning in differences(wiring.deployment.fingerprint, running()):
         click.echo(f"Warning: {warning}", err=True)

@@ -4,12 +4,11 @@ import dataclasses
 import uuid
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from agents.fingerprint import running
 from agents.kafka.schema_registry import HttpRegistry, SchemaConflict
-from agents.kafka.topics import Logs, current_deployment, first_value, write
+from agents.kafka.topics import Logs, current_deployment, first_values, write
 from agents.operations import deploy as deploying
 from agents.operations.deploy import deploy
 from agents.settings import load_settings
@@ -19,16 +18,16 @@ from streams.avro.codec import Codec
 from streams.control import check
 from streams.errors import DeploymentMismatch, SettingError, TidecastError, Unavailable
 from streams.log import Output
-from streams.usecases.declaration import UseCase
+from streams.usecases import AbsenceOf, Arm, Ask, Count, PriorRate, Target, UseCase
 from tests.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.integration
 
 
-@dataclasses.dataclass(frozen=True)
-class Question:
-    name: str
-    over: str = "30d"
+def target(name, over="30d"):
+    """Return a declaration of a target that a call asks."""
+    arms = (Arm("prior", PriorRate(), role="champion"),)
+    return Target(name, kind="binary", ask=Ask(on=("Call",)), outcome=AbsenceOf("Call", over=over), arms=arms)
 
 
 def call(name, **more):
@@ -45,7 +44,8 @@ def call(name, **more):
 @pytest.fixture
 def use_case():
     name = f"case_{uuid.uuid4().hex[:8]}"
-    return UseCase(name, features=(), targets=(Question("churn"), Question("spend")), events={"Call": call(name)})
+    calls = Count("calls", of="Call", over="7d")
+    return UseCase(name, features=(calls,), targets=(target("churn"), target("spend")), events={"Call": call(name)})
 
 
 @pytest.fixture
@@ -86,9 +86,10 @@ def test_every_partition_begins_with_the_signed_deployment(settings, use_case):
     with HttpRegistry(settings) as registry:
         codec = Codec(registry, load_schemas())
         for topic, count in ((CUSTOMER_EVENTS, 2), (LABELLED_EXAMPLES, 16)):
-            for partition, bounds in enumerate(Logs(settings).ends(topic, count)):
-                assert bounds == (0, 1)
-                name, record = codec.decode(first_value(settings, topic, partition))
+            bounds = Logs(settings).ends(topic, count)
+            assert bounds == [(0, 1)] * count
+            for partition, first in enumerate(first_values(settings, topic, bounds)):
+                name, record = codec.decode(first)
                 assert record["deployment_id"] == done.deployment.deployment_id
                 assert record["signature"]
                 assert check(name, record, settings.signing_bytes, topic, partition)
@@ -114,7 +115,7 @@ def test_the_same_definitions_again_write_nothing(settings, use_case):
 
 def test_changed_definitions_are_appended_and_targets_stay_in_place(settings, use_case):
     first = deploy(settings, use_case, partitions=1).deployment
-    targets = (Question("cross"), Question("spend", over="91d"))
+    targets = (target("cross"), target("spend", over="91d"))
     done = deploy(settings, dataclasses.replace(use_case, targets=targets))
     assert done.written
     assert done.deployment.epoch == first.epoch
@@ -122,31 +123,44 @@ def test_changed_definitions_are_appended_and_targets_stay_in_place(settings, us
     assert done.changes == [
         "targets: new order or names",
         "targets.churn: removed",
-        'targets.spend.over: "30d" → "91d"',
+        'targets.spend.outcome.over: "30d" → "91d"',
         "targets.cross: new",
     ]
     assert current_deployment(settings) == done.deployment
     assert Logs(settings).ends(CUSTOMER_EVENTS, 1) == [(0, 2)]
 
 
-def test_events_not_worked_off_refuse_changed_definitions(settings, use_case):
-    deploy(settings, use_case, partitions=2)
-    changed = dataclasses.replace(use_case, targets=(*use_case.targets, Question("offer")))
+def test_a_log_with_events_refuses_what_would_lose_something_and_writes_nothing(settings, use_case):
+    first = deploy(settings, use_case, partitions=2)
     write(settings, [Output(CUSTOMER_EVENTS, 1, b"c", b"an event")])
-    with pytest.raises(TidecastError, match="scoring has not finished customer-events"):
+    ends = Logs(settings).ends(CUSTOMER_EVENTS, 2)
+    schemas = {**use_case.events, "Visit": {**call(use_case.name), "name": "Visit"}}
+    changed = dataclasses.replace(use_case, targets=(target("churn", over="91d"),), events=schemas)
+    with pytest.raises(TidecastError) as refused:
         deploy(settings, changed)
-    assert not deploy(settings, use_case).written
-    group = settings.topic_prefix + "tidecast-scoring"
-    reader = Consumer({**settings.confluent(), "group.id": group, "enable.auto.commit": False})
-    end = Logs(settings).ends(CUSTOMER_EVENTS, 2)[1][1]
-    reader.commit(offsets=[TopicPartition(settings.topic(CUSTOMER_EVENTS), 1, end)], asynchronous=False)
-    reader.close()
-    assert deploy(settings, changed).written
+    told = str(refused.value)
+    assert 'target churn: its outcome changes (over: "30d" → "91d")' in told
+    assert "target spend: removed, with its open questions and the models of prior" in told
+    assert "TIDECAST_TOPIC_PREFIX" in told
+    assert Logs(settings).ends(CUSTOMER_EVENTS, 2) == ends and current_deployment(settings) == first.deployment
+    with HttpRegistry(settings) as registry:
+        assert registry.versions(f"{use_case.name}.Visit") == []
+
+
+def test_records_that_are_left_keep_no_change_out_that_loses_nothing(settings, use_case):
+    first = deploy(settings, use_case, partitions=2).deployment
+    write(settings, [Output(CUSTOMER_EVENTS, 1, b"c", b"an event")])
+    done = deploy(settings, dataclasses.replace(use_case, targets=(*use_case.targets, target("offer"))))
+    assert done.written and done.deployment.former == (first.deployment_id,)
+    assert current_deployment(settings) == done.deployment
+    targets = (*use_case.targets, target("offer"))
+    third = deploy(settings, dataclasses.replace(use_case, allowed_lateness="2h", targets=targets)).deployment
+    assert third.former == (first.deployment_id, done.deployment.deployment_id)
 
 
 def test_the_number_of_partitions_is_fixed(settings, use_case):
     deploy(settings, use_case, partitions=2)
-    with pytest.raises(SettingError, match="has 2 partitions, not 3"):
+    with pytest.raises(SettingError, match="deployed with 2 partitions, not 3"):
         deploy(settings, use_case, partitions=3)
 
 
@@ -224,7 +238,7 @@ def test_another_signing_key_is_refused(settings, use_case):
 
 
 def test_more_targets_than_partitions(settings, use_case):
-    targets = tuple(Question(f"t{number}") for number in range(17))
+    targets = tuple(target(f"t{number}") for number in range(17))
     with pytest.raises(SettingError, match="17 targets"):
         deploy(settings, dataclasses.replace(use_case, targets=targets), partitions=1)
 
@@ -239,7 +253,7 @@ def test_the_command_says_what_it_did(stack, tidecast, settings, monkeypatch):
     for arguments, code, word in (
         (("nonsense",), 1, "nonsense"),
         (("telecom",), 1, "belong to the use case retail"),
-        (("retail", "--partitions", "3"), 1, "has 2 partitions, not 3"),
+        (("retail", "--partitions", "3"), 1, "deployed with 2 partitions, not 3"),
         (("retail", "--retention", "soon"), 2, "such as 90d"),
     ):
         done = tidecast("deploy", *arguments, check=False)

@@ -33,6 +33,21 @@ def test_a_record_holds_all_of_it(telecom):
     assert made.fingerprint == HERE
 
 
+def test_the_number_of_partitions_is_that_of_the_record(telecom):
+    made = deploy_of(telecom, 1_790_000_000, 4, {}, HERE, former=("a", "b"))
+    assert Deployment.from_record(made.to_record(), 6) == made, "somebody added two"
+    unrecorded = {**made.to_record(), "partitions": None, "former": None}
+    assert Deployment.from_record(unrecorded, 6) == dataclasses.replace(made, partitions=6, former=())
+
+
+@pytest.mark.parametrize(
+    "topic,partitions", [("customer-events", 4), ("predictions", 4), ("labelled-examples", 16), ("drift-alerts", 1)]
+)
+def test_it_owns_the_partitions_that_were_deployed(telecom, topic, partitions):
+    made = deploy_of(telecom, 1_790_000_000, 4, {}, HERE)
+    assert [made.owns(topic, number) for number in range(partitions + 2)] == [True] * partitions + [False] * 2
+
+
 def test_definitions_are_canonical(telecom):
     text = definitions_of(telecom)
     assert definitions_of(copy.deepcopy(telecom)) == text

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
-from .patch import Guard, Patch
+from .patch import Guard, Patch, do_nothing
 
 RUNNER, CONSUMER = "agents.runtime.stage_runner", "agents.transport.batch_consumer"
 
@@ -39,6 +39,10 @@ def _start_at_group_offset(_: Any) -> Any:
     return lambda group, place, position, kept, stateless=False: max(position, kept.group, kept.first)
 
 
+def _own_everything(_: Any) -> Any:
+    return lambda self, topic, partition: True
+
+
 def _locks_never_taken(fcntl: Any) -> Any:
     return SimpleNamespace(LOCK_EX=fcntl.LOCK_EX, LOCK_NB=fcntl.LOCK_NB, flock=lambda *_: None)
 
@@ -63,6 +67,16 @@ GUARDS = {
         "Reading starts at the stored position and not at Kafka's group offset; lost state is an error.",
         "Redis or ClickHouse loses its state, or goes back to an older one",
         (Patch("agents.transport.start_offsets", "start_of", _start_at_group_offset),),
+    ),
+    "deployed-partitions": Guard(
+        "Stages read the partitions that were deployed, and none that somebody else adds.",
+        "somebody adds a partition to customer-events",
+        (Patch("streams.deployment", "Deployment.owns", _own_everything),),
+    ),
+    "watch": Guard(
+        "A running worker says what others change in the topics and servers.",
+        "somebody changes a setting of customer-events",
+        (Patch("agents.runtime.watch", "SystemWatch.look", do_nothing),),
     ),
     "slots": Guard(
         "Two running workers never share a group membership.",

@@ -45,13 +45,23 @@ class Partitions:
         return [TopicPartition(topic, 0), TopicPartition(topic, 1)]
 
 
+class AllOwned:
+    """A deployment that owns every partition."""
+
+    def owns(self, topic: str, partition: int) -> bool:
+        return True
+
+    def alone(self) -> "AllOwned":
+        return self
+
+
 @pytest.fixture
 def live() -> Live:
     """Create a system in which a worker has counted the log."""
     settings = Settings(
         kafka="k:1", registry="http://r", redis_url="redis://r", clickhouse_url="http://c", model_store="memory://m"
     )
-    made = Live(settings, None, None, Partitions())  # type: ignore[arg-type]
+    made = Live(settings, None, AllOwned(), Partitions())  # type: ignore[arg-type]
     made.codec, made.models, made.stage_store = Offsets(), MemoryModelStore(), MemoryStageStore()  # type: ignore[assignment]
     for _ in replay(COUNTING.build(made)[COUNTING.group], {READ: LOG}):
         pass

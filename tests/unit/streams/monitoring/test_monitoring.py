@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -266,6 +267,16 @@ def test_predictions_of_another_deployment_stop_the_worker() -> None:
     world.predict(0, START, [1.0, 1.0], deployment_id="0123456789abcdef")
     with pytest.raises(DeploymentMismatch, match="definitions of 0123456789abcdef"):
         world.run()
+
+
+def test_predictions_of_former_definitions_are_passed_over_and_counted() -> None:
+    world = World(1)
+    world.deployment = replace(world.deployment, former=("0123456789abcdef",))
+    world.predict(0, START, [1.0, 1.0], deployment_id="0123456789abcdef")
+    world.predict(0, START, [1.0, 1.0])
+    stage, _ = world.stage(MemoryStageStore())
+    list(stage.process(world.logs))
+    assert stage.skipped == 1
 
 
 def test_new_definitions_start_profiles_and_reference_anew_behind_the_same_position() -> None:

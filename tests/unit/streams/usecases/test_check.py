@@ -5,6 +5,7 @@ from dataclasses import fields, is_dataclass, replace
 
 import pytest
 
+from schemas.topics import MOST_TARGETS
 from streams.deployment import definitions_of
 from streams.errors import DeclarationError
 from streams.features.plan import FeaturePlan
@@ -39,6 +40,14 @@ CHURN, SPEND = RETAIL.targets
 
 def said(use_case):
     return [str(problem) for problem in check(use_case)]
+
+
+def test_a_log_has_room_for_so_many_targets():
+    many = tuple(replace(CHURN, name=f"t{number}") for number in range(MOST_TARGETS + 1))
+    assert said(replace(RETAIL, targets=many[1:])) == []
+    assert said(replace(RETAIL, targets=many)) == [
+        "use case, targets: there are 17, and a log has room for 16; declare fewer, or two use cases."
+    ]
 
 
 @pytest.mark.parametrize("name", ["telecom", "retail"])

@@ -11,6 +11,7 @@ from pathlib import Path
 import redis
 
 from load.chaos import disk
+from load.chaos.faults.others import add_partition, change_setting
 from load.chaos.plan import Fault
 from load.chaos.system import ChaosSystem
 
@@ -166,4 +167,6 @@ _FAULTS: dict[str, Callable[[ChaosSystem, Fault], str]] = {
     "full disk": _full_disk,
     "models": _models,
     "extra member": _extra_member,
+    "partitions": add_partition,
+    "settings": change_setting,
 }
