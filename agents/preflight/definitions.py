@@ -1,6 +1,5 @@
 """Can these definitions follow those in force, without a loss?"""
 
-import json
 from collections.abc import Iterator
 
 from agents.preflight.finding import PreflightFinding, Severity
@@ -23,7 +22,7 @@ def definitions(situation: Situation) -> Iterator[PreflightFinding]:
     before, after = situation.before, situation.deployment
     if before is None or before.deployment_id == after.deployment_id:
         return
-    found = losses(json.loads(before.definitions), json.loads(after.definitions))
+    found = losses(before.definitions, after.definitions)
     if found and is_used(situation):
         lost = "\n".join(f"  {each}" for each in found)
         text = f"These definitions cannot follow those in force in this log. This would be lost:\n{lost}\n{INSTEAD}"

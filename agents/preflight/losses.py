@@ -5,17 +5,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from streams.deployment import changes
-from streams.learning.declared import arm_declared
+from streams.models.inputs import input_changes
 
 Declared = Mapping[str, Any]
 
 
-def losses(old: Declared, new: Declared) -> list[str]:
-    """Return what is lost when the definitions `new` follow `old` in a log with events, one sentence each.
+def losses(before: str, after: str) -> list[str]:
+    """Return what is lost when the definitions `after` follow `before` in a log with events, one sentence each.
 
-    old, new: parsed JSON of deployments. Nothing is lost by new events, features, targets and arms beside the old ones,
-    nor by other times, roles, intervals and shares."""
-    return [*_events(old, new), *_features(old, new), *_targets(old, new)]
+    before, after: of deployments, as JSON. Nothing is lost by new events, features, targets and arms beside the old
+    ones that read the same as before, nor by other times, roles, intervals and shares."""
+    old, new = json.loads(before), json.loads(after)
+    models = [f"{text.rstrip('.')}; its model would be lost" for text in input_changes(before, after)]
+    return [*_events(old, new), *_features(old, new), *_targets(old, new), *models]
 
 
 def _events(old: Declared, new: Declared) -> Iterator[str]:
@@ -36,36 +38,16 @@ def _features(old: Declared, new: Declared) -> Iterator[str]:
 def _targets(old: Declared, new: Declared) -> Iterator[str]:
     now = _named(new["targets"])
     for name, target in _named(old["targets"]).items():
+        arms = _named(target["arms"])
         if name not in now:
-            arms = ", ".join(_named(target["arms"]))
-            yield f"target {name}: removed, with its open questions and the models of {arms}"
+            yield f"target {name}: removed, with its open questions and the models of {', '.join(arms)}"
             continue
         if now[name]["outcome"] != target["outcome"]:
             told = _changed(target["outcome"], now[name]["outcome"])
             yield f"target {name}: its outcome changes ({told}), so that its models have learnt another question"
-        for arm in _named(target["arms"]):
-            yield from _arm(old, new, name, arm)
-
-
-def _arm(old: Declared, new: Declared, target: str, arm: str) -> Iterator[str]:
-    then, now = arm_declared(old, target, arm), arm_declared(new, target, arm)
-    if then is None or then == now:
-        return
-    where = f"target {target}, arm {arm}"
-    if now is None:
-        yield f"{where}: removed, with its model"
-        return
-    parts = [_changed(*pair) for pair in zip(then[:2], now[:2], strict=True) if pair[0] != pair[1]]
-    if then[2] != now[2]:
-        parts.append(_other_inputs(then[2], now[2]))
-    yield f"{where}: {', '.join(parts)}; its model cannot go on, and would start untrained"
-
-
-def _other_inputs(then: list[str], now: list[str]) -> str:
-    added = [name for name in now if name not in then]
-    gone = [name for name in then if name not in now]
-    parts = [f"gets {', '.join(added)}"] * bool(added) + [f"loses {', '.join(gone)}"] * bool(gone)
-    return " and ".join(parts) if parts else "gets its features in another order"
+        for arm in arms:
+            if arm not in _named(now[name]["arms"]):
+                yield f"target {name}, arm {arm}: removed, with its model"
 
 
 def _changed(old: Any, new: Any) -> str:

@@ -1,27 +1,15 @@
-"""How definitions declare an arm: whether its model can go on under other ones."""
+"""Whether a model learns examples of former definitions, and how often it serves there."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
-
-def arm_declared(definitions: Mapping[str, Any], target: str, arm: str) -> list[Any] | None:
-    """Return an arm's model, its target's kind and the names of its features; None where it is not declared.
-
-    definitions: parsed JSON of a deployment. A model goes on exactly where these are equal."""
-    for declared in definitions["targets"]:
-        if declared["name"] == target:
-            for other in declared["arms"]:
-                if other["name"] == arm:
-                    names = declared["features"] or [feature["name"] for feature in definitions["features"]]
-                    return [other["model"], declared["kind"], names]
-    return None
+from streams.models.inputs import arm_inputs
 
 
 def serving_interval(theirs: str, ours: str, target: str, arm: str) -> int:
-    """Return `serve_every` under the definitions `theirs`; 0 unless they declare the arm as `ours` do."""
-    parsed = json.loads(theirs)
-    declared = arm_declared(parsed, target, arm)
-    if declared is None or declared != arm_declared(json.loads(ours), target, arm):
+    """Return `serve_every` under the definitions `theirs`; 0 unless they declare the arm as `ours` do.
+
+    theirs, ours: definitions of deployments, as JSON. The arm's model and what it reads must be declared alike."""
+    then, now = (arm_inputs(definitions).get((target, arm)) for definitions in (theirs, ours))
+    if then is None or now is None or (then.reads, then.digest, then.declared) != (now.reads, now.digest, now.declared):
         return 0
-    return next(int(each["serve_every"]) for each in parsed["targets"] if each["name"] == target)
+    return next(int(each["serve_every"]) for each in json.loads(theirs)["targets"] if each["name"] == target)

@@ -300,8 +300,9 @@ def test_definitions_that_lose_something_and_what_to_do_instead(
     file.write_text(more)
     refused = tidecast("deploy", str(shop), check=False)
     assert refused.returncode == 1
-    for arm in ("churn, arm logistic", "churn, arm recency", "churn, arm prior_rate", "spend, arm linear"):
-        assert f"target {arm}: gets purchases_7d; its model cannot go on" in refused.stderr
+    for named in ("Arm 'logistic' of target 'churn'", "Arm 'linear' of target 'spend'"):
+        assert f"{named}: its arm reads purchases_7d, from which it has not learnt" in refused.stderr
+    assert "recency" not in refused.stderr, "it reads what it read"
     # the first remedy: what is new beside the old, which lists its features
     names = re.findall(r'^    [A-Z]\w+\("(\w+)"', text.partition("FEATURES = (")[2].partition("\n)\n")[0], re.M)
     file.write_text(more.replace("    ask=ASK,\n", f"    ask=ASK,\n    features={tuple(names)!r},\n"))
