@@ -27,11 +27,11 @@ def look_at_ids(identities: Identities, place: Place, found: Findings) -> None:
     """Tell records of the files that have the same id."""
     repeats = identities.repeats()
     if repeats.same:
-        found.facts.append(f"{repeats.same:,} records repeat another one of the files exactly; each counts once.")
+        found.facts.append(f"{repeats.same:,} of the records repeat another one of the files exactly: one counts.")
     if repeats.other:
         pairs = [f"{place(first)} and {place(second)}" for first, second in repeats.examples[:SHOWN]]
         found.doubts.append(
-            f"{repeats.other:,} records have the id of another record of the same customer and event, and other "
+            f"{repeats.other:,} of the records have the id of another one of the same customer and event, and other "
             f"contents ({'; '.join(pairs)}): the first of each counts, the others become dead letters. Name a column "
             "with unique ids (id = …), or leave the key out."
         )
@@ -39,12 +39,13 @@ def look_at_ids(identities: Identities, place: Place, found: Findings) -> None:
 
 def look_at_log(identities: Identities, comparison: LogComparison, place: Place, found: Findings) -> None:
     """Tell what the log has of the records already."""
-    conflicts, published = comparison.conflicts, identities.published
+    conflicts, published = sorted(comparison.conflicts), identities.published
     if conflicts:
         places = ", ".join(map(place, conflicts[:SHOWN]))
         found.doubts.append(
-            f"{len(conflicts):,} records have an id under which another content was published before ({places}): what "
-            "was published stays in force, these become dead letters. Give corrected records ids of their own."
+            f"{len(conflicts):,} of the records have an id under which another content was published before "
+            f"({places}): what was published stays in force, these become dead letters. Give corrected records ids of "
+            "their own."
         )
     if comparison.remapped:
         found.doubts.append(

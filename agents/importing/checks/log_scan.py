@@ -50,7 +50,7 @@ class LogComparison:
     """What the log has of the records. conflicts: places of records whose id it has with other contents.
     remapped: records of the same files that were published by another mapping."""
 
-    conflicts: list[int] = field(default_factory=list)
+    conflicts: set[int] = field(default_factory=set)
     remapped: int = 0
 
 
@@ -112,7 +112,7 @@ def compare_log(
                 written = codec.encode(name, record) if value[:5] != codec.header(name) else value
                 contents.append(content_of(written))
                 found.remapped += id.startswith(digests) and not id.startswith(ours)
-            found.conflicts += identities.compare(keys, contents)
+            found.conflicts.update(identities.compare(keys, contents))
     return found
 
 

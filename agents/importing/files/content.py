@@ -29,6 +29,7 @@ MARKS = (
 """Byte order marks, the longer before those that they begin with."""
 ARCHIVES = {
     b"PK\x03\x04": "a ZIP archive or an Excel workbook: unpack it, or save the sheet as CSV",
+    b"\x1f\x8b": "packed twice: unpack it once",
     b"BZh": "packed with bzip2: unpack it first",
     b"\xfd7zXZ": "packed with xz: unpack it first",
     b"\x28\xb5\x2f\xfd": "packed with zstd: unpack it first",

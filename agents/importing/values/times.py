@@ -22,6 +22,7 @@ DATE = r"\d{4}-\d{2}-\d{2}"
 CLOCK = r"\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?"
 ISO = re.compile(rf"{DATE}(?:[T ]{CLOCK}\s?(?:Z|UTC|[+-]\d{{2}}(?::?\d{{2}})?)?)?", re.ASCII | re.IGNORECASE)
 """ISO 8601 as exports write it. Bare digits are none: 1719070641945 would be a day in the year 1719."""
+NUMBER = re.compile(r"\d{6,}(?:\.\d*)?", re.ASCII)
 PLAUSIBLE = (0, 4_102_444_800)
 """Unix seconds that are probably meant: 1970 to 2100."""
 NEAR = timedelta(days=1)
@@ -74,7 +75,9 @@ class TimeConverter:
                 return self._both(datetime.fromisoformat(text.upper().replace(" UTC", "Z").replace("UTC", "Z")))
         except (ValueError, OverflowError):
             pass
-        hint = "; for unix time set the format to 's' or 'ms'" if self._format is None and text.isdecimal() else ""
+        hint = (
+            "; for unix time set the format to 's' or 'ms'" if self._format is None and NUMBER.fullmatch(text) else ""
+        )
         raise Misfit(f"{shown(text)} is not a time in the format {self._format or 'ISO 8601'}{hint}")
 
     def _both(self, moment: datetime) -> tuple[int, int]:

@@ -110,7 +110,7 @@ def test_what_the_log_has_already_is_looked_at_before_anything_is_sent(tidecast:
     changed = (place / "new.csv").read_text().replace("c1,2024-03-09,1", "c1,2024-03-09,2")
     (place / "new.csv").write_text(changed)
     other = tidecast(*publish, check=False)
-    assert other.returncode == 1 and "1 records have an id under which another content" in other.stderr
+    assert other.returncode == 1 and "1 of the records have an id under which another content" in other.stderr
     assert "(line 10)" in other.stderr
     (place / "old.csv").write_text((place / "new.csv").read_text().replace(",2024-03-", ",2024-02-").replace("n", "m"))
     (place / "old.csv").write_text((place / "old.csv").read_text().replace("mo,", "no,", 1))

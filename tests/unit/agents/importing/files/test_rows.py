@@ -173,6 +173,7 @@ def test_no_damage_to_a_file_ends_in_another_error(tmp_path: Path) -> None:
         ("x.csv", b"", "has no header"),
         ("x.csv", b"a,a\n", "two columns 'a'"),
         ("x.csv", b'"a,b\n', "the header is not CSV"),
+        ("x.csv.gz", gzip.compress(gzip.compress(b"a,b\n")), "packed twice: unpack it once"),
         ("x.csv", bz2.compress(b"a,b\n"), "packed with bzip2: unpack it first"),
         ("x.xls", b"a", "none of the endings .csv, .jsonl, .parquet"),
         ("x.parquet", b"a", "is not a Parquet file"),

@@ -49,6 +49,7 @@ def test_times(format: str | None, zone: str, value: Any, expected: str) -> None
         (None, "31.12.2023", "is not a time in the format ISO 8601"),
         (None, 17, "set the format to 's' or 'ms'"),
         (None, "1719070641945", "set the format to 's' or 'ms'"),
+        (None, "1719070641945.0", "set the format to 's' or 'ms'"),
         (None, "20240501", "is not a time"),
         (None, "2024-W10-1", "is not a time"),
         (None, "2024-13-01", "is not a time"),
