@@ -12,7 +12,7 @@ import pytest
 from tests.integration.conftest import Stack, Tidecast, tidecast_command
 from tests.waiting import exit_code, until
 
-DAYS, CUSTOMERS = 400, 12
+DAYS, CUSTOMERS = 220, 12
 
 
 @pytest.fixture(scope="module")
