@@ -47,6 +47,7 @@ class DeadReason(StrEnum):
     FAR_FUTURE = "far_future"
     TOO_LARGE = "too_large"
     UNKNOWN_TARGET = "unknown_target"
+    CONFLICTING_ID = "conflicting_id"
     BAD_CONTROL = "bad_control"
     FAILED = "failed"
 

@@ -24,13 +24,14 @@ class Serving:
 
 COUNTERS = (
     *("accepted", "duplicate", "late", "dead", "controls", "predictions", "examples", "unmatched"),
-    *("unobserved", "unasked", "corrections"),
+    *("unobserved", "unasked", "corrections", "conflicts"),
 )
 """Names of the counters.
 
 unobserved: questions that were not observed because the customer had too many open observations.
 unasked: scheduled questions that were skipped because time leapt over more of them than a schedule asks at once.
-corrections: examples that correct an earlier one."""
+corrections: examples that correct an earlier one.
+conflicts: dead letters whose id was there before with another content."""
 
 
 def _zeros() -> dict[str, int]:

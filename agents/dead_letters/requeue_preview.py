@@ -86,6 +86,8 @@ class RequeueCheck:
         except Undecodable as refused:
             outcome = RequeueOutcome.CONTROL if refused.reason is DeadReason.BAD_CONTROL else RequeueOutcome.AGAIN
             return Preview(partition, outcome, f"{refused.reason.value}: {refused.detail}")
+        if rejected.record["reason"] == DeadReason.CONFLICTING_ID.value:
+            return Preview(partition, RequeueOutcome.AGAIN, f"{rejected.record['reason']}: {rejected.record['detail']}")
         if taken.name in CONTROLS:
             return Preview(
                 partition, RequeueOutcome.CONTROL, f"{taken.name} is a control record: only its writer may send it"

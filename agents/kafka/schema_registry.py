@@ -9,6 +9,7 @@ import httpx2
 from agents.settings import Settings
 from schemas.catalog import Schema, load_schemas
 from schemas.records import TICK
+from streams.avro.codec import NotAvro
 from streams.errors import SettingError, TidecastError, Unavailable
 
 OURS = TICK
@@ -17,6 +18,8 @@ GREATEST_ID = 2**31 - 1
 """Greatest schema id: a positive Java int. For a greater one the 404 comes from the web server, not the registry."""
 UNKNOWN_CODES = frozenset({40401, 40402, 40403})
 """Error codes of a registry: no such subject, version, schema."""
+FORMATS = {"JSON": "JSON Schema", "PROTOBUF": "Protobuf"}
+"""The formats of schemas, as a registry and as people call them."""
 
 
 class SchemaConflict(TidecastError):
@@ -47,7 +50,8 @@ class HttpRegistry:
     def schema(self, id: int) -> Schema:
         """Return the schema of an id.
 
-        Raises KeyError when there is certainly none: the registry says so, and proves that it has our own schemas.
+        Raises NotAvro for a schema of another format, and KeyError when there is certainly none: the registry says so,
+        and proves that it has our own schemas.
         Otherwise raises Unavailable: the wrong server, or a registry that lost its data, does not know the id either.
         """
         found = self._schemas.get(id)
@@ -62,9 +66,11 @@ class HttpRegistry:
         body = self._body(answer)
         if not isinstance(body, dict) or not isinstance(body.get("schema"), str):
             raise SettingError(self._is_no_registry(answer))
+        kind = str(body.get("schemaType") or "AVRO")
+        if kind != "AVRO":
+            self._prove()
+            raise NotAvro(FORMATS.get(kind, kind[:40]))
         try:
-            if body.get("schemaType", "AVRO") != "AVRO":
-                raise ValueError
             schema: Schema = json.loads(body["schema"])
         except ValueError:
             self._prove()
@@ -112,6 +118,25 @@ class HttpRegistry:
             raise SchemaConflict(f"The registry does not accept the schema {name}: {_reason(answer)}.")
         self._ids[name] = int(self._body(answer)["id"])
         return self._ids[name]
+
+    def adopt(self, name: str, schema: Schema) -> int:
+        """Register a schema that has grown, and return its id, also where the level for later versions forbids it.
+
+        The level stays as it is: it guards against what producers register. The caller has checked that records of all
+        versions can be read."""
+        try:
+            return self.register(name, schema)
+        except SchemaConflict:
+            level = self._level(name)
+            self.require(name, "BACKWARD_TRANSITIVE")
+            try:
+                return self.register(name, schema)
+            finally:
+                self.require(name, level)
+
+    def _level(self, name: str) -> str:
+        answer = self._ask("GET", f"config/{quote(name, safe='')}?defaultToGlobal=true")
+        return str(self._body(answer)["compatibilityLevel"])
 
     def versions(self, name: str) -> list[Schema]:
         """Return all registered versions of a record's schema, oldest first."""

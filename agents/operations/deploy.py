@@ -13,7 +13,7 @@ from agents.preflight import Moment, Severity, Situation, ask, refuse
 from agents.preflight.topics import changes as unfit_settings
 from agents.settings import Settings
 from schemas.catalog import Schema, load_schemas
-from schemas.compatibility import change_problems
+from schemas.compatibility import change_problems, growth_problems
 from schemas.forms import unsafe_reason
 from schemas.records import DEPLOYMENT, DeploymentRecord
 from schemas.topics import CUSTOMER_EVENTS, DEFAULT_PARTITIONS, DEPLOYMENTS, LABELLED_EXAMPLES, TOPICS
@@ -169,24 +169,26 @@ def _same_use_case(before: Deployment, use_case: Any) -> None:
 
 def _check_schemas(settings: Settings, wanted: Mapping[str, Schema]) -> None:
     """Raise SchemaConflict when a schema is not acceptable."""
+    ours = load_schemas()
     with HttpRegistry(settings) as registry:
         for name, schema in wanted.items():
             fault = unsafe_reason(schema)
             if fault:
                 raise SchemaConflict(f"The schema {name} is not accepted: {fault}")
             for number, old in enumerate(registry.versions(name), 1):
-                for problem in change_problems(schema, old):
+                for problem in (change_problems if name in ours else growth_problems)(schema, old):
                     raise SchemaConflict(
                         f"The schema {name} cannot follow its registered version {number}: {problem} "
-                        "Give new fields a default and keep the types of old ones."
+                        "Give new fields a default, keep the fields and symbols of before, and widen types at most."
                     )
 
 
 def _register(settings: Settings, wanted: Mapping[str, Schema]) -> None:
+    ours = load_schemas()
     with HttpRegistry(settings) as registry:
         known = {name: registry.versions(name) for name in wanted}
         for name, schema in wanted.items():
-            registry.register(name, schema)
+            (registry.register if name in ours else registry.adopt)(name, schema)
             if not known[name]:
                 registry.require(name)
 

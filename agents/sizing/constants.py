@@ -137,7 +137,7 @@ class Constants:
     clickhouse_bytes_per_row_records: float
     """Row of records_raw."""
     clickhouse_bytes_per_row_events: float
-    """Row of events_raw."""
+    """Row of events_by_kind_raw."""
     clickhouse_bytes_per_row_predictions: float
     """Row of predictions_raw without answers, versions and vector."""
     clickhouse_bytes_per_row_labelled_examples: float

@@ -18,7 +18,7 @@ from schemas.topics import (
     PREDICTIONS,
 )
 from sinks.clickhouse.client import READING, connect
-from sinks.clickhouse.columns import COLUMNS
+from sinks.clickhouse.columns import COLUMNS, view_of
 from sinks.clickhouse.rows import RecordPlace, Row, Rows, rows_of, undecodable_rows
 from sinks.clickhouse.writer import Writer
 from streams.errors import Undecodable
@@ -29,7 +29,7 @@ CHUNK = 20_000
 BEFORE, BEHIND = -(1 << 62), 1 << 62
 """An offset beyond every record, so that the last comparison covers all physical rows."""
 TABLES = {
-    CUSTOMER_EVENTS: ("records_raw", "events_raw", "outcomes_raw", "controls_raw"),
+    CUSTOMER_EVENTS: ("records_raw", "events_by_kind_raw", "outcomes_raw", "controls_raw"),
     PREDICTIONS: ("predictions_raw", "progress_raw"),
     LABELLED_EXAMPLES: ("labelled_examples_raw", "progress_raw", "controls_raw"),
     MODEL_METRICS: ("model_metrics_raw",),
@@ -86,7 +86,7 @@ class HistoryCheck:
         client = connect(live.settings.clickhouse_database, READING, **live.settings.clickhouse())
         self._positions = Writer(client).positions(row.name, epoch)
         self._reached = Finding(f"{row.name}/positions", "positions of the history, at their logs' ends")
-        views = {name: name.removesuffix("_raw") for name in COLUMNS}
+        views = {name: view_of(name) for name in COLUMNS}
         self._tables = {
             name: Compared(
                 Table(name, epoch, client),

@@ -10,6 +10,7 @@ from agents.verifying.outputs import Outputs
 from schemas.topics import CUSTOMER_EVENTS
 from streams.control import check
 from streams.errors import NoSnapshot, Undecodable
+from streams.features.customer_state import agree
 from streams.log import Record, TopicPartition
 from streams.scoring.intake import CONTROLS
 from streams.scoring.stage import Scoring
@@ -89,7 +90,7 @@ class ScoringCheck:
             self._customers = self.live.scoring_store.customers(range(self.live.deployment.partitions))
         self.state.compared += len(part.store.customers([place.partition])[place.partition])
         known = self._customers.get(place.partition, ())
-        for difference in differences(self.live.scoring_store, part.store, place.partition, known):
+        for difference in differences(self.live.scoring_store, part.store, place.partition, known, agree):
             self.state.differs(difference)
         if part.waiting:  # records of customers only: time may have passed since scoring stopped
             where = f"partition {place.partition}: scoring stands at {part.end}"

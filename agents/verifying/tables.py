@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from agents.verifying.packing import Packer, day, packer
 from sinks.clickhouse.client import clear_errors
-from sinks.clickhouse.columns import COLUMNS
+from sinks.clickhouse.columns import COLUMNS, view_of
 from sinks.clickhouse.rows import Row
 
 KEYS_AT_ONCE = 20_000
@@ -49,7 +49,7 @@ class Table:
     @property
     def view(self) -> str:
         """The name for people: that of the view."""
-        return self.name.removesuffix("_raw")
+        return view_of(self.name)
 
     @cached_property
     def packers(self) -> list[Packer]:

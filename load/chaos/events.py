@@ -28,8 +28,8 @@ class ChaosMessage(NamedTuple):
 
 def messages(seed: int, days: float, count: int) -> Iterator[ChaosMessage]:
     """Yield about `count` messages in the order of `time`. Most are valid, some are duplicates, late, out of order or
-    broken."""
-    r = random.Random(seed)
+    broken, or have the id of another record."""
+    r, ids = random.Random(seed), random.Random(f"{seed} ids")
     leaves = [r.uniform(0.3, 3.0) * days for _ in range(CUSTOMERS)]
     likes = [r.random() for _ in range(CUSTOMERS)]
     before: list[ChaosMessage] = []
@@ -45,6 +45,8 @@ def messages(seed: int, days: float, count: int) -> Iterator[ChaosMessage]:
             del before[:250]
         if before and r.random() < 0.02:
             yield r.choice(before)._replace(time=time)
+        if before and ids.random() < 0.02:
+            yield same_id(ids, ids.choice(before), time)
         if r.random() < 0.005:
             yield broken(r, time)
 
@@ -72,6 +74,17 @@ def _delay(r: random.Random) -> int:
     if share < 0.9:
         return 0
     return r.randrange(1_800_000) if share < 0.99 else r.randrange(3, 6) * DAY_MS
+
+
+def same_id(r: random.Random, first: ChaosMessage, time: int) -> ChaosMessage:
+    """Return a record that has the id of the first: one of another kind, or the same with other contents."""
+    fields = first.record
+    if first.name == OUTCOME:
+        return first._replace(time=time, record={**fields, "value": 1.0 - fields["value"]})
+    common = {name: fields[name] for name in ("event_id", "customer_id", "occurred_at", "source")}
+    name = r.choice((VISIT, ORDER))
+    own = {"page": "another", "seconds": None} if name == VISIT else {"amount_cents": 1 + r.randrange(10)}
+    return ChaosMessage(time, name, {**common, **own})
 
 
 def broken(r: random.Random, time: int) -> ChaosMessage:

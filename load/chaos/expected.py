@@ -34,6 +34,8 @@ EXPECTED: dict[str, tuple[Fault, ...]] = {
     "one-script": (point("scoring.committed", KILL),),
     "cache-clear": (join("scoring-c"),),
     "event-digests": (),
+    "id-kinds": (),
+    "id-contents": (),
     "tick-steps": (),
     "acks": (point("scoring.committed", KILL), Fault(0.0, "kafka", "kafka")),
     "idempotence": MISDIRECTED,

@@ -8,7 +8,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "records_raw": (
         *("log_epoch", "log_partition", "log_offset", "kind", "record", "identity", "occurred_at", "recorded_at"),
     ),
-    "events_raw": (
+    "events_by_kind_raw": (
         *("event_id", "event_type", "use_case", "customer_id", "occurred_at", "source", "numbers", "texts"),
         *("log_epoch", *PLACED),
     ),
@@ -49,3 +49,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "dead_letters_raw": (*("reason", "detail", "key", "value", "sent_at", "source_topic", *COORDINATE, *PLACED),),
 }
 """Columns of each table, in the order of its rows. The order of the tables is the order of the inserts."""
+
+
+def view_of(table: str) -> str:
+    """Return the view that shows a table's rows, each once."""
+    return "events" if table == "events_by_kind_raw" else table.removesuffix("_raw")

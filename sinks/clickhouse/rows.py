@@ -85,7 +85,7 @@ def customer_rows(place: RecordPlace, name: str, record: Decoded) -> Rows:
         return [_counted(place, "unknown", short, 0, place.recorded_at)]
     identity = identity_of(record["customer_id"], record["event_id"])
     counted = _counted(place, "event", short, identity, record["occurred_at"])
-    return [counted, ("events_raw", _event(place, namespace, short, record))]
+    return [counted, ("events_by_kind_raw", _event(place, namespace, short, record))]
 
 
 def _tick(place: RecordPlace, short: str, record: records.TickRecord) -> Rows:

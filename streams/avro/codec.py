@@ -3,20 +3,20 @@
 Records are plain dicts of Avro's primitive types. A timestamp is an int in milliseconds: logical types are stripped
 before reading and writing, and kept in the registry."""
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Container, Mapping
 from io import BytesIO
 from struct import Struct
 from typing import Any, NamedTuple, Protocol
 
-from fastavro import parse_schema, schemaless_reader, schemaless_writer
+from fastavro import parse_schema, schemaless_writer
 
-from schemas.catalog import Decoded, Schema, full_name
-from schemas.compatibility import problems
-from schemas.forms import strip_logical_types, unsafe_reason
-from streams.avro.bounds_check import Walk, walk_of
+from schemas.catalog import Decoded, Schema
+from schemas.forms import strip_logical_types
+from streams.avro.canonical import Content
 from streams.avro.compiled_writer import Writer, compiled
+from streams.avro.fitting import Fit, Unfit
+from streams.avro.reading import BodyReading, one_line, reading_of, refused, shortened
 from streams.errors import DeadReason, TidecastError, Undecodable
-from streams.kernels import kernel
 
 HEADER = Struct(">bI")
 """Magic byte 0 and schema id."""
@@ -26,11 +26,20 @@ NOT_WHOLE = frozenset({float, bool})
 """Integer types. The Avro library would silently write 1 for 1.5 and for True."""
 
 
+class NotAvro(KeyError):
+    """A schema id names a schema of another format. `str` is the format's name for people."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class SchemaRegistry(Protocol):
     """Maps schema ids to schemas. Both methods raise Unavailable while the registry does not answer."""
 
     def schema(self, id: int) -> Schema:
-        """Return the writer's schema of that id. Raises KeyError when there is certainly none."""
+        """Return the writer's schema of that id.
+
+        Raises KeyError when there is certainly none, and NotAvro for another format."""
         ...
 
     def id_of(self, name: str, schema: Schema) -> int:
@@ -58,17 +67,6 @@ class MemoryRegistry:
         return id
 
 
-class _Reading(NamedTuple):
-    """How bodies of one schema id are read. `why`: why they cannot be; `walk`: checks parts that are skipped."""
-
-    name: str
-    writer: Any
-    reader: Any
-    why: str | None = None
-    walk: Walk | None = None
-    fast: Callable[[bytes, int], Decoded | None] | None = None
-
-
 class _Writing(NamedTuple):
     """How records of one name are written. `integers`: the fields whose numbers must be whole."""
 
@@ -88,7 +86,9 @@ class Codec:
     def __init__(self, registry: SchemaRegistry, schemas: Mapping[str, Schema]) -> None:
         self._registry = registry
         self._schemas = dict(schemas)
-        self._reading: dict[int, _Reading] = {}
+        self._reading: dict[int, BodyReading] = {}
+        self.content: Content | None = None
+        """The content of the record that was decoded last (streams.avro.canonical)."""
         self._writing: dict[str, _Writing] = {}
         self._unknown: dict[int, str] | None = None
 
@@ -137,30 +137,28 @@ class Codec:
         if expected is not None and reading.name not in expected:
             raise Undecodable(
                 DeadReason.UNKNOWN_SCHEMA,
-                f"{_short(reading.name)} is not an event of this use case: declare it and deploy, or stop sending it.",
+                f"{shortened(reading.name)} is not an event of this use case: declare it and deploy, or stop sending "
+                "it.",
             )
+        self.content = reading.content
         if reading.fast is not None:
             read = reading.fast(value, 5)
             if read is not None:
                 return reading.name, read
-        body = BytesIO(value)
-        body.seek(5)
         try:
-            if reading.walk is not None:
-                reading.walk(value, 5)
-            record = schemaless_reader(body, reading.writer, reading.reader)
+            record, end = reading.read(value)
         except Exception as error:
             raise Undecodable(
                 DeadReason.UNDECODABLE,
-                f"The body is not a {reading.name} of schema id {id}: {_text(error)}; check the producer.",
+                f"The body is not a {reading.name} of schema id {id}: {one_line(error)}; check the producer.",
             ) from error
-        if body.tell() != len(value):
+        if end != len(value):
             raise Undecodable(
                 DeadReason.UNDECODABLE,
-                f"{len(value) - body.tell()} bytes are left after the {reading.name} of schema id {id}; "
+                f"{len(value) - end} bytes are left after the {reading.name} of schema id {id}; "
                 "check the producer's schema.",
             )
-        return reading.name, record
+        return reading.name, record if reading.fit is None else _fitted(reading.fit, record)
 
     def _learn_writing(self, name: str) -> _Writing:
         schema = self._schemas.get(name)
@@ -174,41 +172,32 @@ class Codec:
         self._writing[name] = writing
         return writing
 
-    def _learn_reading(self, id: int) -> _Reading:
+    def _learn_reading(self, id: int) -> BodyReading:
         unknown = self._unknown
         if unknown is not None and id in unknown:
             raise Undecodable(DeadReason.UNKNOWN_SCHEMA, unknown[id])
         try:
-            schema = self._registry.schema(id)
+            reading = reading_of(id, self._registry.schema(id), self._schemas)
+        except NotAvro as other:
+            why = f"Schema id {id} is {other}; Tidecast reads Avro: publish the record with an Avro serialiser."
+            reading = refused("", why)
         except KeyError as error:
             why = f"The registry has no schema with id {id}; register the schema and publish the record again."
             if unknown is not None:
                 unknown[id] = why
             raise Undecodable(DeadReason.UNKNOWN_SCHEMA, why) from error
-        reading = self._read_by(id, schema)
         self._reading[id] = reading
         return reading
 
-    def _read_by(self, id: int, schema: Schema) -> _Reading:
-        fault = unsafe_reason(schema)
-        if fault is not None:
-            return _Reading("", None, None, f"Schema id {id} is not accepted: {fault}")
-        name = full_name(schema)
-        try:
-            writer = parse_schema(strip_logical_types(schema))
-        except Exception as error:
-            return _Reading(name, None, None, f"Schema id {id} is not a valid Avro schema: {_text(error)}.")
-        ours = self._schemas.get(name)
-        if ours is None:
-            return _Reading(name, writer, None, fast=_fast_reader(writer))
-        found = problems(reader=ours, writer=schema)
-        if found:
-            return _Reading(name, None, None, f"Schema id {id} of {name} cannot be read here: {found[0]}")
-        if strip_logical_types(ours) == strip_logical_types(schema):
-            return _Reading(name, writer, None, fast=_fast_reader(writer))
-        return _Reading(
-            name, writer, parse_schema(strip_logical_types(ours)), walk=walk_of(writer) if _repeats(writer) else None
-        )
+
+def _fitted(fit: Fit, record: Decoded) -> Decoded:
+    """Return the record as one of our schema; Undecodable names the field and value that do not fit."""
+    try:
+        return fit(record)
+    except Unfit as unfit:
+        raise Undecodable(
+            DeadReason.WRONG_TYPE, f"{unfit}: correct the producer, or deploy a schema that has it and requeue."
+        ) from None
 
 
 def _write(name: str, writing: _Writing, record: Mapping[str, Any]) -> bytes:
@@ -223,33 +212,6 @@ def _write(name: str, writing: _Writing, record: Mapping[str, Any]) -> bytes:
     except Exception as error:
         raise Undecodable(
             DeadReason.WRONG_TYPE,
-            f"The record does not fit the schema {name}: {_text(error)}; correct it.",
+            f"The record does not fit the schema {name}: {one_line(error)}; correct it.",
         ) from error
     return out.getvalue()
-
-
-def _fast_reader(writer: Any) -> Callable[[bytes, int], Decoded | None] | None:
-    """Return the kernel's reader of such bodies; None without kernels, or for a schema that it does not support."""
-    found = kernel("bodies")
-    try:
-        return found.BodyReader(writer).read if found is not None else None
-    except KeyError:
-        return None
-
-
-def _repeats(schema: Any) -> bool:
-    """Return whether a schema has an array or a map anywhere."""
-    if isinstance(schema, dict):
-        return schema.get("type") in ("array", "map") or any(map(_repeats, schema.values()))
-    return isinstance(schema, list) and any(map(_repeats, schema))
-
-
-def _text(error: Exception) -> str:
-    """Return an error of the Avro library in one line. The library gives no message when the bytes end too early."""
-    if isinstance(error, EOFError):
-        return "it ends too early"
-    return _short(" ".join(str(error).split()) or type(error).__name__)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 200 else text[:200] + "…"

@@ -1,8 +1,9 @@
 """The stored form of customers' states. `unpack(pack(state)) == state` always holds.
 
-It is msgpack of [fingerprint of the layout, clock, due, digests, registers, series]. Where a state keeps something else
-than the first features of its partition did, or has gaps, [tiles, gaps] follows (streams.features.filled.Retained). A
-partition whose features never changed needs neither."""
+It is msgpack of [fingerprint of the layout, clock, due, digests, registers, series]. digests: Digests.told; earlier
+versions wrote one bytes object. Where a state keeps something else than the first features of its partition did, or
+has gaps, [tiles, gaps] follows (streams.features.filled.Retained). A partition whose features never changed needs
+neither."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -32,7 +33,7 @@ class StoredForm:
 
     def pack(self, state: CustomerState, first: bytes = b"") -> bytes:
         """Return the stored form of a state."""
-        told = (self._fingerprint, state.clock, state.due, state.digests.data, state.registers, state.series)
+        told = (self._fingerprint, state.clock, state.due, state.digests.told(), state.registers, state.series)
         if state.gaps is None and (not first or first == self.retained):
             return self._pack(told)
         return self._pack((*told, [self._tiles, state.gaps]))
@@ -43,7 +44,7 @@ class StoredForm:
         ours = parts[6] == self._whole if len(parts) > 6 else (not first or first == self.retained)
         if not ours or parts[0] != self._fingerprint:
             return self._moved(first, *parts)
-        return CustomerState(parts[5], parts[4], parts[1], Digests(parts[3]), parts[2])
+        return CustomerState(parts[5], parts[4], parts[1], Digests.parse(parts[3]), parts[2])
 
     def _moved(
         self,
@@ -51,7 +52,7 @@ class StoredForm:
         fingerprint: bytes,
         clock: int,
         due: dict[int, int],
-        digests: bytes,
+        digests: list[bytes] | bytes,
         registers: Registers,
         series: list[Tiles],
         told: Sequence[Any] | None = None,
@@ -68,7 +69,7 @@ class StoredForm:
         gaps = None
         if clock != BEFORE_ALL:
             gaps = left(self._layout.gaps(moves, before, clock), self._layout.widths, registers, clock)
-        return CustomerState(series, registers, clock, Digests(digests), due, gaps)
+        return CustomerState(series, registers, clock, Digests.parse(digests), due, gaps)
 
     def _kept_before(self, fingerprint: bytes, first: bytes) -> Retained | None:
         """What the writer of a state kept that does not say so; None where nothing tells it."""

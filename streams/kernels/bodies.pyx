@@ -19,6 +19,49 @@ class _Odd(Exception):
     """For the library."""
 
 
+cdef unsigned int CRC[8][256]
+"""CRC-32 of each byte with 0 to 7 zero bytes behind it: eight bytes are worked off at once."""
+
+cdef void fill():
+    cdef unsigned int byte, crc
+    for byte in range(256):
+        crc = byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ (0xEDB88320 if crc & 1 else 0)
+        CRC[0][byte] = crc
+    for i in range(1, 8):
+        for byte in range(256):
+            crc = CRC[i - 1][byte]
+            CRC[i][byte] = (crc >> 8) ^ CRC[0][crc & 0xFF]
+
+fill()
+
+
+def checksum(bytes data not None, Py_ssize_t start):
+    """See streams.avro.canonical."""
+    cdef const unsigned char* at = <const unsigned char*>PyBytes_AS_STRING(data)
+    cdef Py_ssize_t end = PyBytes_GET_SIZE(data)
+    cdef Py_ssize_t i = start
+    cdef unsigned int crc = 0xFFFFFFFF
+    cdef char found[2]
+    while end > start and at[end - 1] == 0:
+        end -= 1
+    while i + 8 <= end:
+        crc = (
+            CRC[7][(crc ^ at[i]) & 0xFF] ^ CRC[6][(crc >> 8 ^ at[i + 1]) & 0xFF]
+            ^ CRC[5][(crc >> 16 ^ at[i + 2]) & 0xFF] ^ CRC[4][crc >> 24 ^ at[i + 3]]
+            ^ CRC[3][at[i + 4]] ^ CRC[2][at[i + 5]] ^ CRC[1][at[i + 6]] ^ CRC[0][at[i + 7]]
+        )
+        i += 8
+    while i < end:
+        crc = CRC[0][(crc ^ at[i]) & 0xFF] ^ crc >> 8
+        i += 1
+    crc ^= 0xFFFFFFFF
+    found[0] = <char>(crc >> 8)
+    found[1] = <char>crc
+    return PyBytes_FromStringAndSize(found, 2)
+
+
 cdef class _Type:
     """`inner`: a union's branches, a record's fields, or the items of an array or map alone."""
 

@@ -1,14 +1,17 @@
 """Processes events and outcomes, the records that customers cause.
 
-`event` decides whether an event is a duplicate or late; `outcome` finds the questions that an outcome answers."""
+`event` decides whether an event is a duplicate or late; `outcome` finds the questions that an outcome answers. A
+record is a duplicate when its kind, id and content were there before. With another content it is a dead letter."""
 
 from collections.abc import Sequence
 
 from schemas.catalog import Event
 from schemas.records import OutcomeRecord
+from streams.errors import DeadReason, Undecodable
+from streams.features.customer_state import CustomerState
 from streams.features.plan import FeaturePlan
 from streams.log import LogRecord
-from streams.scoring.intake import Intake, Taken, check_outcome, digest
+from streams.scoring.intake import Intake, Taken, check_outcome, former_digest
 from streams.scoring.predicting import Questions
 from streams.scoring.rejects import RejectWriter
 from streams.scoring.working_set.cache import CustomerCache
@@ -46,9 +49,9 @@ class CustomerRecords:
         record: Event = taken.record
         customer = self._customer(work, record["customer_id"])
         state, moment = customer.state, record["occurred_at"]
-        seen = digest(record["event_id"])
-        if state.digests.seen(seen):
-            work.count("duplicate")
+        seen = self._intake.digest(raw, taken, record["event_id"])
+        same = state.digests.same_content(seen)
+        if (same is not None or state.digests.former) and _repeated(work, state, taken, same, record["event_id"]):
             return True
         watermark = work.header.watermark(self._lateness)
         if watermark is not None and moment < watermark:
@@ -74,9 +77,9 @@ class CustomerRecords:
         record: OutcomeRecord = taken.record
         check_outcome(self._kinds, record)
         customer = self._customer(work, record["customer_id"])
-        seen = digest(record["outcome_id"])
-        if customer.state.digests.seen(seen):
-            work.count("duplicate")
+        seen = self._intake.digest(raw, taken, record["outcome_id"])
+        same = customer.state.digests.same_content(seen)
+        if _repeated(work, customer.state, taken, same, record["outcome_id"]):
             return True
         target, wanted, moment = record["target"], record["prediction_id"], record["occurred_at"]
         named = [o for o in customer.observations.waiting if o.is_named(target, wanted) and o.spans(moment)]
@@ -122,3 +125,22 @@ class CustomerRecords:
             label = plan.label_at_once
             if label is not None:
                 self._questions.settle(work, customer, observation, label, moment, "event")
+
+
+def _repeated(work: PartitionWork, state: CustomerState, taken: Taken, same: bool | None, id: str) -> bool:
+    """Return whether a record was there before, and count it as a duplicate.
+
+    same: Digests.same_content. Raises Undecodable when the id was there with another content."""
+    if same is None:
+        if not state.digests.formerly_seen(former_digest(id)):
+            return False
+    elif not same:
+        work.count("conflicts")
+        short = taken.name.rpartition(".")[2]
+        raise Undecodable(
+            DeadReason.CONFLICTING_ID,
+            f"this customer has another {short} with the id {id[:100]!r} and other contents, which stays in force: "
+            "publish this one again under an id of its own",
+        )
+    work.count("duplicate")
+    return True

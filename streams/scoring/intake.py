@@ -7,9 +7,11 @@ from typing import NamedTuple
 from schemas.catalog import Decoded, Event, Schema
 from schemas.records import DEPLOYMENT, OUTCOME, SWITCH, TICK, OutcomeRecord, TickRecord
 from schemas.topics import CUSTOMER_EVENTS
+from streams.avro.canonical import START, Content, checksum
 from streams.avro.codec import Codec
 from streams.control import check
 from streams.errors import DeadReason, Undecodable
+from streams.features.customer_state import IDENTITY
 from streams.log import LogRecord
 from streams.partitioner import partition_of
 
@@ -36,11 +38,14 @@ def is_too_large(data: bytes | None) -> bool:
 
 
 class Taken(NamedTuple):
-    """An accepted record: its full name, its short event name ("" for controls and outcomes), and its fields."""
+    """An accepted record: its full name, its short event name ("" for controls and outcomes), and its fields.
+
+    content: how to tell it from others of its name, if not by its bytes."""
 
     name: str
     event: str
     record: Decoded
+    content: Content | None = None
 
 
 class Intake:
@@ -66,6 +71,9 @@ class Intake:
         self._key = signing_key
         self._wall = wall
         self._expected = frozenset((*CONTROLS, OUTCOME, *self._events))
+        self._kinds = {
+            name: blake2b(f"{name}\0".encode(), digest_size=IDENTITY).copy for name in (OUTCOME, *self._events)
+        }
 
     def take(self, partition: int, raw: LogRecord, last_tick: int | None) -> Taken:
         """Return the record, checked as far as possible without its customer's state."""
@@ -75,12 +83,13 @@ class Intake:
                 f"the value has more than {MAX_RECORD_BYTES} bytes: send less; only the log keeps them",
             )
         name, record = self._codec.decode(raw.value, self._expected)
+        content = self._codec.content
         known = self._events.get(name)
         if known is not None:
             event, finite = known
             self._check_customer(raw, record, "event_id", record["event_id"], last_tick)
             finite(record)
-            return Taken(name, event, record)
+            return Taken(name, event, record, content)
         if name == OUTCOME:
             outcome: OutcomeRecord = record
             self._check_customer(raw, outcome, "outcome_id", outcome["outcome_id"], last_tick)
@@ -88,7 +97,7 @@ class Intake:
                 raise Undecodable(DeadReason.TOO_LARGE, f"prediction_id has more than {MAX_ID} characters")
             if not abs(outcome["value"]) < LARGEST:
                 raise Undecodable(DeadReason.NOT_FINITE, f"value is not a finite number below {LARGEST:g}")
-            return Taken(name, "", record)
+            return Taken(name, "", record, content)
         if name in CONTROLS:
             if raw.key is not None or not check(name, record, self._key, CUSTOMER_EVENTS, partition):
                 raise Undecodable(
@@ -137,6 +146,18 @@ class Intake:
                 "timestamp and the last tick plus max_ahead",
             )
 
+    def digest(self, raw: LogRecord, taken: Taken, id: str) -> bytes:
+        """Return the 8 bytes by which a customer remembers an event or outcome with this id.
+
+        6 of BLAKE2b of the identity (kind and id), and 2 of the content's checksum. A new record is taken for a
+        repeated one where both agree, once in 2^64 / 256 records of a customer. Where only the identity agrees, once
+        in 2^48 / 256, it becomes a dead letter. Another content is taken for the same one once in 65,536."""
+        assert raw.value is not None  # it was decoded, so it has a value
+        identity = self._kinds[taken.name]()
+        identity.update(id.encode())
+        body = None if taken.content is None else taken.content(taken.record)
+        return identity.digest() + (checksum(raw.value, START) if body is None else checksum(body, 0))
+
     def check_partition(self, customer: str, partition: int) -> None:
         """Check that a customer who is new in this partition belongs here by the murmur2 partitioner."""
         right = partition_of(customer, self._partitions)
@@ -156,9 +177,9 @@ def check_outcome(kinds: Mapping[str, str], record: OutcomeRecord) -> None:
         raise Undecodable(DeadReason.WRONG_TYPE, f"value {value!r} is not an outcome of a binary target: send 1 or 0")
 
 
-def digest(event_id: str) -> bytes:
-    """Return 8 bytes of BLAKE2b of an event or outcome id, for dropping duplicates."""
-    return blake2b(event_id.encode(), digest_size=8).digest()
+def former_digest(id: str) -> bytes:
+    """Return 8 bytes of BLAKE2b of an id alone, as earlier versions remembered it."""
+    return blake2b(id.encode(), digest_size=8).digest()
 
 
 def finite_check(schema: Schema) -> Callable[[Event], None]:

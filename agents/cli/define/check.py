@@ -13,6 +13,7 @@ from streams.features.feature import Derived, names
 from streams.targets.declaration import Ask
 from streams.targets.outcome import EventOutcome
 from streams.usecases import UseCase, check, read_use_case
+from streams.usecases.event_cautions import event_cautions
 from streams.usecases.target_cautions import target_cautions
 
 COMMON = ("event_id", "customer_id", "occurred_at", "source")
@@ -38,7 +39,7 @@ def command(use_case: str) -> None:
         click.echo(f"tidecast: {use_case} has {_some(len(problems), 'problem')}: correct them.", err=True)
         sys.exit(1)
     _show(found)
-    for caution in target_cautions(found.targets):
+    for caution in [*event_cautions(found), *target_cautions(found.targets)]:
         click.echo(f"Caution: {caution}", err=True)
 
 

@@ -93,8 +93,10 @@ def _last_tick(status: SystemStatus) -> int | None:
 def _accounting(status: SystemStatus) -> str:
     counters = status.counters
     parts = " + ".join(f"{counters.get(name, 0):,} {name}" for name in EVENTS)
+    conflicts = counters.get("conflicts", 0)
+    told = f" ({conflicts:,} with an id that another record of the customer has)" if conflicts else ""
     return (
-        f"published {status.published:,} = {parts}\n"
+        f"published {status.published:,} = {parts}{told}\n"
         f"{counters.get('predictions', 0):,} predictions, {counters.get('examples', 0):,} labelled examples, "
         f"{counters.get('controls', 0):,} control records, {counters.get('unmatched', 0):,} outcomes without a question"
     )

@@ -11,6 +11,7 @@ import psutil
 from agents.settings import Settings
 from agents.sizing.measuring.job import ASKED, EXAMPLES, MANY, PLACE, Job, JobReplay
 from sinks.clickhouse.client import WRITING, connect
+from sinks.clickhouse.columns import view_of
 from sinks.clickhouse.history import History
 from sinks.clickhouse.migrate import migrate
 from streams.log import Record, TopicPartition
@@ -18,7 +19,7 @@ from streams.replay import replay
 
 JOB = Job(observe=1.0, arms=4, serve_every=500, events=60_000, customers=6_000)
 BATCH = 20_000
-TABLES = {"event": "events_raw", "prediction": "predictions_raw", "example": "labelled_examples_raw"}
+TABLES = {"event": "events_by_kind_raw", "prediction": "predictions_raw", "example": "labelled_examples_raw"}
 ROWS = {"event": 2, "prediction": 1, "example": 1}
 """Rows per record: an event has one in records_raw as well."""
 OF_ANSWERS = ("arms", "versions", "answers", "fallbacks")
@@ -84,7 +85,7 @@ def _bytes(client: Any, database: str) -> dict[str, float]:
         sizes, rows = _columns(client, database, table)
         answers = sum(sizes.pop(column) for column in OF_ANSWERS)
         vector = sizes.pop("vector")
-        found[f"clickhouse_bytes_per_row_{table.removesuffix('_raw')}"] = sum(sizes.values()) / rows
+        found[f"clickhouse_bytes_per_row_{view_of(table)}"] = sum(sizes.values()) / rows
         if kind == "prediction":
             found["clickhouse_bytes_per_answer"] = answers / rows / JOB.arms
             found["clickhouse_bytes_per_feature"] = vector / rows / MANY

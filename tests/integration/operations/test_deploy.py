@@ -230,6 +230,26 @@ def test_a_schema_nobody_could_follow_is_refused_before_anything_is_written(sett
     assert Logs(settings).ends(CUSTOMER_EVENTS, 1) == [(0, 1)]
 
 
+TIER = {"type": "enum", "name": "Tier", "symbols": ["BASIC", "GOLD"]}
+
+
+def test_a_schema_that_has_grown_is_adopted(settings, use_case):
+    """A symbol, a wider number, null, and a field with a default: all records of before can be read."""
+
+    def events(tier, seconds, *more):
+        schema = call(use_case.name, tier=tier, seconds=seconds, note="string")
+        return dataclasses.replace(use_case, events={"Call": {**schema, "fields": [*schema["fields"], *more]}})
+
+    deploy(settings, events(TIER, "int"), partitions=1)
+    grown = {**TIER, "symbols": [*TIER["symbols"], "PLATINUM"]}
+    more = {"name": "more", "type": "long", "default": 0}
+    done = deploy(settings, events(grown, ["null", "long"], more))
+    assert done.written and current_deployment(settings) == done.deployment
+    for lost in (events(TIER, ["null", "long"], more), events(grown, ["null", "int"], more)):
+        with pytest.raises(SchemaConflict, match="cannot follow"):
+            deploy(settings, lost)
+
+
 def test_another_signing_key_is_refused(settings, use_case):
     deploy(settings, use_case, partitions=1)
     other = load_settings(topic_prefix=settings.topic_prefix, signing_key="another key")

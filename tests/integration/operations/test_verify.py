@@ -148,7 +148,7 @@ def test_a_falsified_row_is_named(system: System) -> None:
         f"WHERE prediction_id = '{id}' LIMIT 1"
     )
     [[event, offset]] = client.query("SELECT event_id, log_offset FROM events LIMIT 1").result_rows
-    client.command(f"ALTER TABLE events_raw DELETE WHERE event_id = '{event}' SETTINGS mutations_sync = 2")
+    client.command(f"ALTER TABLE events_by_kind_raw DELETE WHERE event_id = '{event}' SETTINGS mutations_sync = 2")
     client.command(
         "INSERT INTO drift_alerts_raw (alert_id, source_epoch, log_partition) "
         f"VALUES ('made-up', {system.wiring.deployment.epoch}, 7)"

@@ -34,13 +34,21 @@ CALL: dict[str, Any] = {
         {"name": "note", "type": ["null", "string"], "default": None},
     ],
 }
+REFUND: dict[str, Any] = {
+    "type": "record",
+    "name": "Refund",
+    "namespace": "telecom",
+    "fields": [
+        field for field in CALL["fields"] if field["name"] in ("event_id", "customer_id", "occurred_at", "seconds")
+    ],
+}
 STRANGER: dict[str, Any] = {
     "type": "record",
     "name": "Stranger",
     "namespace": "elsewhere",
     "fields": [{"name": "x", "type": "int"}],
 }
-SCHEMAS = {**load_schemas(), "telecom.Call": CALL, "elsewhere.Stranger": STRANGER}
+SCHEMAS = {**load_schemas(), "telecom.Call": CALL, "telecom.Refund": REFUND, "elsewhere.Stranger": STRANGER}
 
 
 def new_codec() -> Codec:
@@ -101,6 +109,8 @@ class MadeUpLog:
             self.put(topics.CUSTOMER_EVENTS, partition, "telecom.Call", call)
             self.expected["published"] += 1
             self.expected["duplicate"] += 1
+        if number % 31 == 11:
+            self._same_id(partition, number, call)
         if number % 41 == 7:
             self._late(partition, offset, call)
         elif number % 2:
@@ -109,6 +119,26 @@ class MadeUpLog:
             self._odd(partition, number, customer, at)
         if number % 50 == 49:
             self._time_passes(at)
+
+    def _same_id(self, partition: int, number: int, call: Mapping[str, Any]) -> None:
+        """An event of another kind, and the same event with other contents, which scoring sets aside."""
+        refund = {name: call[name] for name in ("event_id", "customer_id", "occurred_at")}
+        self.put(topics.CUSTOMER_EVENTS, partition, "telecom.Refund", {**refund, "seconds": call["seconds"]})
+        self.expected["events"] += 1
+        moved = {"occurred_at": call["occurred_at"] + DAY} if number % 2 else {}
+        value = self._codec.encode("telecom.Call", {**call, **moved, "seconds": -1.0})
+        letter = {
+            "reason": "conflicting_id",
+            "detail": "made up",
+            "key": call["customer_id"].encode(),
+            "value": value,
+            "timestamp": self._now,
+            "source": source(partition, self.put_bytes(topics.CUSTOMER_EVENTS, partition, value), 0),
+        }
+        self.put(topics.DEAD_LETTERS, partition, "tidecast.DeadLetter", letter)
+        self.expected["published"] += 2
+        self.expected["dead"] += 1
+        self.expected["conflicts"] += 1
 
     def _late(self, partition: int, offset: int, call: Mapping[str, Any]) -> None:
         late = {name: call[name] for name in ("event_id", "customer_id", "occurred_at")}

@@ -12,7 +12,7 @@ import pytest
 from schemas.topics import CUSTOMER_EVENTS, PREDICTIONS
 from sinks.clickhouse import migrate as migrating
 from sinks.clickhouse.client import READING, WRITING, clear_errors, connect
-from sinks.clickhouse.columns import COLUMNS
+from sinks.clickhouse.columns import COLUMNS, view_of
 from sinks.clickhouse.history import History
 from sinks.clickhouse.migrate import migrate, migrations
 from streams.errors import SettingError, TidecastError, Unavailable
@@ -22,7 +22,7 @@ from tests.integration.servers.history_log import EPOCH, MadeUpLog, new_codec
 
 pytestmark = pytest.mark.integration
 
-VIEWS = [table.removesuffix("_raw") for table in COLUMNS]
+VIEWS = [view_of(table) for table in COLUMNS]
 Logs = Mapping[TopicPartition, Sequence[Record]]
 Connect = Callable[[], Any]
 
@@ -117,7 +117,41 @@ def test_everything_stands_there_once(new_database: Callable[[], Connect], log: 
     assert count("records WHERE kind = 'tick'") == log.expected["ticks"]
     assert count("progress") == 2 + 4  # per source partition, on predictions and on each target's examples
     assert count("answers") == 2 * log.expected["predictions"]
-    assert history.skipped == {CUSTOMER_EVENTS: log.expected["dead"] * 3 // 4}
+    assert history.skipped == {CUSTOMER_EVENTS: (log.expected["dead"] - log.expected["conflicts"]) * 3 // 4}
+
+
+def test_kinds_share_ids_and_the_first_content_stays(new_database: Callable[[], Connect], log: MadeUpLog) -> None:
+    database = new_database()
+    run(database, log.logs, slice_records=20)
+    client = database()
+    assert log.expected["conflicts"] > 4
+    for _ in range(2):
+        shown = client.query("SELECT event_id, groupArray(event_type), min(numbers['seconds']) FROM events GROUP BY 1")
+        kinds = {id: sorted(found) for id, found, _ in shown.result_rows}
+        assert set(map(tuple, kinds.values())) == {("Call",), ("Call", "Refund")}
+        assert sum(map(len, kinds.values())) == log.expected["events"]
+        assert min(seconds for *_, seconds in shown.result_rows) >= 0, "a second content is negative"
+        client.command("OPTIMIZE TABLE events_by_kind_raw FINAL")  # and it stays so when parts are merged
+
+
+def test_events_of_the_version_before_are_known_under_their_kind(
+    new_database: Callable[[], Connect], log: MadeUpLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its table merged by the id alone. What it holds is copied; what is published again is still the same row."""
+    client = new_database()()
+    all_of_them = migrations()
+    monkeypatch.setattr(migrating, "migrations", lambda: all_of_them[:4])
+    migrate(client, client.database)
+    columns = ["event_id", "event_type", "use_case", "customer_id", "occurred_at", "numbers", "log_offset"]
+    call = ("e1", "Call", "telecom", "c", 1_711_756_800_000, {"seconds": 5.0}, 7)
+    client.insert("events_raw", [call, ("e2", *call[1:])], column_names=columns)
+    monkeypatch.undo()
+    assert migrate(client, client.database) == [migration.name for migration in all_of_them[4:]]
+    for statement in all_of_them[4].statements:  # another runner was at it, or died half-way
+        client.command(statement)
+    client.insert("events_by_kind_raw", [(*call[:6], 9), ("e1", "Refund", *call[2:6], 8)], column_names=columns)
+    shown = client.query("SELECT event_id, event_type, log_offset FROM events ORDER BY event_id, event_type")
+    assert shown.result_rows == [("e1", "Call", 7), ("e1", "Refund", 8), ("e2", "Call", 7)]
 
 
 def test_a_correction_is_an_outcome_that_comes_later_and_says_otherwise(new_database: Callable[[], Connect]) -> None:

@@ -3,13 +3,14 @@
 import copy
 import socket
 
+import httpx2
 import pytest
 
 from agents.kafka.schema_registry import HttpRegistry, SchemaConflict
 from agents.settings import load_settings
 from schemas.catalog import load_schemas
-from streams.avro.codec import Codec
-from streams.errors import TidecastError, Unavailable
+from streams.avro.codec import HEADER, Codec
+from streams.errors import TidecastError, Unavailable, Undecodable
 
 pytestmark = pytest.mark.integration
 
@@ -76,6 +77,41 @@ def test_the_registry_itself_refuses_what_readers_cannot_follow(registry):
     newer = with_field(schema, name="more", type="long", default=0)
     registry.register("test_registry.Kept", newer)
     assert registry.versions("test_registry.Kept") == [schema, newer]
+
+
+GRADE = {"type": "enum", "name": "Grade", "symbols": ["A", "B"]}
+
+
+def test_a_grown_schema_is_adopted_and_the_guard_stays(registry):
+    """The level that keeps producers from changing a schema would refuse it: old readers do not know the symbol."""
+    before = with_field(named("Grown"), name="grade", type=GRADE)
+    after = with_field(named("Grown"), name="grade", type={**GRADE, "symbols": ["A", "B", "C"]})
+    id = registry.adopt("test_registry.Grown", before)
+    registry.require("test_registry.Grown")
+    with pytest.raises(SchemaConflict):
+        registry.register("test_registry.Grown", after)
+    assert registry.adopt("test_registry.Grown", after) != id
+    assert registry.versions("test_registry.Grown") == [before, after]
+    with pytest.raises(SchemaConflict):
+        registry.register("test_registry.Grown", with_field(after, name="more", type="long"))
+    with pytest.raises(SchemaConflict):
+        registry.adopt("test_registry.Grown", with_field(after, name="more", type="long"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "name"),
+    [
+        ("JSON", '{"type": "object"}', "JSON Schema"),
+        ("PROTOBUF", 'syntax = "proto3"; message Buy { string id = 1; }', "Protobuf"),
+    ],
+)
+def test_the_format_of_a_foreign_schema_is_named(registry, settings, kind, text, name):
+    registry.register("tidecast.Tick", TICK)  # as `tidecast deploy` does
+    subject = f"{settings.registry}/subjects/test_registry.{kind}/versions"
+    answer = httpx2.post(subject, json={"schema": text, "schemaType": kind})
+    id = answer.raise_for_status().json()["id"]
+    with pytest.raises(Undecodable, match=f"Schema id {id} is {name}; Tidecast reads Avro"):
+        Codec(registry, {}).decode(HEADER.pack(0, id) + b"{}")
 
 
 def test_a_registry_that_is_away(settings):

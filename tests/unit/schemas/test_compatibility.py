@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from schemas.compatibility import change_problems, problems
+from schemas.compatibility import change_problems, growth_problems, problems
 from schemas.forms import strip_logical_types
 
 
@@ -21,6 +21,7 @@ MICROS = {"type": "long", "logicalType": "timestamp-micros"}
 COLOUR = {"type": "enum", "name": "Colour", "symbols": ["red", "blue"]}
 MORE_COLOUR = {"type": "enum", "name": "Colour", "symbols": ["red", "blue", "green"]}
 OTHER_COLOUR = {**COLOUR, "default": "red"}
+DECIMAL = {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}
 TREE = record(field("children", {"type": "array", "items": "n.R"}))
 
 
@@ -68,6 +69,59 @@ def test_types_that_cannot(reader, writer, word):
     assert len(found) == 1
     assert re.search(word, found[0])
     assert found[0].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("new", "old"),
+    [
+        (MORE_COLOUR, COLOUR),
+        (OTHER_COLOUR, COLOUR),
+        (["null", MORE_COLOUR], COLOUR),
+        ("long", "int"),
+        ("double", "int"),
+        ("double", "float"),
+        (["null", "long"], "int"),
+        ({"type": "map", "values": ["null", "long"]}, {"type": "map", "values": "int"}),
+    ],
+)
+def test_types_that_have_grown(new, old):
+    assert growth_problems(record(field("a", new)), record(field("a", old))) == []
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "word"),
+    [
+        (COLOUR, MORE_COLOUR, "lacks green"),
+        (OTHER_COLOUR, MORE_COLOUR, "lacks green, and records have it"),
+        (["null", OTHER_COLOUR], ["null", MORE_COLOUR], "no branch"),
+        ("int", "long", "cannot be read"),
+        ("double", "long", "cannot be read as double"),
+        ("float", "int", "cannot be read as float"),
+        ("string", "bytes", "cannot be read as string"),
+        ("long", ["null", "long"], "null cannot be read"),
+        (MICROS, MILLIS, "taken for"),
+    ],
+)
+def test_types_by_which_something_would_be_lost(new, old, word):
+    found = growth_problems(record(field("a", new)), record(field("a", old)))
+    assert len(found) == 1 and word in found[0]
+
+
+def test_a_field_may_only_go_where_it_had_a_default():
+    old = record(field("a", "int"), field("b", "string", default=""))
+    assert growth_problems(record(field("a", "int")), old) == []
+    assert growth_problems(record(field("b", "string", default="")), old) == [
+        "n.R.a: the field is gone, and records have it."
+    ]
+    assert growth_problems(record(field("c", "int", aliases=["a"])), old) == []
+    assert growth_problems(record(field("a", "int"), field("c", "int")), old)[0].startswith("n.R.c: the writer lacks")
+
+
+def test_units_are_told_apart_wherever_they_stand():
+    for reader, writer in ((MILLIS, {"type": "int", "logicalType": "date"}), (DECIMAL, {**DECIMAL, "scale": 4})):
+        for at in (lambda kind: kind, lambda kind: {"type": "array", "items": kind}):
+            found = problems(record(field("a", at(reader))), record(field("a", at(writer))))
+            assert len(found) == 1 and "would be taken for" in found[0]
 
 
 def test_fields_come_and_go_with_defaults():

@@ -36,8 +36,3 @@ def hit(point: str) -> None:
 def do_nothing(_: Any) -> Any:
     """Replace a function by one that does nothing."""
     return lambda *arguments, **named: None
-
-
-def always_false(_: Any) -> Any:
-    """Replace a predicate by one that is never true."""
-    return lambda *arguments: False

@@ -2,9 +2,10 @@
 
 import importlib
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Any
 
-from .patch import Guard, Patch, always_false, do_nothing
+from .patch import Guard, Patch, do_nothing
 
 
 def _restart_ticks(begin: Any) -> Any:
@@ -39,6 +40,14 @@ def _answer_untrained(load: Any) -> Any:
     return load_or_guess
 
 
+def _of_the_id_alone(digest: Any) -> Any:
+    return lambda self, raw, taken, id: blake2b(id.encode(), digest_size=6).digest() + digest(self, raw, taken, id)[6:]
+
+
+def _whatever_the_content(look: Any) -> Any:
+    return lambda self, digest: None if look(self, digest) is None else True
+
+
 GUARDS = {
     "cache-clear": Guard(
         "After an assignment or a conflict, customers are read from the store again.",
@@ -48,7 +57,17 @@ GUARDS = {
     "event-digests": Guard(
         "An event or outcome that is published twice counts once.",
         "duplicates among the published events; no fault",
-        (Patch("streams.features.customer_state", "Digests.seen", always_false),),
+        (Patch("streams.features.customer_state", "Digests.same_content", do_nothing),),
+    ),
+    "id-kinds": Guard(
+        "Events of several kinds, and outcomes, may have the same id.",
+        "records of another kind under an id that was there; no fault",
+        (Patch("streams.scoring.intake", "Intake.digest", _of_the_id_alone),),
+    ),
+    "id-contents": Guard(
+        "Another content under a known id is a dead letter and no duplicate.",
+        "other contents under an id that was there; no fault",
+        (Patch("streams.features.customer_state", "Digests.same_content", _whatever_the_content),),
     ),
     "tick-steps": Guard(
         "A tick that was interrupted continues at its step.",

@@ -70,5 +70,9 @@ def test_a_rightly_signed_tick_is_still_for_its_writer_alone() -> None:
     assert preview(CODEC.encode("tidecast.Tick", TICK), key=None).outcome == RequeueOutcome.CONTROL
 
 
+def test_a_record_whose_id_another_one_has_is_not_sent_again() -> None:
+    assert preview(buy(), reason="conflicting_id").outcome == RequeueOutcome.AGAIN
+
+
 def test_a_failed_timer_holds_no_record() -> None:
     assert preview(None, reason="failed").outcome == RequeueOutcome.NOTHING

@@ -11,6 +11,7 @@ import pytest
 
 from agents.kafka.schema_registry import HttpRegistry
 from agents.settings import Settings
+from streams.avro.codec import NotAvro
 from streams.errors import SettingError, Unavailable
 
 NO_SCHEMA = (404, {"error_code": 40403, "message": "Schema 7 not found"})
@@ -119,11 +120,33 @@ def test_a_registry_that_was_filled_anew_tells_nothing(server: Server, registry:
         registry.schema(7)
 
 
-@pytest.mark.parametrize("body", [{"schema": "syntax", "schemaType": "PROTOBUF"}, {"schema": "no json"}])
-def test_a_schema_that_is_not_avro_is_none(server: Server, registry: HttpRegistry, body: object) -> None:
-    server.schema = (200, body)
+def test_a_schema_that_is_not_json_is_none(server: Server, registry: HttpRegistry) -> None:
+    server.schema = (200, {"schema": "no json"})
     with pytest.raises(KeyError):
         registry.schema(7)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("PROTOBUF", "Protobuf"), ("JSON", "JSON Schema"), ("XSD", "XSD"), ("x" * 999, "x" * 40)]
+)
+def test_a_schema_of_another_format_is_named(server: Server, registry: HttpRegistry, kind: str, name: str) -> None:
+    server.schema = (200, {"schema": "syntax", "schemaType": kind})
+    with pytest.raises(NotAvro) as found:
+        registry.schema(7)
+    assert str(found.value) == name
+
+
+def test_a_registry_that_lost_its_data_tells_no_format(server: Server, registry: HttpRegistry) -> None:
+    """The schema may be another registry's."""
+    server.schema, server.lookup = (200, {"schema": "syntax", "schemaType": "JSON"}), NO_SUBJECT
+    with pytest.raises(Unavailable, match="tidecast deploy"):
+        registry.schema(7)
+
+
+@pytest.mark.parametrize("kind", ["AVRO", None, ""])
+def test_avro_may_be_left_unsaid(server: Server, registry: HttpRegistry, kind: str | None) -> None:
+    server.schema = (200, {"schema": '{"type": "string"}', "schemaType": kind})
+    assert registry.schema(7) == {"type": "string"}
 
 
 def test_an_id_that_no_registry_gives_out_is_not_asked_for(server: Server, registry: HttpRegistry) -> None:

@@ -18,7 +18,7 @@ def named(table, row):
 
 def event(**fields):
     (_, counted), (table, row) = customer_rows(PLACE, "telecom.Call", CALL | fields)
-    assert table == "events_raw"
+    assert table == "events_by_kind_raw"
     return named("records_raw", counted), named(table, row)
 
 

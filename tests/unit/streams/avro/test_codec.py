@@ -6,7 +6,7 @@ import struct
 import pytest
 
 from schemas.catalog import load_schemas
-from streams.avro.codec import Codec, MemoryRegistry
+from streams.avro.codec import Codec, MemoryRegistry, NotAvro
 from streams.errors import DeadReason, TidecastError, Unavailable, Undecodable
 
 CALL = {
@@ -235,3 +235,21 @@ class Away(MemoryRegistry):
 def test_an_absent_registry_is_not_a_dead_letter():
     with pytest.raises(Unavailable):
         Codec(Away(), {}).decode(b"\x00\x00\x00\x00\x01a")
+
+
+class Foreign(MemoryRegistry):
+    asked = 0
+
+    def schema(self, id):
+        self.asked += 1
+        raise NotAvro("JSON Schema")
+
+
+def test_a_schema_of_another_format_is_named():
+    registry = Foreign()
+    codec = Codec(registry, {})
+    for _ in range(2):
+        error = refused(lambda: codec.decode(b"\x00\x00\x00\x00\x11{}"))
+        assert error.reason == DeadReason.UNKNOWN_SCHEMA
+        assert error.detail.startswith("Schema id 17 is JSON Schema; Tidecast reads Avro")
+    assert registry.asked == 1, "the format of an id never changes"

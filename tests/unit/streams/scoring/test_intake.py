@@ -10,7 +10,7 @@ from streams.control import sign
 from streams.errors import DeadReason, Undecodable
 from streams.log import Record
 from streams.partitioner import partition_of
-from streams.scoring.intake import EARLIEST, LARGEST, MAX_CUSTOMER_BYTES, Intake, digest, finite_check
+from streams.scoring.intake import EARLIEST, LARGEST, MAX_CUSTOMER_BYTES, Intake, Taken, finite_check
 from tests.replay.world import DAY, KEY, PARTITIONS, USE_CASE, codec
 
 CODEC = codec()
@@ -108,6 +108,19 @@ def test_a_new_customer_belongs_to_its_partition() -> None:
         INTAKE.check_partition("c", 1 - right)
 
 
-def test_digests_tell_ids_apart() -> None:
-    assert len(digest("a")) == 8
-    assert digest("a") == digest("a") != digest("b")
+def digest_of(name: str, record: dict[str, Any], id: str) -> bytes:
+    raw = Record(0, 0, b"c", CODEC.encode(name, record))
+    return INTAKE.digest(raw, Taken(name, "", CODEC.decode(raw.value)[1], CODEC.content), id)
+
+
+def test_digests_tell_kinds_ids_and_contents_apart() -> None:
+    one, leave = (
+        digest_of("small.Buy", BUY, "a"),
+        {name: BUY[name] for name in ("event_id", "customer_id", "occurred_at")},
+    )
+    assert len(one) == 8
+    assert digest_of("small.Buy", BUY, "a") == one
+    assert digest_of("small.Buy", BUY, "b")[:6] != one[:6]
+    assert digest_of("small.Leave", leave, "a")[:6] != one[:6]
+    assert digest_of("small.Buy", {**BUY, "cents": 6}, "a")[:6] == one[:6]
+    assert digest_of("small.Buy", {**BUY, "cents": 6}, "a") != one

@@ -1,4 +1,5 @@
 import csv
+import json
 
 import pytest
 from click.testing import CliRunner
@@ -75,6 +76,29 @@ def test_check_lists_every_problem_and_fails(shop):
     assert "feature 'purchases_30d', over: '30 days' is not a duration; write a number and a unit" in done.output
     assert "feature 'channels', field: event Purchase has no field 'chanel'; did you mean 'channel'?" in done.output
     assert "has 2 problems: correct them." in done.output
+
+
+def test_check_warns_of_what_cannot_grow(shop):
+    path = shop / "schemas" / "Purchase.avsc"
+    schema = json.loads(path.read_text())
+    tier = {"type": "enum", "name": "Tier", "symbols": ["BASIC"]}
+    line = {"type": "record", "name": "Line", "fields": [{"name": "price", "type": "float"}]}
+    schema["fields"] += [
+        {"name": "tier", "type": ["null", tier]},
+        {"name": "count", "type": "int"},
+        {"name": "lines", "type": {"type": "array", "items": line}},
+        {"name": "either", "type": ["long", "string"]},
+        {"name": "fine", "type": {**tier, "name": "Fine", "default": "BASIC"}},
+    ]
+    path.write_text(json.dumps(schema))
+    done = run(check, shop)
+    assert done.exit_code == 0
+    told = [line for line in done.output.splitlines() if line.startswith("Caution: ")]
+    assert [line.split(":")[1].strip() for line in told] == [
+        f"event Purchase, {name}" for name in ("tier", "count", "lines[].price", "either")
+    ]
+    for line, advice in zip(told, ("a default", "write long", "write double", "add null"), strict=True):
+        assert advice in line
 
 
 @pytest.mark.parametrize("name", ["telecom", "retail"])
