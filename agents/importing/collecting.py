@@ -164,6 +164,7 @@ class Collector:
             yield name, fields, value
 
     def _note(self, source: Source, file: FileReport) -> None:
+        file.notes += source.file.notes
         columns, twice, whole = source.mapper.columns, source.mapper.times.twice, source.mapper.fractions
         for column, field in columns.misspelt():
             file.notes.append(f"the column {column!r} is not used, and the field {field} has its default: is it that?")

@@ -80,6 +80,8 @@ class TextFile:
     def __init__(self, path: Path, encoding: str | None) -> None:
         self._path = path
         self._told = encoding is not None
+        self.is_open = False
+        """Whether the last line does not end with a line break; known after the last line."""
         with open_bytes(path) as file:
             start = file.read(6)
         for mark, what in ARCHIVES.items():
@@ -103,13 +105,14 @@ class TextFile:
         return "surrogateescape" if self.encoding.startswith("utf-8") or self._told else "strict"
 
     def _checked(self, text: IO[str]) -> Iterator[str]:
-        number = 0
+        number, line = 0, "\n"
         try:
             for line in text:
                 number += 1
                 if not self._told and not line.isascii() and UNDECODED.search(line):
                     raise TidecastError(self._no_utf8(number, line))
                 yield line
+            self.is_open = not line.endswith(("\n", "\r"))
         except UnicodeError as error:
             raise TidecastError(
                 f"{self._path}: line {number + 1} is not {self.encoding} ({error}); write the right encoding in the "

@@ -11,6 +11,7 @@ from streams.errors import TidecastError
 
 SEPARATORS = (",", ";", "\t", "|")
 """Separators that are tried, in this order, where the mapping names none."""
+CUT = "the last line does not end with a line break: if the file was cut, its last row may be wrong"
 EXCEL = re.compile(r"\ufeff?sep=(.)\s*", re.IGNORECASE)
 """A first line that only Excel understands."""
 
@@ -45,6 +46,7 @@ class CsvFile:
         if twice:
             raise TidecastError(f"{path} has two columns {twice[0]!r}; rename one.")
         self.digest = digest_of(path)
+        self.notes: list[str] = []
 
     def lines(self) -> Iterator[Line]:
         """See RowFile."""
@@ -59,6 +61,7 @@ class CsvFile:
                 try:
                     values = next(reader)
                 except StopIteration:
+                    self.notes = [CUT] if self._text.is_open else []
                     return
                 except csv.Error as error:
                     yield Line(number, None, f"is not CSV: {error}{_where(error)}", max(1, reader.line_num - before))

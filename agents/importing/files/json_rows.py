@@ -29,6 +29,7 @@ class JsonFile:
         self._is_document = self._is_array or (first.startswith("{") and not _is_json(first))
         self.unit = "row" if self._is_document else "line"
         self.digest = digest_of(path)
+        self.notes: list[str] = []
 
     def lines(self) -> Iterator[Line]:
         """See RowFile."""

@@ -32,6 +32,7 @@ class ParquetFile:
         if twice:
             raise TidecastError(f"{path} has two columns {twice[0]!r}; rename one.")
         self.digest = digest_of(path)
+        self.notes: list[str] = []
 
     def lines(self) -> Iterator[Line]:
         """See RowFile."""

@@ -55,6 +55,11 @@ class RowFile(Protocol):
         """First 16 hex digits of the SHA-256 of the uncompressed content: the same rows get the same ids."""
         ...
 
+    @property
+    def notes(self) -> list[str]:
+        """What reading it to the end has shown that a person should know."""
+        ...
+
     def lines(self) -> Iterator[Line]:
         """Return all rows in the file's order."""
         ...
