@@ -10,6 +10,7 @@ from typing import Any
 from schemas.forms import strip_logical_types
 from schemas.records import DeploymentRecord
 from schemas.topics import TOPICS
+from streams.declarations import stated
 from streams.errors import DeclarationError
 
 
@@ -175,8 +176,7 @@ def deployment_id(definitions: str) -> str:
 def _plain(value: Any, place: str) -> Any:
     """Return JSON values for a declaration; a dataclass becomes an object with its class name."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        parts = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return {"class": type(value).__name__, **_plain(parts, place)}
+        return {"class": type(value).__name__, **_plain(stated(value), place)}
     if isinstance(value, Mapping):
         if value.get("type") == "record" and "fields" in value:
             return strip_logical_types(dict(value))

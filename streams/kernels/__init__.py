@@ -1,4 +1,4 @@
-"""Kernels: inner loops of scoring, compiled by Cython. Without them the Python code does the same.
+"""Kernels: inner loops of scoring and learning, compiled by Cython. Without them the Python code does the same.
 
 `tidecast compile` builds them into a folder that is named by a digest of their sources, so that a kernel built from
 other sources is never loaded."""

@@ -9,18 +9,20 @@ cdef class FrozenLinear:
     cdef double* numbers
     cdef double intercept
     cdef bint logistic
+    cdef double widest
     cdef Py_ssize_t least
     cdef Py_ssize_t most
     cdef list names
 
     def __cinit__(self, list names, list columns, list means, list deviations, list weights, double intercept,
-                  bint logistic):
-        """`columns`: of the vector, those it looks at; None for all, in their order."""
+                  bint logistic, double widest):
+        """`columns`: of the vector, those it looks at; None for all, in their order. `widest`: a scaled value's limit."""
         cdef Py_ssize_t i, size = len(names)
         self.size = size
         self.names = names
         self.intercept = intercept
         self.logistic = logistic
+        self.widest = widest
         self.columns = <Py_ssize_t*>PyMem_Malloc(max(size, 1) * sizeof(Py_ssize_t))
         self.numbers = <double*>PyMem_Malloc(max(4 * size, 1) * sizeof(double))
         if self.columns == NULL or self.numbers == NULL:
@@ -53,7 +55,7 @@ cdef class FrozenLinear:
     cdef double score(self, list vector) except? -1.0:
         """The linear score; leaves what each column added in the last quarter of `numbers`."""
         cdef Py_ssize_t i, size = self.size, width = len(vector)
-        cdef double x, dot = 0.0
+        cdef double x, z, dot = 0.0
         cdef double* means = self.numbers
         cdef double* deviations = means + size
         cdef double* weights = deviations + size
@@ -62,7 +64,15 @@ cdef class FrozenLinear:
             raise IndexError(f"a vector of {width} numbers is not of this model, which looks at {self.least}")
         for i in range(size):
             x = vector[self.columns[i]]
-            parts[i] = weights[i] * ((x - means[i]) / deviations[i]) if deviations[i] != 0.0 and x == x else 0.0
+            if deviations[i] == 0.0 or x != x:
+                parts[i] = 0.0
+                continue
+            z = (x - means[i]) / deviations[i]
+            if z > self.widest:
+                z = self.widest
+            elif z < -self.widest:
+                z = -self.widest
+            parts[i] = weights[i] * z
             dot += parts[i]
         return dot + self.intercept
 

@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal, Self
 
+from streams.declarations import stated
+
 Kind = Literal["binary", "regression"]
 """Kind of a target: the probability of 1, or an amount."""
 
@@ -63,6 +65,11 @@ class Declaration(ABC):
     cost: ClassVar[str]
     """The kind of its costs in `tidecast size`: one of agents.sizing.constants.MODEL_KINDS."""
 
+    def __repr__(self) -> str:
+        """Return the declaration as text, which snapshots contain: without settings that were added later and have
+        their former value."""
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in stated(self).items())})"
+
     @property
     def cost_units(self) -> int:
         """The multiplier of that cost."""
@@ -74,6 +81,10 @@ class Declaration(ABC):
 
     def problems(self, names: Sequence[str]) -> Iterator[str]:
         """Return what is wrong with the settings for vectors named `names`, one sentence each, with the remedy."""
+        return iter(())
+
+    def cautions(self) -> Iterator[tuple[str, str]]:
+        """Return what is valid in its settings and will mislead: (setting, sentence with the remedy)."""
         return iter(())
 
     @abstractmethod

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
+from streams.declarations import as_before
 from streams.models.declaration import Declaration
 from streams.models.registry import MODELS
 
@@ -106,7 +107,8 @@ def _reads(model: Mapping[str, Any], vector: tuple[str, ...]) -> tuple[str, ...]
     """Return what a declared model reads of a vector; all of it when this code does not know the model."""
     settings = {name: tuple(v) if isinstance(v, list) else v for name, v in model.items() if name != "class"}
     try:
-        declared: Declaration = MODELS[model["class"]](**settings)
+        kind = MODELS[model["class"]]
+        declared: Declaration = kind(**{**as_before(kind), **settings})
     except (KeyError, TypeError):
         return vector
     return tuple(declared.reads(vector))

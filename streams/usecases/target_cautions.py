@@ -12,3 +12,6 @@ def target_cautions(targets: Sequence[Target]) -> Iterator[Problem]:
         place = f"target {target.name!r}"
         for setting, text in target.outcome.cautions():
             yield Problem(place, setting, text)
+        for arm in target.arms:
+            for setting, text in arm.model.cautions():
+                yield Problem(f"{place}, arm {arm.name!r}", f"model.{setting}", text)

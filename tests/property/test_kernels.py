@@ -15,6 +15,7 @@ from streams.features import plan as features
 from streams.features.plan import FeaturePlan
 from streams.identity import Position
 from streams.kernels import kernel
+from streams.models import descent
 from streams.models.linear import LinearModel, LogisticModel
 from streams.scoring.answering import PureAsker
 from streams.scoring.serving_set import ArmServing
@@ -25,8 +26,8 @@ from streams.usecases import Arm, Ask, EventWithin, Logistic, PriorRate, Target,
 from tests.kernels import kernels_missing
 from tests.property.test_features import DAY, HOUR, WEEK, feature_sets, records
 
-ANSWERING, BODIES, TILES = kernel("answering"), kernel("bodies"), kernel("tiles")
-if ANSWERING is None or BODIES is None or TILES is None:
+ANSWERING, BODIES, TILES, LEARNING = (kernel(name) for name in ("answering", "bodies", "tiles", "learning"))
+if ANSWERING is None or BODIES is None or TILES is None or LEARNING is None:
     kernels_missing()
 
 NAMES = ("a", "b", "c", "d")
@@ -41,7 +42,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 def models(draw: Any) -> LinearModel:
     kind = draw(st.sampled_from([LinearModel, LogisticModel]))
     columns = draw(st.none() | st.lists(st.sampled_from(NAMES), min_size=1, unique=True))
-    model: LinearModel = kind(NAMES, columns, 0.0, 0.1)
+    model: LinearModel = kind(NAMES, columns, 0.0, 0.1, robust=draw(st.booleans()))
     for numbers_of in (model.means, model.weights, model._deviations):
         numbers_of[:] = draw(st.lists(finite, min_size=len(numbers_of), max_size=len(numbers_of)))
     model.intercept = draw(finite)
@@ -67,6 +68,27 @@ def test_a_frozen_model_answers_and_explains_as_the_model(model: LinearModel, ve
 def test_a_frozen_model_refuses_vectors_of_others(width: int) -> None:
     with pytest.raises(IndexError):
         LogisticModel(NAMES, None, 0.0, 0.1).frozen().predict([1.0] * width)
+
+
+@given(st.lists(vectors, max_size=30), st.sampled_from([inf, 8.0, 1.0]), st.sampled_from([0.0, 0.1]))
+def test_a_step_of_descent_is_alike(rows: list[list[float]], most: float, l2: float) -> None:
+    states = []
+    for found in (descent, LEARNING):
+        counts, (means, variances, deviations, weights) = [0] * 4, ([0.0] * 4 for _ in range(4))
+        told = []
+        for row in rows:
+            values = list(row)
+            told.append(found.scale(counts, means, variances, deviations, weights, values, most))
+            found.descend(weights, values, 0.3, 0.1, l2)
+            told += values
+        states.append([counts, [each.hex() for each in [*means, *variances, *deviations, *weights, *told]]])
+    assert states[0] == states[1]
+
+
+@pytest.mark.parametrize("width", [3, 5])
+def test_descent_refuses_vectors_of_others(width: int) -> None:
+    with pytest.raises(IndexError):
+        LEARNING.scale([0] * 4, [0.0] * 4, [0.0] * 4, [0.0] * 4, [0.0] * 4, [1.0] * width, 8.0)
 
 
 @given(

@@ -25,7 +25,7 @@ USE_CASE = UseCase(
             kind="binary",
             ask=Ask(on=("Site",)),
             outcome=ExplicitOutcome(),
-            arms=(Arm("logistic", Logistic(), role="champion"),),
+            arms=(Arm("logistic", Logistic(robust=False), role="champion"),),
             serve_every=1,
         ),
     ),

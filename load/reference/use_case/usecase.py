@@ -12,7 +12,7 @@ FEATURES: tuple[Count | Sum | TimeSince, ...] = (
     *(TimeSince(f"days_since_{t}", of="Activity", where={"type": t}) for t in TYPES),
 )
 ASK = Ask(on=("Activity",))
-ARMS = (Arm("logistic", Logistic(), role="champion"),)
+ARMS = (Arm("logistic", Logistic(robust=False), role="champion"),)
 
 USE_CASE = UseCase(
     "reference",

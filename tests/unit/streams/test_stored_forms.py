@@ -3,6 +3,7 @@
 The digests date from before models, features and outcomes were registered one by one."""
 
 import random
+from dataclasses import replace
 from hashlib import sha256
 from math import nan
 from pathlib import Path
@@ -11,6 +12,7 @@ import msgpack
 import pytest
 
 from schemas.marks import HighWater
+from streams.declarations import as_before
 from streams.deployment import definitions_of, deployment_id
 from streams.features.plan import FeaturePlan
 from streams.identity import Position
@@ -31,12 +33,34 @@ def digest(data: bytes) -> str:
     return sha256(data).hexdigest()[:24]
 
 
+def of_release_0_1(use_case: UseCase) -> UseCase:
+    """Return the use case with the former value of every setting that was added since."""
+
+    def former(arm: Arm) -> Arm:
+        return replace(arm, model=replace(arm.model, **as_before(type(arm.model))))  # type: ignore[type-var]
+
+    targets = tuple(replace(target, arms=tuple(map(former, target.arms))) for target in use_case.targets)
+    return replace(use_case, targets=targets)
+
+
 @pytest.mark.parametrize(
     "ref,expected",
     [
         ("retail", "bc06ff1b4228abe8"),
         ("telecom", "19731c170be68978"),
         ("load/chaos/use_case", "6286b976f7abda5d"),
+    ],
+)
+def test_a_setting_that_was_added_leaves_former_definitions_as_they_were(ref: str, expected: str) -> None:
+    assert deployment_id(definitions_of(of_release_0_1(load(ref)))) == expected
+
+
+@pytest.mark.parametrize(
+    "ref,expected",
+    [
+        ("retail", "fc82fe06bc4042b9"),
+        ("telecom", "6cc8e20b9429ecfb"),
+        ("load/chaos/use_case", "383232a4841aeccb"),
         ("load/closed_loop/elec2", "efcb30943fcd9dac"),
         ("load/closed_loop/phishing", "aedbec0812671df7"),
         ("load/reference/use_case", "273af6f418937064"),
@@ -64,11 +88,13 @@ def test_layouts_of_customer_states(ref: str, expected: str) -> None:
 
 
 SNAPSHOTS = [
-    ("binary", Logistic(), "c009248dcb5ebbdaa0ce01c0"),
-    ("binary", Logistic(l2=0.01, features=("c", "a")), "704733a1d7d150d8832caece"),
+    ("binary", Logistic(), "b0b0e9fb4487a439fd1019ef"),
+    ("binary", Logistic(robust=False), "c009248dcb5ebbdaa0ce01c0"),
+    ("binary", Logistic(l2=0.01, features=("c", "a"), robust=False), "704733a1d7d150d8832caece"),
     ("binary", PriorRate(), "3f058efc74f7dcb8d22a509c"),
-    ("regression", Linear(), "aa18daa589b919f7215bb425"),
-    ("regression", Linear(l2=0.01, features=("c", "a"), clip_gradient=0.5), "a31c6c12f772b3c53560374c"),
+    ("regression", Linear(), "38990a56cb712afd7619d722"),
+    ("regression", Linear(robust=False), "aa18daa589b919f7215bb425"),
+    ("regression", Linear(l2=0.01, features=("c", "a"), clip_gradient=0.5, robust=False), "a31c6c12f772b3c53560374c"),
     ("regression", PriorRate(), "ca0046947b626ee693a6c644"),
     ("regression", LastValue("b"), "12a9c7b363d9730d65387a3b"),
 ]
@@ -95,7 +121,7 @@ def test_snapshots(kind: str, declared: object, expected: str) -> None:
 
 
 def test_a_snapshot_of_a_former_release_is_one_without_the_last_field() -> None:
-    former = load_snapshot(snapshot_of("binary", Logistic()), KEY)
+    former = load_snapshot(snapshot_of("binary", Logistic(robust=False)), KEY)
     assert former.inputs == ""
     former.inputs = "0123456789abcdef"
     blob = dump_snapshot(former, KEY)

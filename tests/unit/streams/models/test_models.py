@@ -23,6 +23,7 @@ NAMES = tuple(PHISHING[0][0])
 
 BINARY: list[Declaration] = [
     Logistic(),
+    Logistic(robust=False),
     Logistic(l2=0.01, learning_rate=0.05, features=NAMES[3:6]),
     HoeffdingTree(),
     AdaptiveForest(trees=3),
@@ -30,6 +31,7 @@ BINARY: list[Declaration] = [
 ]
 REGRESSION: list[Declaration] = [
     Linear(),
+    Linear(robust=False),
     Linear(l2=0.01, learning_rate=0.002, features=(NAMES[4], NAMES[2])),
     Linear(learning_rate=0.001, clip_gradient=0.5),
     HoeffdingTree(),
@@ -169,7 +171,9 @@ def test_last_value() -> None:
 def test_linear_models_equal_river_on_anything(data: st.DataObject) -> None:
     binary = data.draw(st.booleans())
     l2, rate = data.draw(st.sampled_from([0.0, 0.1])), data.draw(st.sampled_from([0.01, 0.5]))
-    kind, declared = ("binary", Logistic(l2, rate)) if binary else ("regression", Linear(l2, rate))
+    kind, declared = (
+        ("binary", Logistic(l2, rate, robust=False)) if binary else ("regression", Linear(l2, rate, robust=False))
+    )
     ours, theirs = build(kind, declared, "abcd"), rivers_own(kind, declared)
     number = st.one_of(st.just(nan), st.integers(-3, 3).map(float), st.floats(-1e6, 1e6))
     label = st.integers(0, 1).map(float) if binary else st.floats(-1e4, 1e4)

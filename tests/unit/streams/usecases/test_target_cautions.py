@@ -2,7 +2,19 @@
 
 import pytest
 
-from streams.usecases import AbsenceOf, Arm, Ask, EventWithin, ExplicitOutcome, PriorRate, Target, load_use_case
+from streams.usecases import (
+    AbsenceOf,
+    AmountOver,
+    Arm,
+    Ask,
+    EventWithin,
+    ExplicitOutcome,
+    Linear,
+    Logistic,
+    PriorRate,
+    Target,
+    load_use_case,
+)
 from streams.usecases.target_cautions import target_cautions
 
 
@@ -24,6 +36,15 @@ def test_a_default_that_comes_after_what_is_told():
     (caution,) = said(ExplicitOutcome(within="30d", default=0.0))
     assert caution.startswith("outcome.default:") and "publish an outcome for every question" in caution
     assert said(ExplicitOutcome(within="30d")) == []
+
+
+@pytest.mark.parametrize("model", [Linear, Logistic])
+def test_models_that_one_record_can_ruin(model):
+    outcome = AmountOver("Buy", field="cents", over="30d") if model is Linear else AbsenceOf("Buy", over="30d")
+    kind = model.fits[0]
+    (caution,) = said(outcome, kind, model(robust=False))
+    assert caution.startswith("model.robust: a single extreme record") and "write robust=True" in caution
+    assert said(outcome, kind, model(robust=True)) == said(outcome, kind, model()) == []
 
 
 @pytest.mark.parametrize("name", ["telecom", "retail"])
