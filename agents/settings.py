@@ -15,7 +15,9 @@ from pydantic import Field, FilePath, SecretStr, ValidationError, field_validato
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from agents.keyring import read_keys, tick_key
 from streams.errors import SettingError
+from streams.keys import Key, Keys
 
 PREFIX = "TIDECAST_"
 STACK_FILE = "stack.json"
@@ -28,6 +30,7 @@ STACK_NAMES = {
     "clickhouse": "clickhouse_url",
     "model_store": "model_store",
     "signing_key": "signing_key",
+    "signing_keys": "signing_keys",
 }
 """Key of stack.json → setting."""
 
@@ -67,7 +70,10 @@ class Settings(BaseSettings):
     registry: str = Field(description="URL of a registry with Confluent's API")
     registry_user: str = ""
     registry_password: SecretStr = SecretStr("")
-    redis_url: str = Field(repr=False, description="redis://, rediss:// or unix:// URL")
+    redis_url: str = Field(
+        repr=False,
+        description="redis://, rediss:// or unix:// URL; redis+cluster:// and redis+sentinel:// for several servers",
+    )
     redis_user: str = ""
     redis_password: SecretStr = SecretStr("")
     clickhouse_url: str = Field(repr=False, description="http:// or https:// URL")
@@ -75,7 +81,18 @@ class Settings(BaseSettings):
     clickhouse_password: SecretStr = SecretStr("")
     clickhouse_database: str = Field("tidecast", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     model_store: str = Field(min_length=1, repr=False, description="fsspec URL of a folder, file:///… or s3://…")
-    signing_key: SecretStr = Field(SecretStr(""), description="key that signs control records and snapshots")
+    signing_keys: SecretStr = Field(
+        SecretStr(""),
+        description="ID=SECRET,…, or the path of a file of them: the first signs control records and snapshots, all "
+        "verify; `tidecast keys new` makes one",
+    )
+    tick_keys: SecretStr = Field(
+        SecretStr(""), description="for publishers without signing keys: what `tidecast keys ticks` prints"
+    )
+    signing_key: SecretStr = Field(
+        SecretStr(""), description="the key of a log from before keys had ids; it signs where there is no other"
+    )
+    unsigned: bool = Field(False, description="run without signing keys: nothing is signed or checked")
     ca_file: FilePath | None = Field(None, description="file of trusted certificates for TLS; default: the system's")
     topic_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="prefix of all topic names")
     batch_records: int = Field(
@@ -125,6 +142,8 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _redis_address(cls, value: str) -> str:
+        if "+" in value.partition("://")[0]:
+            return value  # several servers: sinks.redis.addresses reads it
         return _address(value, ("redis", "rediss", "unix"))
 
     @model_validator(mode="after")
@@ -137,9 +156,14 @@ class Settings(BaseSettings):
         return self
 
     @property
-    def signing_bytes(self) -> bytes:
-        """The signing key. Empty when there is none; then nothing is signed or checked."""
-        return self.signing_key.get_secret_value().encode()
+    def keys(self) -> Keys:
+        """The keys that sign and verify. Without any, nothing is signed or checked. Raises SettingError."""
+        ring = read_keys(self.signing_keys.get_secret_value(), f"{PREFIX}SIGNING_KEYS", Key.of)
+        if old := self.signing_key.get_secret_value():
+            ring.append(Key.of("", old.encode()))
+        if not ring:
+            ring = read_keys(self.tick_keys.get_secret_value(), f"{PREFIX}TICK_KEYS", tick_key)
+        return Keys.of(*ring, system=self.topic_prefix)
 
     def topic(self, name: str) -> str:
         """Return the topic's name on the broker."""
@@ -180,7 +204,7 @@ class Settings(BaseSettings):
             keywords["username"] = self.redis_user
         if self.redis_password.get_secret_value():
             keywords["password"] = self.redis_password.get_secret_value()
-        if self.ca_file and self.redis_url.startswith("rediss:"):
+        if self.ca_file and self.redis_url.startswith("rediss"):
             keywords["ssl_ca_certs"] = str(self.ca_file)
         return keywords
 

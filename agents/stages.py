@@ -92,15 +92,15 @@ class StageRow:
 def _scoring(wiring: "Wiring") -> Mapping[str, Stage]:
     from streams.scoring.stage import Scoring
 
-    key, cached = wiring.settings.signing_bytes, wiring.settings.cache_customers
-    parts = (wiring.use_case, wiring.deployment, wiring.scoring_store, wiring.codec, wiring.models, key, cached)
+    keys, cached = wiring.keys, wiring.settings.cache_customers
+    parts = (wiring.use_case, wiring.deployment, wiring.scoring_store, wiring.codec, wiring.models, keys, cached)
     return {SCORING.group: Scoring(*parts)}
 
 
 def _learning(wiring: "Wiring") -> Mapping[str, Stage]:
     from streams.learning.stage import Learning
 
-    parts = (wiring.deployment, wiring.models, wiring.codec, wiring.settings.signing_bytes)
+    parts = (wiring.deployment, wiring.models, wiring.codec, wiring.keys)
     return {
         f"{LEARNING.group}-{target.name}-{arm.name}": Learning(wiring.use_case, target, arm, *parts)
         for target in wiring.use_case.targets
@@ -111,7 +111,7 @@ def _learning(wiring: "Wiring") -> Mapping[str, Stage]:
 def _judging(wiring: "Wiring") -> Mapping[str, Stage]:
     from streams.judging.stage import Judging
 
-    parts = (wiring.use_case, wiring.deployment, wiring.stage_store, wiring.codec, wiring.settings.signing_bytes)
+    parts = (wiring.use_case, wiring.deployment, wiring.stage_store, wiring.codec, wiring.keys)
     return {JUDGING.group: Judging(*parts)}
 
 

@@ -15,7 +15,8 @@ from sinks.kafka.producer import KafkaEmitter
 from sinks.model_store import FsspecModelStore
 from streams.avro.codec import Codec
 from streams.deployment import Deployment, definitions_of, deployment_id
-from streams.errors import DeploymentMismatch
+from streams.errors import DeploymentMismatch, SettingError
+from streams.keys import Keys
 from streams.log import Emitter
 from streams.models.store import ModelStore
 from streams.state.store import ScoringStore, StageStore
@@ -34,6 +35,14 @@ class Wiring:
     def codec(self) -> Codec:
         """Over the HTTP registry, with our schemas and the use case's."""
         return Codec(HttpRegistry(self.settings), load_schemas() | self.use_case.schemas)
+
+    @cached_property
+    def keys(self) -> Keys:
+        """The signing keys in this log. Raises SettingError for a publisher's, and KeyMissing when one is lacking."""
+        keys = self.settings.keys.of_log(self.deployment.epoch)
+        if not keys.checks_control:
+            raise SettingError("TIDECAST_TICK_KEYS are for publishers; set TIDECAST_SIGNING_KEYS here.")
+        return keys.in_force(self.deployment.keys)
 
     @cached_property
     def redis(self) -> Redis:

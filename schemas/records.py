@@ -85,6 +85,9 @@ class DeploymentRecord(TypedDict):
     former: list[str] | None
     """Ids of the deployments that were in force in this log before, oldest first. Null before this was
     recorded."""
+    keys: list[str] | None
+    """Signing keys from here on, id:fingerprint each: the first signs, all verify. A process that lacks
+    one of them ends here. Null under the key without an id, and where nothing is signed."""
     signature: bytes | None
     """HMAC-SHA256 of the record and its place, when a signing key is configured."""
 

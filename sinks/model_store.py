@@ -27,7 +27,7 @@ class FsspecModelStore:
         except (ImportError, ValueError) as error:
             raise SettingError(
                 f"The model store {url!r} cannot be opened ({error}); name a folder such as file:///var/models, or "
-                "install fsspec's package for this kind of address."
+                "install fsspec's package for this kind of address (for s3://: `pip install tidecast[s3]`)."
             ) from error
         self._root = self._root.rstrip("/")
         # A listing must show what another process wrote a moment ago.

@@ -48,6 +48,7 @@ class Deployment:
     partitions: number of partitions of customer-events. Further ones do not belong to the log.
     target_partitions: target → partition of labelled-examples, which never changes for a target.
     former: ids of the deployments that were in force in this log before, oldest first.
+    keys: the signing keys from here on, see Keys.names.
     exclusive: stages refuse records under former deployments (see `alone`). It is not recorded."""
 
     deployment_id: str
@@ -63,6 +64,7 @@ class Deployment:
     number: int = 0
     kernels: bool | None = None
     former: tuple[str, ...] = ()
+    keys: tuple[str, ...] | None = None
     exclusive: bool = False
 
     @classmethod
@@ -84,6 +86,7 @@ class Deployment:
             number=number_of(record),
             kernels=record["kernels"],
             former=tuple(record["former"] or ()),
+            keys=None if record["keys"] is None else tuple(record["keys"]),
         )
 
     def to_record(self) -> DeploymentRecord:
@@ -102,6 +105,7 @@ class Deployment:
             "kernels": self.kernels,
             "partitions": self.partitions,
             "former": list(self.former),
+            "keys": None if self.keys is None else list(self.keys),
             "signature": None,
         }
 

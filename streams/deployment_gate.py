@@ -4,8 +4,11 @@ from typing import Protocol
 
 from schemas.records import DeploymentRecord
 from streams.deployment import Deployment, is_replayed, number_of
-from streams.errors import DeploymentMismatch
+from streams.errors import DeploymentMismatch, KeyMissing
+from streams.keys import Keys
 from streams.log import TopicPartition
+
+NO_KEYS = Keys()
 
 
 class InForce(Protocol):
@@ -22,19 +25,25 @@ class DeploymentGate:
     ours: id of the latter. Records under a former deployment pass: a stage that was stopped before it had processed
     them goes on from there, under its own definitions. `deploy` has refused definitions that lose anything by it."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, keys: Keys = NO_KEYS) -> None:
+        """`keys`: those of this process; it ends where the log goes on with others."""
         self.ours = deployment.deployment_id
         self._former = frozenset(deployment.former)
         self._number = deployment.number
         self._exclusive = deployment.exclusive
+        self._keys = keys
 
     def obey(self, state: InForce, record: DeploymentRecord, place: TopicPartition, offset: int) -> bool:
         """Store a deployment record in `state`. Return False for a repeated one, which changes nothing.
 
-        Raises DeploymentMismatch for another deployment if ours was in force or `waits` is False; `state` then stays
-        unchanged."""
+        Raises DeploymentMismatch for another deployment that is none of the former ones, and KeyMissing where the log
+        goes on with keys that this process lacks; `state` then stays unchanged."""
         if is_replayed(record, state.deployment_number):
             return False
+        try:
+            self._keys.in_force(record["keys"])
+        except KeyMissing as missing:
+            raise KeyMissing(f"From offset {offset} of {place.topic}[{place.partition}] on {missing}.") from None
         theirs, number = record["deployment_id"], number_of(record)
         if not self._knows(theirs, number):
             raise self.mismatch(theirs, place, offset)
@@ -62,7 +71,8 @@ class DeploymentGate:
         if not theirs:
             return DeploymentMismatch(
                 f"{where} has records before the first deployment of this log (at offset {offset}): its beginning was "
-                "deleted, or somebody wrote to it before `tidecast deploy`. Deploy into new topics, with another "
+                "deleted, or somebody wrote to it before `tidecast deploy`, or TIDECAST_SIGNING_KEYS lacks the retired "
+                "key of its first deployment. Add that key; else deploy into new topics, with another "
                 "TIDECAST_TOPIC_PREFIX, and publish there"
             )
         return DeploymentMismatch(

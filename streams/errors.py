@@ -19,6 +19,10 @@ class DeploymentMismatch(TidecastError):
     """The log's deployment is not the one that this worker was started with."""
 
 
+class KeyMissing(DeploymentMismatch):
+    """The log is signed from here on with a key that this process lacks."""
+
+
 class Unavailable(TidecastError):
     """A server or store does not answer now. Wait and try again; nothing is lost."""
 

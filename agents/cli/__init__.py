@@ -12,6 +12,7 @@ from streams.errors import TidecastError
 COMMANDS = {
     "compile": ("run", "Compile the kernels, which make scoring faster."),
     "stack": ("run", "Start, show and stop the local servers."),
+    "keys": ("run", "Make signing keys, and those of publishers."),
     "init": ("define", "Create a use case to start from."),
     "check": ("define", "Validate a use case before the first event."),
     "size": ("define", "Estimate what a load needs: cores, memory, partitions, bytes, money."),

@@ -16,6 +16,7 @@ from streams.avro.codec import Codec, SchemaRegistry
 from streams.deployment import Deployment
 from streams.errors import DeadReason, Undecodable
 from streams.features.window import duration_ms
+from streams.keys import Keys
 from streams.log import Record
 from streams.partitioner import partition_of_key
 from streams.scoring.intake import CONTROLS, Intake, Taken, check_outcome
@@ -48,7 +49,7 @@ class RequeueCheck:
         deployment: Deployment,
         registry: SchemaRegistry,
         headers: Mapping[int, PartitionHeader],
-        signing_key: bytes,
+        keys: Keys,
     ) -> None:
         """`headers`: scoring's state of each partition."""
         definitions = json.loads(deployment.definitions)
@@ -60,7 +61,7 @@ class RequeueCheck:
         self._lateness = duration_ms(definitions["allowed_lateness"])
         self._kinds: dict[str, str] = {target["name"]: target["kind"] for target in definitions["targets"]}
         ahead = duration_ms(definitions["max_ahead"])
-        self._intake = Intake(self.codec, events, deployment.partitions, ahead, signing_key)
+        self._intake = Intake(self.codec, events, deployment.partitions, ahead, keys)
         self._headers = headers
 
     @classmethod
@@ -69,7 +70,7 @@ class RequeueCheck:
         store = RedisScoringStore(connect(**settings.redis()), deployment.epoch, settings.topic_prefix)
         found = store.positions(range(deployment.partitions))
         headers = {partition: PartitionHeader.unpack(packed) for partition, (_, packed) in found.items()}
-        return cls(deployment, registry, headers, settings.signing_bytes)
+        return cls(deployment, registry, headers, settings.keys.of_log(deployment.epoch))
 
     def of(self, rejected: RejectedLetter) -> Preview:
         """Return the preview of a dead letter. Raises Unavailable while the registry is away."""

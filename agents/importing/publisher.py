@@ -52,7 +52,6 @@ class EventPublisher:
 
     def __init__(self, settings: Settings, use_case: Published, writer: str = "publish") -> None:
         """`writer` is recorded in the ticks as their author."""
-        self._key = settings.signing_bytes
         self._use_case = use_case
         self._writer = writer
         deployment = self.deployment = required_deployment(settings)
@@ -62,6 +61,7 @@ class EventPublisher:
                 "or name the right use case."
             )
         refuse_void(settings, deployment)
+        self._keys = settings.keys.of_log(deployment.epoch).in_force(deployment.keys)
         self._registry = HttpRegistry(settings)
         self.codec = Codec(self._registry, {**load_schemas(), **use_case.schemas})
         self._partitions = deployment.partitions
@@ -107,7 +107,7 @@ class EventPublisher:
             )
         record: TickRecord = {"time": time_ms, "writer": self._writer, "signature": None}
         for partition in range(self._partitions):
-            signed = sign(TICK, record, self._key, CUSTOMER_EVENTS, partition)
+            signed = sign(TICK, record, self._keys, CUSTOMER_EVENTS, partition)
             self._sender.send(self.codec.encode(TICK, signed), key=None, partition=partition, headers=[MARK_HEADER])
 
     def poll(self, seconds: float) -> None:

@@ -137,8 +137,8 @@ def current_deployment(settings: Settings) -> Deployment | None:
     signed = _signed(settings, values)
     if not signed:
         raise TidecastError(
-            f"The deployment in {settings.topic(DEPLOYMENTS)} is not signed with this TIDECAST_SIGNING_KEY; "
-            "set the key with which it was deployed."
+            f"The deployment in {settings.topic(DEPLOYMENTS)} is not signed with a key of TIDECAST_SIGNING_KEYS; "
+            "add the key with which it was deployed (or TIDECAST_SIGNING_KEY, for a key without an id)."
         )
     # Not simply the last one: a former one that was written again is signed as well.
     greatest = max(signed, key=number_of) if any(map(number_of, signed)) else signed[-1]
@@ -147,8 +147,18 @@ def current_deployment(settings: Settings) -> Deployment | None:
     return Deployment.from_record(greatest, min(counts))
 
 
+def require_keys(settings: Settings) -> None:
+    """Raise SettingError for a process without keys that was not told to run without."""
+    if not settings.keys and not settings.unsigned:
+        raise SettingError(
+            "There is no signing key: set TIDECAST_SIGNING_KEYS to that of this system (`tidecast keys new` makes the "
+            "first), or TIDECAST_UNSIGNED=true where nobody else can write to Kafka and the model store."
+        )
+
+
 def required_deployment(settings: Settings) -> Deployment:
     """Return the deployment in force. Raises SettingError when there is none."""
+    require_keys(settings)
     deployment = current_deployment(settings)
     if deployment is None:
         raise SettingError("Nothing is deployed yet: run `tidecast deploy USE_CASE` first.")
@@ -165,12 +175,14 @@ def _signed(settings: Settings, values: Sequence[bytes]) -> list[DeploymentRecor
                 name, record = codec.decode(value, {DEPLOYMENT})
             except Undecodable:
                 continue
-            if record["signature"] is not None and not settings.signing_bytes:
+            keys = settings.keys.of_log(record["epoch"])
+            if record["signature"] is not None and not keys:
                 raise SettingError(
-                    f"The deployment in {settings.topic(DEPLOYMENTS)} is signed and TIDECAST_SIGNING_KEY is not set; "
-                    "set the key with which it was deployed."
+                    f"The deployment in {settings.topic(DEPLOYMENTS)} is signed and this process has no key, whatever "
+                    "TIDECAST_UNSIGNED says; set TIDECAST_SIGNING_KEYS to the keys of this system."
                 )
-            if check(name, record, settings.signing_bytes, DEPLOYMENTS, 0):
+            # A publisher of ticks cannot verify it. What it writes under a forged one is refused.
+            if not keys.checks_control or check(name, record, keys, DEPLOYMENTS, 0):
                 found.append(record)
     return found
 

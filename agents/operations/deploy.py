@@ -1,6 +1,7 @@
 """Deploys a use case: checks that every stage can go on, then creates topics, registers schemas, and writes the
 definitions as records into the logs."""
 
+import dataclasses
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from typing import Any
 
 from agents.fingerprint import running
 from agents.kafka.schema_registry import HttpRegistry, SchemaConflict
-from agents.kafka.topics import CURRENT, Logs, current_deployment, first_values, missing, write
+from agents.kafka.topics import CURRENT, Logs, current_deployment, first_values, missing, require_keys, write
 from agents.preflight import Moment, Severity, Situation, ask, refuse
 from agents.preflight.topics import changes as unfit_settings
 from agents.settings import Settings
@@ -21,6 +22,7 @@ from streams.avro.codec import Codec
 from streams.control import sign
 from streams.deployment import Deployment, changes, definitions_of, deploy_of, differences
 from streams.errors import DeploymentMismatch, SettingError, TidecastError, Undecodable
+from streams.keys import Keys
 from streams.log import Output
 
 
@@ -73,6 +75,7 @@ class DeploymentPlan:
         self._use_case = use_case
         self._retention_ms = retention_ms
         self._fix = fix_topics
+        require_keys(settings)
         self._logs = Logs(settings)
         there = self._logs.partitions()
         before = self._before = current_deployment(settings)
@@ -86,9 +89,13 @@ class DeploymentPlan:
         _check_schemas(settings, self._schemas)
         self._count = before.partitions if before else partitions or there.get(CUSTOMER_EVENTS, DEFAULT_PARTITIONS)
         self._same = before is not None and before.definitions == definitions_of(use_case)
-        self._next = (
-            before if before and self._same else _next_deployment(settings, use_case, self._count, before, there)
-        )
+        self._next = _next_deployment(settings, use_case, self._count, before, there)
+        keys = settings.keys.names()
+        self._in_force = before is not None and self._same and before.keys == keys
+        if before is not None and self._same:
+            number = before.number if self._in_force else self._next.number
+            self._next = dataclasses.replace(before, number=number)
+        self._next = dataclasses.replace(self._next, keys=keys)
         self._situation = Situation(settings, use_case, self._next, before, Moment.DEPLOY, retention_ms)
         self._found = ask(self._situation)
         self._refuse()
@@ -109,9 +116,9 @@ class DeploymentPlan:
         warnings = [each.text for each in self._found]
         if before is not None:
             warnings = [*differences(before.fingerprint, running()), *warnings]
-        if self._same:
+        if self._in_force:
             return Deployed(self._next, False, created, [], warnings, fixed)
-        _write(settings, self._next)
+        _write(settings, self._next, before)
         changed = changes(before.definitions, self._next.definitions) if before else []
         return Deployed(self._next, True, created, changed, warnings, fixed)
 
@@ -233,22 +240,25 @@ def _first_epoch(settings: Settings, codec: Codec, topic: str, partition: int, f
     )
 
 
-def _write(settings: Settings, deployment: Deployment) -> None:
-    """Write the deployment to every partition of the logs it governs, and last to the index."""
+def _write(settings: Settings, deployment: Deployment, before: Deployment | None) -> None:
+    """Write the deployment to every partition of the logs it governs, and last to the index.
+
+    In the logs the former key signs it, so that workers which lack the new one can read what they lack."""
+    ours = settings.keys.of_log(deployment.epoch)
+    then = ours.signing_as(deployment.keys if before is None else before.keys)
+    now = ours.signing_as(deployment.keys)
     with HttpRegistry(settings) as registry:
         codec = Codec(registry, load_schemas())
-        write(settings, list(_records(settings, codec, deployment)))
-        write(settings, [_signed(settings, codec, deployment, DEPLOYMENTS, 0, CURRENT)])
+        write(settings, list(_records(codec, deployment, then)))
+        write(settings, [_signed(codec, deployment, now, DEPLOYMENTS, 0, CURRENT)])
 
 
-def _records(settings: Settings, codec: Codec, deployment: Deployment) -> Iterator[Output]:
+def _records(codec: Codec, deployment: Deployment, keys: Keys) -> Iterator[Output]:
     for topic in (LABELLED_EXAMPLES, CUSTOMER_EVENTS):
         for partition in range(TOPICS[topic].count(deployment.partitions)):
-            yield _signed(settings, codec, deployment, topic, partition, None)
+            yield _signed(codec, deployment, keys, topic, partition, None)
 
 
-def _signed(
-    settings: Settings, codec: Codec, deployment: Deployment, topic: str, partition: int, key: bytes | None
-) -> Output:
-    record = sign(DEPLOYMENT, deployment.to_record(), settings.signing_bytes, topic, partition)
+def _signed(codec: Codec, deployment: Deployment, keys: Keys, topic: str, partition: int, key: bytes | None) -> Output:
+    record = sign(DEPLOYMENT, deployment.to_record(), keys, topic, partition)
     return Output(topic, partition, key, codec.encode(DEPLOYMENT, record))

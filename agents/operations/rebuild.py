@@ -18,7 +18,8 @@ from agents.wiring import Wiring
 from schemas.records import SWITCH, SwitchRecord
 from schemas.topics import CUSTOMER_EVENTS
 from streams.control import check
-from streams.errors import DeploymentMismatch, LogGap, PositionConflict, TidecastError, Undecodable
+from streams.errors import DeploymentMismatch, KeyMissing, LogGap, PositionConflict, TidecastError, Undecodable
+from streams.keys import Keys
 from streams.log import Emitter, LogRecord, Stage, TopicPartition
 from streams.models.snapshot import BadSnapshot, unseal
 from streams.models.store import ModelStore
@@ -62,10 +63,10 @@ class Again:
 
     It writes a snapshot if the real store lacks it or holds a damaged one."""
 
-    def __init__(self, store: ModelStore, key: bytes) -> None:
-        """`key`: the signing key of the snapshots."""
+    def __init__(self, store: ModelStore, keys: Keys) -> None:
+        """`keys`: the signing keys of the snapshots."""
         self._store = store
-        self._key = key
+        self._keys = keys
         self.written = 0
 
     def put(self, path: str, blob: bytes) -> None:
@@ -95,7 +96,7 @@ class Again:
 
     def _sound(self, blob: bytes) -> bool:
         try:
-            unseal(blob, self._key)
+            unseal(blob, self._keys)
         except BadSnapshot:
             return False
         return True
@@ -111,7 +112,7 @@ class Rebuilder:
         self._alone.deployment = wiring.deployment.alone()
         self._reader = reader
         self._emitter = emitter
-        self.snapshots = Again(wiring.models, wiring.settings.signing_bytes)
+        self.snapshots = Again(wiring.models, wiring.keys)
 
     def find(self, names: Sequence[str], all_snapshots: bool = False) -> list[Lost]:
         """Return the lost partitions of the stages of these names. Snapshots come first: scoring needs the models.
@@ -142,6 +143,8 @@ class Rebuilder:
             while batch := list(islice(records, BATCH)):
                 self._work(lost, batch)
                 advance(len(batch))
+        except KeyMissing:
+            raise
         except DeploymentMismatch as other:
             raise DeploymentMismatch(
                 f"{lost.name} cannot be rebuilt under the definitions in force: the log holds others before them "
@@ -218,7 +221,7 @@ class Rebuilder:
             name, fields = self._wiring.codec.decode(record.value)
         except Undecodable:
             return ""
-        if name != SWITCH or not check(name, fields, self._wiring.settings.signing_bytes, *place):
+        if name != SWITCH or not check(name, fields, self._wiring.keys, *place):
             return ""
         switch: SwitchRecord = fields
         return switch["snapshot"]

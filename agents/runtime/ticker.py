@@ -34,7 +34,7 @@ class Ticker:
 
     def __init__(self, wiring: Wiring, runner: Runner) -> None:
         self._codec = wiring.codec
-        self._key = wiring.settings.signing_bytes
+        self._keys = wiring.keys
         self._every = duration_ms(wiring.use_case.tick_every) / 1000
         self._writer = f"scoring of {wiring.use_case.name}"
         self._runner = runner
@@ -61,6 +61,6 @@ class Ticker:
         outputs = []
         for place in [place for number, place in enumerate(self._runner.owned) if number % GROUPS in chosen]:
             tick: TickRecord = {"time": now, "writer": self._writer, "signature": None}
-            signed = sign(TICK, tick, self._key, CUSTOMER_EVENTS, place.partition)
+            signed = sign(TICK, tick, self._keys, CUSTOMER_EVENTS, place.partition)
             outputs.append(Output(CUSTOMER_EVENTS, place.partition, None, self._codec.encode(TICK, signed)))
         self._emitter.emit(outputs)

@@ -38,6 +38,8 @@ class StackFolder:
     listeners: dict[int, str] = field(default_factory=dict)
     """Kafka's further ports → the host:port that it advertises to clients."""
     signing_key: str = ""
+    """The key without an id of a stack from before keys had ids."""
+    signing_keys: str = ""
     cluster_id: str = ""
     processes: dict[str, Running] = field(default_factory=dict)
 
@@ -73,6 +75,7 @@ class StackFolder:
         content = {
             **self.addresses(),
             "signing_key": self.signing_key,
+            "signing_keys": self.signing_keys,
             "cluster_id": self.cluster_id,
             "ports": self.ports,
             "kafka_listeners": self.listeners,
@@ -96,6 +99,7 @@ def read_place(folder: Path) -> StackFolder:
         place.ports = {name: int(port) for name, port in content["ports"].items()}
         place.listeners = {int(port): str(told) for port, told in content.get("kafka_listeners", {}).items()}
         place.signing_key = content["signing_key"]
+        place.signing_keys = content.get("signing_keys", "")
         place.cluster_id = content["cluster_id"]
         place.processes = {part: Running(**known) for part, known in content["pids"].items()}
     except (FileNotFoundError, NotADirectoryError):
@@ -119,7 +123,8 @@ def make_place(folder: Path) -> StackFolder:
         raise SettingError(
             f"The data folder {place.folder} cannot be written ({error.strerror}); choose one with --data."
         ) from error
-    place.signing_key = place.signing_key or secrets.token_hex(32)
+    if not place.signing_key and not place.signing_keys:
+        place.signing_keys = f"1={secrets.token_hex(32)}"
     # Kafka expects 16 bytes in URL-safe base64; a leading dash would be taken for an option
     while not place.cluster_id or place.cluster_id.startswith("-"):
         place.cluster_id = secrets.token_urlsafe(16)

@@ -43,7 +43,7 @@ class LearningCheck:
             place = TopicPartition(LABELLED_EXAMPLES, live.deployment.target_partitions[target.name])
             for arm in target.arms:
                 empty = MemoryModelStore()
-                stage = Learning(live.use_case, target, arm, live.deployment, empty, live.codec, live.signing_key)
+                stage = Learning(live.use_case, target, arm, live.deployment, empty, live.codec, live.keys)
                 stage.assign([place])
                 self._arms.setdefault(place, []).append(ReplayedArm(f"{target.name}/{arm.name}", stage, empty))
 
@@ -104,7 +104,7 @@ class LearningCheck:
             name, record = self._live.codec.decode(value)
         except Undecodable:
             return
-        if name != SWITCH or not check(name, record, self._live.signing_key, *place):
+        if name != SWITCH or not check(name, record, self._live.keys, *place):
             return
         switch: SwitchRecord = record
         known = len(self._sent)

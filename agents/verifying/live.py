@@ -43,11 +43,6 @@ class Live(Wiring):
         codec.forget()
         return codec
 
-    @property
-    def signing_key(self) -> bytes:
-        """The key that signs control records and snapshots."""
-        return self.settings.signing_bytes
-
     def places(self, topic: str) -> list[TopicPartition]:
         """Return the deployed partitions of a topic."""
         return [place for place in self.reader.partitions(topic) if self.deployment.owns(*place)]

@@ -109,7 +109,7 @@ class ScoringCheck:
         if part is None:
             live, store = self.live, MemoryScoringStore()
             deployment = live.deployment.alone()
-            stage = Scoring(live.use_case, deployment, store, live.codec, live.models, live.signing_key)
+            stage = Scoring(live.use_case, deployment, store, live.codec, live.models, live.keys)
             stage.assign([place])
             position, packed = self._positions.get(place.partition, (None, PartitionHeader().pack()))
             end = position.offset if position else 0
@@ -126,7 +126,7 @@ class ScoringCheck:
             name, fields = self.live.codec.decode(record.value)
         except Undecodable:
             return False
-        return name in CONTROLS and check(name, fields, self.live.signing_key, *place)
+        return name in CONTROLS and check(name, fields, self.live.keys, *place)
 
     def _account(self, partition: int, part: ReplayedPartition) -> None:
         counters = part.header.counters

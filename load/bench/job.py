@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from load.reference.events import DAY_MS, DAYS, EVENTS, NAME, START_MS, TYPES, activities
-from load.ticks import signed_tick
+from load.ticks import TickKey, signed_tick
 from load.wire import Wire
 from schemas.records import OUTCOME, TICK, OutcomeRecord
 
@@ -32,9 +32,9 @@ class EncodedRecord:
 class BenchJob:
     """Encodes the records to publish. The same arguments give the same records."""
 
-    def __init__(self, wire: Wire, signing_key: str, partitions: int) -> None:
+    def __init__(self, wire: Wire, key: TickKey, partitions: int) -> None:
         self._wire = wire
-        self._key = signing_key
+        self._key = key
         self.partitions = partitions
 
     def backlog(self, count: int) -> list[EncodedRecord]:

@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from load.bench.child_process import ChildProcess
 from load.bench.job import BenchJob, EncodedRecord
 from load.bench.publishing import producer
+from load.ticks import TickKey
 from load.wire import Wire, leading_text
 
 STEP_S = 0.001
@@ -26,11 +27,11 @@ AHEAD_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class PacerSettings:
-    """Where a pacer publishes. topic: of the events; key: the system's signing key."""
+    """Where a pacer publishes. topic: of the events; key: signs the ticks."""
 
     kafka: str
     registry: str
-    key: str
+    key: TickKey
     topic: str
     partitions: int
 

@@ -23,6 +23,7 @@ from load.bench.pacing import Pacer, PacerSettings
 from load.bench.publishing import BacklogPublisher
 from load.bench.reading import PredictionReader
 from load.bench.workers import BenchWorkers, cpu_s
+from load.ticks import tick_key
 from load.wire import Wire, stack_addresses
 
 USE_CASE = Path(__file__).parent.parent / "reference" / "use_case"
@@ -89,7 +90,8 @@ class BenchSystem:
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._use_case = str(use_case)
         self.run("deploy", self._use_case, "--partitions", str(partitions))
-        self.job = BenchJob(Wire(self.stack["registry"]), self.stack["signing_key"], partitions)
+        self._tick_key = tick_key(self.stack, self.prefix + "deployments")
+        self.job = BenchJob(Wire(self.stack["registry"]), self._tick_key, partitions)
         self.publisher = BacklogPublisher(self.stack["kafka"], self.prefix + "customer-events")
 
     def run(self, *arguments: str, may_fail: bool = False) -> str:
@@ -114,7 +116,7 @@ class BenchSystem:
         """Start a process that publishes at a pace."""
         stack = self.stack
         topic = self.prefix + "customer-events"
-        pacer = Pacer(PacerSettings(stack["kafka"], stack["registry"], stack["signing_key"], topic, self.partitions))
+        pacer = Pacer(PacerSettings(stack["kafka"], stack["registry"], self._tick_key, topic, self.partitions))
         try:
             yield pacer
         finally:

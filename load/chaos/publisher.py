@@ -8,7 +8,7 @@ from aiokafka.partitioner import murmur2
 from confluent_kafka import KafkaError, Message, Producer
 
 from load.chaos.events import DAY_MS, START_MS, ChaosMessage, messages
-from load.ticks import signed_tick
+from load.ticks import signed_tick, tick_key
 from load.wire import Wire
 from schemas.records import TICK
 
@@ -28,7 +28,7 @@ class ChaosPublisher(threading.Thread):
         """`rate`: messages per second. `day_seconds`: seconds per day of event time."""
         super().__init__(daemon=True, name="publisher")
         self._wire = Wire(stack["registry"])
-        self._key: str = stack["signing_key"]
+        self._key = tick_key(stack)
         self._partitions = partitions
         self._days = seconds / day_seconds
         self._messages = list(messages(seed, self._days, int(rate * seconds)))

@@ -17,7 +17,7 @@ from load.customers.scenarios import SCENARIOS
 from load.customers.schedule import EventSchedule
 from load.customers.schema import layouts
 from load.customers.stream import EventStream
-from load.ticks import signed_tick
+from load.ticks import signed_tick, tick_key
 from load.wire import Wire, prefixed, stack_addresses
 from schemas.records import TICK
 
@@ -81,7 +81,7 @@ def main(
 
 
 def _ticks(stack: dict[str, Any], partitions: int) -> Any:
-    wire, key = Wire(stack["registry"]), stack["signing_key"]
+    wire, key = Wire(stack["registry"]), tick_key(stack)
 
     def tick(moment: int) -> list[tuple[int, bytes]]:
         ticks = [signed_tick(moment, "load.customers", key, partition) for partition in range(partitions)]

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaException, Producer
 
 from load.lag import ScoringLag
 from load.telecom.customers import DAY_MS, Telecom, TelecomEvent
-from load.ticks import signed_tick
+from load.ticks import signed_tick, tick_key
 from load.wire import Wire, prefixed, stack_addresses
 from schemas.records import TICK
 
@@ -27,7 +27,7 @@ class TelecomPublisher:
     def __init__(self, day_seconds: float, max_lag: int | None) -> None:
         stack = stack_addresses()
         self._wire = Wire(stack["registry"])
-        self._key: str = stack["signing_key"]
+        self._key = tick_key(stack)
         self._topic = prefixed(TOPIC)
         self._producer = Producer(
             {

@@ -9,15 +9,15 @@ from contextlib import contextmanager
 
 import redis
 from redis import exceptions
+from redis.cluster import RedisCluster
+from redis.sentinel import SentinelConnectionPool
 
 from streams.errors import SettingError, Unavailable
 
 AWAY = "does not answer; check that it runs, and TIDECAST_REDIS_URL"
 REFUSED = "refused a command; it must be Valkey, or Redis 6.2 or newer"
 _CREDENTIALS = "check TIDECAST_REDIS_USER and TIDECAST_REDIS_PASSWORD, or user and password in TIDECAST_REDIS_URL"
-_CLUSTER = (
-    "is a node of a cluster, and Tidecast talks to one server; set TIDECAST_REDIS_URL to a server without cluster mode"
-)
+_CLUSTER = "is a node of a cluster; set TIDECAST_REDIS_URL to redis+cluster://HOST:PORT,HOST:PORT with its nodes"
 WAITS = {
     "BUSY": "runs a script that blocks all other commands; end it with SCRIPT KILL",
     "UNKILLABLE": "runs a script that has written and cannot be ended; wait for its end",
@@ -54,15 +54,20 @@ def redis_errors(client: redis.Redis) -> Iterator[None]:
     """Translate redis-py's errors inside the block to Unavailable or SettingError."""
     try:
         yield
-    except exceptions.RedisError as error:
+    except (exceptions.RedisError, exceptions.RedisClusterException) as error:
         raise translated(error, address(client)) from error
 
 
-def translated(error: exceptions.RedisError, place: str) -> Unavailable | SettingError:
+def translated(
+    error: exceptions.RedisError | exceptions.RedisClusterException, place: str
+) -> Unavailable | SettingError:
     """Return the error to raise for one of redis-py, or for an error reply in a pipeline. `place`: see `address`."""
     words = (
         str(error).rpartition("of pipeline caused error: ")[2].rstrip(". ")
     )  # the text before it names the command and its keys
+    if isinstance(error, exceptions.RedisClusterException):
+        # Nodes that do not answer, or slots without a node, as during a failover.
+        return Unavailable(f"Redis at {place} {WAITS['CLUSTERDOWN']}. Tidecast tries again. Details: {words or error}.")
     code = _code(error, words)
     if code in ENDS:
         return SettingError(f"Redis at {place} {ENDS[code]}. Details: {words}.")
@@ -73,7 +78,12 @@ def translated(error: exceptions.RedisError, place: str) -> Unavailable | Settin
 
 def address(client: redis.Redis) -> str:
     """Return the address that the client connects to, without user and password."""
-    options = client.connection_pool.connection_kwargs
+    if isinstance(client, RedisCluster):
+        return "the cluster of " + ",".join(sorted(node.name for node in client.get_nodes()))
+    pool = client.connection_pool
+    if isinstance(pool, SentinelConnectionPool):
+        return f"the primary of {pool.service_name}"
+    options = pool.connection_kwargs
     return str(options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}")
 
 

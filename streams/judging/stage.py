@@ -29,6 +29,7 @@ from streams.drift.loss import COOLDOWN, AlertTransition, LossMonitor
 from streams.errors import DeploymentMismatch, Undecodable
 from streams.identity import Coordinate, Position
 from streams.judging.state import ArmMetricsState, TargetMetricsState
+from streams.keys import Keys
 from streams.log import Batch, LogRecord, Output, Stage, TopicPartition
 from streams.models.arms import Arm
 from streams.state.store import StageStore
@@ -71,15 +72,13 @@ class Judging(Stage):
     topics: Sequence[str] = (LABELLED_EXAMPLES,)
     batch_interval: float = 0.1  # as in learning
 
-    def __init__(
-        self, use_case: UseCase, deployment: Deployment, store: StageStore, codec: Codec, signing_key: bytes
-    ) -> None:
-        """`signing_key`: checks the signatures of deployment records."""
+    def __init__(self, use_case: UseCase, deployment: Deployment, store: StageStore, codec: Codec, keys: Keys) -> None:
+        """`keys`: check the signatures of deployment records."""
         self._deployment = deployment
-        self._gate = DeploymentGate(deployment)
+        self._gate = DeploymentGate(deployment, keys)
         self._store = store
         self._codec = codec
-        self._key = signing_key
+        self._keys = keys
         self._targets = {deployment.target_partitions[target.name]: target for target in use_case.targets}
         self._judged: dict[int, TargetMetricsState] = {}
         self._committed: dict[int, Position | None] = {}
@@ -150,7 +149,7 @@ class Judging(Stage):
             return self._example(judged, partition, raw.offset, record)
         if name == PROGRESS:
             self._progress(judged, record)
-        elif name == DEPLOYMENT and check(name, record, self._key, LABELLED_EXAMPLES, partition):
+        elif name == DEPLOYMENT and check(name, record, self._keys, LABELLED_EXAMPLES, partition):
             place = TopicPartition(LABELLED_EXAMPLES, partition)
             judged.skipped += not self._gate.obey(judged, record, place, raw.offset)
         else:

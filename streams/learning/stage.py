@@ -25,6 +25,7 @@ from streams.deployment import Deployment, is_replayed
 from streams.deployment_gate import DeploymentGate
 from streams.errors import LogGap, Undecodable
 from streams.identity import Position
+from streams.keys import Keys
 from streams.learning.declared import serving_interval
 from streams.learning.switches import switches
 from streams.learning.versions import Versions, unfit
@@ -77,17 +78,19 @@ class Learning(Stage):
         deployment: Deployment,
         models: ModelStore,
         codec: Codec,
-        signing_key: bytes,
+        keys: Keys,
         limit: int = LIMIT,
     ) -> None:
-        """`signing_key`: seals snapshots and signs switches. `limit`: maximum size of a snapshot, bytes."""
+        """`keys`: the one that the log names seals snapshots and signs switches.
+
+        `limit`: maximum size of a snapshot, bytes."""
         self._target = target
         self._arm = arm
         self._deployment = deployment
-        self._gate = DeploymentGate(deployment)
-        self._versions = Versions(models, signing_key, limit)
+        self._gate = DeploymentGate(deployment, keys)
+        self._keys = keys
+        self._versions = Versions(models, keys, limit)
         self._codec = codec
-        self._key = signing_key
         self._inputs = arm_inputs(deployment.definitions)[target.name, arm.name]
         self._names = self._inputs.vector
         self._partition = TopicPartition(LABELLED_EXAMPLES, deployment.target_partitions[target.name])
@@ -132,6 +135,7 @@ class Learning(Stage):
         version = Version(self._target.name, self._arm.name, LINEAGE, -1)
         self._state = Snapshot(version, model, HighWater(), Position(0), 0)
         self._state.declared, self._state.inputs = self._inputs.declared, self._inputs.digest
+        self._versions.keys = self._sealed_by = self._keys
         self._resend = False
         self._serve_every = self._target.serve_every  # 0: the definitions in force declare this arm otherwise
         self._unsaved = 0
@@ -143,6 +147,7 @@ class Learning(Stage):
         if found is not None:
             self._state = found
             self._resend = found.served is not None
+            self._sealed_by = self._versions.keys
 
     # -- the log
 
@@ -159,7 +164,8 @@ class Learning(Stage):
 
     def _slice(self) -> LearningSlice:
         """Return a slice with the switches to send. Only positions that a snapshot holds are reported to Kafka."""
-        outputs = switches(self._state, self._deployment.partitions, self._codec, self._key) if self._resend else []
+        state, partitions = self._state, self._deployment.partitions
+        outputs = switches(state, partitions, self._codec, self._sealed_by) if self._resend else []
         self._resend = False
         kept = not self._unsaved and self._state.version.offset >= 0
         positions = {self._partition: self._state.position.offset} if kept else {}
@@ -182,7 +188,7 @@ class Learning(Stage):
         return ended
 
     def _signed(self, name: str, record: DeploymentRecord) -> bool:
-        return check(name, record, self._key, LABELLED_EXAMPLES, self._partition.partition)
+        return check(name, record, self._versions.keys, LABELLED_EXAMPLES, self._partition.partition)
 
     def _deploy(self, offset: int, record: DeploymentRecord) -> bool:
         """Process a change of definitions; return whether it completed a version.
@@ -199,6 +205,7 @@ class Learning(Stage):
         if ended:
             self._save()
         self._gate.obey(self._state, record, self._partition, offset)
+        self._versions.keys = self._versions.keys.in_force(record["keys"])
         target, ours = self._target, self._deployment.definitions
         self._serve_every = target.serve_every
         if theirs != self._gate.ours:
@@ -280,6 +287,7 @@ class Learning(Stage):
         self._unsaved = 0
         self._probes.clear()
         self._resend = self._state.served is not None
+        self._sealed_by = self._versions.keys  # signs the switch, also when a restart sends it again
 
     def _fail(self, why: str) -> None:
         """Mark the candidate as failed at this version: it stops learning, and the last good version keeps serving."""

@@ -4,11 +4,12 @@ from schemas.records import SWITCH, SwitchRecord
 from schemas.topics import CUSTOMER_EVENTS
 from streams.avro.codec import Codec
 from streams.control import sign
+from streams.keys import Keys
 from streams.log import Output
 from streams.models.snapshot import Snapshot
 
 
-def switches(state: Snapshot, partitions: int, codec: Codec, key: bytes) -> list[Output]:
+def switches(state: Snapshot, partitions: int, codec: Codec, keys: Keys) -> list[Output]:
     """Return the signed switch to the version that `state` serves, one copy per partition of customer-events."""
     served = state.served
     if served is None:
@@ -26,6 +27,6 @@ def switches(state: Snapshot, partitions: int, codec: Codec, key: bytes) -> list
     }
     outputs = []
     for partition in range(partitions):
-        value = codec.encode(SWITCH, sign(SWITCH, record, key, CUSTOMER_EVENTS, partition))
+        value = codec.encode(SWITCH, sign(SWITCH, record, keys, CUSTOMER_EVENTS, partition))
         outputs.append(Output(CUSTOMER_EVENTS, partition, None, value))
     return outputs

@@ -6,9 +6,10 @@ from hashlib import sha256
 from math import isfinite, nan
 
 from streams.errors import DeploymentMismatch, Unavailable
+from streams.keys import Keys
 from streams.models.declaration import Model
 from streams.models.inputs import ArmInputs
-from streams.models.snapshot import BadSnapshot, Served, Snapshot, dump_snapshot, load_snapshot
+from streams.models.snapshot import BadSnapshot, Served, Snapshot, dump_snapshot, load_snapshot, sealed_with
 from streams.models.store import ModelStore
 from streams.models.version import Version
 
@@ -18,10 +19,10 @@ log = logging.getLogger(__name__)
 class Versions:
     """Snapshots at the paths that the log determines, sealed with the signing key."""
 
-    def __init__(self, models: ModelStore, key: bytes, limit: int) -> None:
-        """`limit`: maximum size of a snapshot, bytes."""
+    def __init__(self, models: ModelStore, keys: Keys, limit: int) -> None:
+        """`keys`: its signer seals; change it where the log does. `limit`: maximum size of a snapshot, bytes."""
         self._models = models
-        self._key = key
+        self.keys = keys
         self._limit = limit
 
     def newest(self, arm: Version, inputs: ArmInputs, former: str) -> Snapshot | None:
@@ -54,22 +55,25 @@ class Versions:
         return None
 
     def _load(self, path: str) -> Snapshot:
-        """Return the snapshot, and what serves: itself, or the last good one if it failed."""
+        """Return the snapshot, and what serves: itself, or the last good one if it failed. Its key signs from here on:
+        the log is read on from there, and says where another one does."""
         blob = self._models.get(path)
-        snapshot = load_snapshot(blob, self._key, self._limit)
+        snapshot = load_snapshot(blob, self.keys, self._limit)
         if snapshot.version.path != path:
             raise BadSnapshot(f"It is the snapshot of {snapshot.version}; put every snapshot back at its own path.")
+        if self.keys:
+            self.keys = self.keys.signing_with(sealed_with(blob))
         if snapshot.model is not None:
             snapshot.served = _serving(snapshot, blob)
         return snapshot
 
     def sealed(self, state: Snapshot) -> bytes:
         """Return the bytes of a snapshot. Raises BadSnapshot when there are too many."""
-        return dump_snapshot(state, self._key, self._limit)
+        return dump_snapshot(state, self.keys, self._limit)
 
     def loaded(self, blob: bytes) -> Snapshot:
         """Return the snapshot that a restart loads from these bytes. It serves itself."""
-        snapshot = load_snapshot(blob, self._key, self._limit)
+        snapshot = load_snapshot(blob, self.keys, self._limit)
         snapshot.served = _serving(snapshot, blob)
         return snapshot
 

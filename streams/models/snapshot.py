@@ -3,8 +3,7 @@
 Layout: 8 bytes MAGIC with the format version, 32 bytes HMAC-SHA256 of (magic, payload) under the system's
 signing key, the payload: msgpack of the fields of Snapshot, models as in streams.models.factory."""
 
-import hashlib
-import hmac
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +12,17 @@ import msgpack
 from schemas.marks import HighWater
 from streams.errors import TidecastError
 from streams.identity import Position
+from streams.keys import SIZE, SNAPSHOTS, WITH_ID, Key, Keys, key_id
 from streams.models.declaration import Model
 from streams.models.factory import pack_model, unpack_model
 from streams.models.version import Version
 
 MAGIC = b"tidecas\x01"
-SEAL = 32
+"""Beginning of a snapshot sealed with the key without an id, or with none. Its seal has 32 bytes."""
+MAGIC_WITH_ID = b"tidecas\x02"
+"""Beginning of a snapshot whose seal names its key, and holds topic prefix and log epoch."""
+NO_KEY = Keys.of(Key.of("", b"\0"))
+"""Without a configured key the seal guards against damage only."""
 LIMIT = 64 * 1024 * 1024
 """The maximum size of a snapshot, bytes. Loaded, River's trees take up to ten times as much memory."""
 
@@ -68,35 +72,53 @@ class Snapshot:
     inputs: str = ""
 
 
-def seal(payload: bytes, key: bytes, limit: int = LIMIT) -> bytes:
+def seal(payload: bytes, keys: Keys, limit: int = LIMIT) -> bytes:
     """Return the payload with its signature in front. Raises BadSnapshot when it has more than `limit` bytes."""
-    size = len(MAGIC) + SEAL + len(payload)
-    if size > limit:
-        raise BadSnapshot(f"The snapshot would have {size} bytes, {limit} are allowed; declare a smaller model.")
-    return MAGIC + _digest(payload, key) + payload
+    keys = keys if keys.signer is not None else NO_KEY
+    assert keys.signer is not None
+    magic = MAGIC_WITH_ID if keys.signer.id else MAGIC
+    sealed = magic + keys.sign(SNAPSHOTS, _text(magic, payload, keys)) + payload
+    if len(sealed) > limit:
+        raise BadSnapshot(f"The snapshot would have {len(sealed)} bytes, {limit} are allowed; declare a smaller model.")
+    return sealed
 
 
-def unseal(blob: bytes, key: bytes, limit: int = LIMIT) -> bytes:
+def unseal(blob: bytes, keys: Keys, limit: int = LIMIT) -> bytes:
     """Return the payload of sealed bytes. Raises BadSnapshot unless size, format and signature are right."""
     if len(blob) > limit:
         raise BadSnapshot(f"The snapshot has {len(blob)} bytes, {limit} are allowed; it is not loaded.")
-    if blob[: len(MAGIC)] != MAGIC:
-        raise BadSnapshot("These bytes are not a snapshot of this format version; restore it from a backup.")
-    payload = blob[len(MAGIC) + SEAL :]
-    if not hmac.compare_digest(blob[len(MAGIC) : len(MAGIC) + SEAL], _digest(payload, key)):
+    magic, signature, payload = _parts(blob)
+    keys = keys or NO_KEY
+    if not keys.verify(SNAPSHOTS, _text(magic, payload, keys), signature):
         raise BadSnapshot(
-            "The snapshot's signature is wrong: it is damaged, or sealed by another signing key; "
-            "restore it or set the key it was sealed with."
+            "The snapshot's signature is wrong: it is damaged, or sealed by another signing key or in another log; "
+            "restore it or add the key it was sealed with."
         )
     return payload
 
 
-def _digest(payload: bytes, key: bytes) -> bytes:
-    # Without a configured key the key is empty, and the seal guards against damage only.
-    return hmac.new(key or b"\0", MAGIC + payload, hashlib.sha256).digest()
+def sealed_with(blob: bytes) -> str:
+    """Return the id of the key that sealed a snapshot. Raises BadSnapshot for other bytes."""
+    return key_id(_parts(blob)[1]) or ""
 
 
-def dump_snapshot(snapshot: Snapshot, key: bytes, limit: int = LIMIT) -> bytes:
+def _parts(blob: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return the beginning, the signature and the payload."""
+    magic, rest = blob[: len(MAGIC)], blob[len(MAGIC) :]
+    if magic == MAGIC:
+        return magic, rest[:SIZE], rest[SIZE:]
+    if magic == MAGIC_WITH_ID and rest[:1] == WITH_ID and len(rest) > 1:
+        size = 2 + rest[1] + SIZE
+        return magic, rest[:size], rest[size:]
+    raise BadSnapshot("These bytes are not a snapshot of this format version; restore it from a backup.")
+
+
+def _text(magic: bytes, payload: bytes, keys: Keys) -> bytes:
+    log = json.dumps([keys.system, keys.epoch]).encode() if magic == MAGIC_WITH_ID else b""
+    return magic + log + payload
+
+
+def dump_snapshot(snapshot: Snapshot, keys: Keys, limit: int = LIMIT) -> bytes:
     """Return sealed bytes, equal for equal histories. Raises BadSnapshot when there are too many."""
     served = snapshot.served
     fields: list[Any] = [
@@ -114,12 +136,12 @@ def dump_snapshot(snapshot: Snapshot, key: bytes, limit: int = LIMIT) -> bytes:
         snapshot.deployment_number,
         *([snapshot.inputs] if snapshot.inputs else []),
     ]
-    return seal(msgpack.packb(fields), key, limit)
+    return seal(msgpack.packb(fields), keys, limit)
 
 
-def load_snapshot(blob: bytes, key: bytes, limit: int = LIMIT) -> Snapshot:
+def load_snapshot(blob: bytes, keys: Keys, limit: int = LIMIT) -> Snapshot:
     """Load what `dump_snapshot` sealed. Raises BadSnapshot for any other bytes."""
-    payload = unseal(blob, key, limit)
+    payload = unseal(blob, keys, limit)
     try:
         return _unpack(msgpack.unpackb(payload))
     except Exception as error:  # any error that a former format or another version of River causes

@@ -12,6 +12,7 @@ from streams.avro.codec import Codec
 from streams.control import check
 from streams.errors import DeadReason, Undecodable
 from streams.features.customer_state import IDENTITY
+from streams.keys import Keys
 from streams.log import LogRecord
 from streams.partitioner import partition_of
 
@@ -60,7 +61,7 @@ class Intake:
         events: Mapping[str, Schema],
         partitions: int,
         max_ahead: int,
-        signing_key: bytes | None,
+        keys: Keys,
         wall: bool = False,
     ) -> None:
         """`events`: Avro schema per full event name; `max_ahead` in ms; `wall`: ticks follow the wall clock."""
@@ -68,7 +69,7 @@ class Intake:
         self._events = {name: (name.rsplit(".", 1)[-1], finite_check(schema)) for name, schema in events.items()}
         self._partitions = partitions
         self._max_ahead = max_ahead
-        self._key = signing_key
+        self._keys = keys
         self._wall = wall
         self._expected = frozenset((*CONTROLS, OUTCOME, *self._events))
         self._kinds = {
@@ -99,7 +100,7 @@ class Intake:
                 raise Undecodable(DeadReason.NOT_FINITE, f"value is not a finite number below {LARGEST:g}")
             return Taken(name, "", record, content)
         if name in CONTROLS:
-            if raw.key is not None or not check(name, record, self._key, CUSTOMER_EVENTS, partition):
+            if raw.key is not None or not check(name, record, self._keys, CUSTOMER_EVENTS, partition):
                 raise Undecodable(
                     DeadReason.BAD_CONTROL,
                     f"{name} with a key or a wrong signature: only Tidecast and holders of its signing key write it",

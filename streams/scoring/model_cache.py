@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Any, Self
 
 from streams.errors import NoSnapshot
+from streams.keys import Keys
 from streams.models.declaration import Model
 from streams.models.factory import build_model
 from streams.models.inputs import ArmInputs
@@ -54,16 +55,16 @@ class ServedModels:
     def __init__(
         self,
         store: ModelStore,
-        key: bytes,
+        keys: Keys,
         inputs: Mapping[tuple[str, str], ArmInputs],
         limit: int = 256,
         room: int = ROOM,
     ) -> None:
-        """key: the signing key of the snapshots. inputs: what each arm reads, by (target, arm).
+        """keys: the signing keys of the snapshots. inputs: what each arm reads, by (target, arm).
         limit: maximum number of versions in memory. room: maximum total size of their snapshots, bytes. A loaded model
         takes several times the size of its snapshot."""
         self._store = store
-        self._key = key
+        self._keys = keys
         self._inputs = inputs
         self._limit = limit
         self._room = room
@@ -121,7 +122,7 @@ class ServedModels:
                 "rebuild learning`, which makes it again"
             )
         try:
-            loaded = load_snapshot(blob, self._key)
+            loaded = load_snapshot(blob, self._keys)
         except BadSnapshot as error:
             raise NoSnapshot(f"snapshot {snapshot!r}: {error}") from error
         model = loaded.model

@@ -24,6 +24,7 @@ from streams.errors import DeadReason, TidecastError, Undecodable
 from streams.features.plan import FeaturePlan
 from streams.features.window import duration_ms
 from streams.identity import Position
+from streams.keys import Keys
 from streams.log import Answered, Batch, LogRecord, Output, Rejects, Stage, TopicPartition
 from streams.models.inputs import arm_inputs
 from streams.models.store import ModelStore
@@ -87,18 +88,18 @@ class Scoring(Stage):
         store: ScoringStore,
         codec: Codec,
         models: ModelStore,
-        signing_key: bytes,
+        keys: Keys,
         cache_customers: int = 100_000,
     ) -> None:
         """`cache_customers`: maximum number of customers kept in memory, packed."""
         self._deployment = deployment
-        self._gate = DeploymentGate(deployment)
+        self._gate = DeploymentGate(deployment, keys)
         self._store = store
         self._codec = codec
         self._lateness = duration_ms(use_case.allowed_lateness)
         self._features = FeaturePlan(use_case)
         inputs = arm_inputs(deployment.definitions)
-        self._models = ServedModels(models, signing_key, inputs)
+        self._models = ServedModels(models, keys, inputs)
         self._cache = CustomerCache(store, self._features, self._lateness, cache_customers)
         self._rejects = RejectWriter(codec)
         self._committed: dict[int, tuple[Position | None, bytes]] = {}
@@ -106,7 +107,7 @@ class Scoring(Stage):
         max_ahead = duration_ms(use_case.max_ahead)
         events = {use_case.event_full_name(short): schema for short, schema in use_case.events.items()}
         wall = use_case.clock == "wall"
-        self._intake = Intake(codec, events, deployment.partitions, max_ahead, signing_key, wall)
+        self._intake = Intake(codec, events, deployment.partitions, max_ahead, keys, wall)
         places = deployment.target_partitions
         targets = [TargetPlan(places[t.name], t, self._features.names) for t in use_case.targets]
         self._champions = {plan.name: plan.arms[plan.champion].name for plan in targets}

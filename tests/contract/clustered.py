@@ -21,7 +21,7 @@ BUS = 10_000
 def redis_cluster() -> Iterator[RedisCluster]:
     """Run a cluster in which each master holds a third of the slots."""
     with ExitStack() as stack:
-        ports = _free_ports()
+        ports = free_ports()
         nodes = [stack.enter_context(cluster_node(port)) for port in ports]
         for number, node in enumerate(nodes):
             first, end = (at * SLOTS // MASTERS for at in (number, number + 1))
@@ -38,7 +38,7 @@ def redis_cluster() -> Iterator[RedisCluster]:
 @contextmanager
 def cluster_node(port: int = 0, *options: str) -> Iterator[redis.Redis]:
     """Run a node without slots on the given port. 0 means any free port."""
-    port = port or _free_ports()[0]
+    port = port or free_ports()[0]
     arguments = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--cluster-enabled", "yes", *options]
     with (
         server_folder() as folder,
@@ -49,7 +49,7 @@ def cluster_node(port: int = 0, *options: str) -> Iterator[redis.Redis]:
         yield node
 
 
-def _free_ports() -> list[int]:
+def free_ports() -> list[int]:
     """Return free ports whose bus ports are free too. They lie below the range of ephemeral ports."""
     random, found = Random(), list[int]()
     while len(found) < MASTERS:

@@ -29,7 +29,7 @@ class Stack:
     redis: str
     clickhouse: str
     model_store: str
-    signing_key: str
+    signing_keys: str
     env: dict[str, str]
     """The environment for subprocesses: this process's environment with the stack's data folder."""
 
@@ -38,7 +38,7 @@ class Stack:
         ours = {name: value for name, value in os.environ.items() if not name.startswith("TIDECAST_")}
         kept = {name: os.environ[name] for name in ("TIDECAST_CACHE",) if name in os.environ}
         env = {**ours, **kept, "TIDECAST_DATA": str(place.folder)}
-        return cls(place.folder, **place.addresses(), signing_key=place.signing_key, env=env)
+        return cls(place.folder, **place.addresses(), signing_keys=place.signing_keys, env=env)
 
 
 BROKER_SESSION = {"broker.session.timeout.ms": 3000, "broker.heartbeat.interval.ms": 500}

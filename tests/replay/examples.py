@@ -11,6 +11,7 @@ from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES
 from streams.avro.codec import Codec, MemoryRegistry
 from streams.control import sign
 from streams.deployment import Deployment, Fingerprint, deploy_of
+from streams.keys import Key, Keys
 from streams.log import Output, Record, Stage, TopicPartition
 from streams.usecases import (
     AdaptiveForest,
@@ -26,7 +27,7 @@ from streams.usecases import (
     UseCase,
 )
 
-KEY = b"k" * 32
+KEY = Keys.of(Key.of("", b"k" * 32))
 NAMES = tuple(f"f{i}" for i in range(5))
 PARTITIONS = 3
 

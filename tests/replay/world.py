@@ -9,6 +9,7 @@ from schemas.topics import CUSTOMER_EVENTS
 from streams.avro.codec import Codec, MemoryRegistry
 from streams.control import sign
 from streams.deployment import Deployment, Fingerprint, deploy_of
+from streams.keys import Key, Keys
 from streams.log import Output, Record, TopicPartition
 from streams.models.memory import MemoryModelStore
 from streams.partitioner import partition_of
@@ -34,7 +35,7 @@ from streams.usecases import (
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
-KEY = b"k" * 32
+KEY = Keys.of(Key.of("", b"k" * 32))
 LATENESS = 6 * HOUR
 
 

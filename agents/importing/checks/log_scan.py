@@ -6,12 +6,14 @@ from functools import lru_cache
 
 from agents.importing.checks.identities import Identities, content_of, identity_of
 from agents.kafka.log_reader import LogReader
+from agents.kafka.topics import required_deployment
 from agents.settings import Settings
 from schemas.records import OUTCOME, TICK
 from schemas.topics import CUSTOMER_EVENTS
 from streams.avro.codec import Codec
 from streams.control import check
 from streams.errors import Undecodable
+from streams.keys import Keys
 from streams.log import TopicPartition
 from streams.partitioner import partition_of
 
@@ -56,12 +58,13 @@ class LogComparison:
 
 def log_clock(settings: Settings, codec: Codec) -> LogClock:
     """Read where the clock of customer-events stands."""
+    keys = settings.keys.of_log(required_deployment(settings).epoch)
     with LogReader(settings) as reader:
         places = reader.partitions(CUSTOMER_EVENTS)
-        return LogClock(tuple(_last_tick(reader, place, settings, codec) for place in places))
+        return LogClock(tuple(_last_tick(reader, place, keys, codec) for place in places))
 
 
-def _last_tick(reader: LogReader, place: TopicPartition, settings: Settings, codec: Codec) -> int | None:
+def _last_tick(reader: LogReader, place: TopicPartition, keys: Keys, codec: Codec) -> int | None:
     low, high = reader.bounds(place)
     for window in (*WINDOWS, high - low):
         last = None
@@ -72,7 +75,7 @@ def _last_tick(reader: LogReader, place: TopicPartition, settings: Settings, cod
                 name, tick = codec.decode(record.value, {TICK})
             except Undecodable:
                 continue
-            if check(name, tick, settings.signing_bytes, CUSTOMER_EVENTS, place.partition):
+            if check(name, tick, keys, CUSTOMER_EVENTS, place.partition):
                 last = tick["time"] if last is None else max(last, tick["time"])
         if last is not None or high - window <= low:
             return last

@@ -34,6 +34,7 @@ from schemas.records import (
 from sinks.redis.client import connect
 from streams.avro.codec import Codec, MemoryRegistry
 from streams.identity import Coordinate, Position
+from streams.keys import Key, Keys
 from streams.models.declaration import Model
 from streams.models.factory import build_model
 from streams.models.snapshot import Snapshot, dump_snapshot, load_snapshot
@@ -46,7 +47,7 @@ COMMAND = "`python -m agents.sizing.measuring`"
 WITH_SERVERS = "`python -m agents.sizing.measuring --servers`"
 FEATURES = 20
 ROUNDS = 5
-KEY = b"k" * 32
+KEY = Keys.of(Key.of("", b"k" * 32))
 KINDS: dict[str, tuple[Arm, int]] = {
     "linear": (Arm("logistic", Logistic(), role="champion"), 1),
     "tree": (Arm("tree", HoeffdingTree()), 1),

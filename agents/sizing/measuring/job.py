@@ -15,6 +15,7 @@ from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES, PREDICTIONS
 from streams.avro.codec import Codec, MemoryRegistry
 from streams.control import ControlRecord, sign
 from streams.deployment import Fingerprint, deploy_of
+from streams.keys import Key, Keys
 from streams.learning.stage import Learning
 from streams.log import Record, Stage, TopicPartition
 from streams.models.memory import MemoryModelStore
@@ -28,7 +29,7 @@ START = 1_700_000_000_000
 MINUTE_MS = 60_000
 TICK_EVERY = 360
 """Events between two ticks, where time passes. Events are a minute apart."""
-KEY = b"k" * 32
+KEY = Keys.of(Key.of("", b"k" * 32))
 TYPES = ("call", "sms", "data", "topup")
 FEW, MANY = 8, 24
 """Number of features."""

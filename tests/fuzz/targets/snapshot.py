@@ -9,6 +9,7 @@ import msgpack
 
 from schemas.marks import HighWater
 from streams.identity import Position
+from streams.keys import Key, Keys
 from streams.models import snapshot as module
 from streams.models.factory import build_model
 from streams.models.snapshot import BadSnapshot, Snapshot, dump_snapshot, load_snapshot, seal
@@ -16,7 +17,7 @@ from streams.models.version import Version
 from streams.usecases import Arm, HoeffdingTree, Logistic
 from tests.fuzz.bites import Bites
 
-KEY = b"k" * 32
+KEY = Keys.of(Key.of("", b"k" * 32))
 LIMIT = 1 << 16
 
 
@@ -107,7 +108,7 @@ def _sealed_nonsense(bites: Bites) -> None:
 SEEDS = [
     *(b"\0" + blob for blob in GOOD),
     *(b"\1" + bytes(8), b"\5" + bytes(8)),
-    b"\0" + seal(BOMB, b"other key"),
+    b"\0" + seal(BOMB, Keys.of(Key.of("", b"other key"))),
     b"\0" + BOMB,
     b"\0" + seal(b"x" * LIMIT, KEY),
     *(b"\3" + blob[40:] for blob in GOOD),

@@ -92,8 +92,9 @@ def test_every_partition_begins_with_the_signed_deployment(settings, use_case):
                 name, record = codec.decode(first)
                 assert record["deployment_id"] == done.deployment.deployment_id
                 assert record["signature"]
-                assert check(name, record, settings.signing_bytes, topic, partition)
-                assert not check(name, record, settings.signing_bytes, topic, partition + 1)
+                keys = settings.keys.of_log(done.deployment.epoch)
+                assert check(name, record, keys, topic, partition)
+                assert not check(name, record, keys, topic, partition + 1)
 
 
 def test_topics_keep_what_they_say(settings, use_case):
@@ -252,7 +253,7 @@ def test_a_schema_that_has_grown_is_adopted(settings, use_case):
 
 def test_another_signing_key_is_refused(settings, use_case):
     deploy(settings, use_case, partitions=1)
-    other = load_settings(topic_prefix=settings.topic_prefix, signing_key="another key")
+    other = load_settings(topic_prefix=settings.topic_prefix, signing_keys="other=a-secret-of-another-system")
     with pytest.raises(TidecastError, match="TIDECAST_SIGNING_KEY"):
         deploy(other, use_case)
 

@@ -329,10 +329,10 @@ def test_a_server_that_drops_state_is_told_before_anything_is_written(
 
 
 def test_a_signed_system_refuses_who_has_no_key(settings: Settings, retail: UseCase) -> None:
-    signed = load_settings(topic_prefix=settings.topic_prefix, signing_key="a key")
+    signed = load_settings(topic_prefix=settings.topic_prefix, signing_keys="1=a-key-of-this-system")
     deploy(signed, retail)
-    with pytest.raises(TidecastError, match="set the key with which it was deployed"):
-        current_deployment(load_settings(topic_prefix=settings.topic_prefix, signing_key=""))
+    with pytest.raises(TidecastError, match=r"this process has no key, .*; set TIDECAST_SIGNING_KEYS"):
+        current_deployment(load_settings(topic_prefix=settings.topic_prefix, signing_keys="", unsigned=True))
     assert current_deployment(signed) is not None
 
 

@@ -26,6 +26,7 @@ from sinks.redis.scoring_store import RedisScoringStore
 from streams.avro.codec import Codec
 from streams.control import sign
 from streams.identity import Position
+from streams.keys import Key, Keys
 from streams.learning.stage import Learning
 from streams.log import TopicPartition as Place
 from streams.models.factory import build_model
@@ -44,6 +45,8 @@ PURCHASE = "retail.Purchase"
 CUSTOMER = next(f"c{n}" for n in range(100) if partition_of(f"c{n}", 4) == 0)
 """A customer of partition 0. All tests here use that partition."""
 
+ANOTHER = Keys.of(Key.of("1", b"another key"))
+
 
 class System:
     """A deployed retail use case with its own topics and a scoring worker."""
@@ -52,6 +55,7 @@ class System:
         self.settings = settings
         self.use_case = load_use_case("retail")
         deployment = current_deployment(settings)
+        self.keys = settings.keys.of_log(deployment.epoch)
         assert deployment is not None
         self.deployment = deployment
         self.registry = HttpRegistry(settings)
@@ -117,10 +121,10 @@ class System:
         return (codec or self.codec).encode(PURCHASE, {**fields, **more})
 
     def control(
-        self, name: str, record: dict[str, Any], key: bytes | None = None, topic: str = CUSTOMER_EVENTS, partition=0
+        self, name: str, record: dict[str, Any], key: Keys | None = None, topic: str = CUSTOMER_EVENTS, partition=0
     ) -> bytes:
         """Return the signed value of a control record. The default key is the system's own."""
-        return self.codec.encode(name, sign(name, record, key or self.settings.signing_bytes, topic, partition))
+        return self.codec.encode(name, sign(name, record, key or self.keys, topic, partition))
 
     def letters(self) -> list[dict[str, Any]]:
         """Return the dead letters of partition 0."""
@@ -179,7 +183,7 @@ def test_forged_controls_are_dead_letters(system: System) -> None:
         ("tidecast.Deployment", other),
     ):
         system.send(system.codec.encode(name, {**record, "signature": None}), None)
-        system.send(system.control(name, record, key=b"another key"), None)
+        system.send(system.control(name, record, key=ANOTHER), None)
         system.send(system.control(name, record, partition=1), None)  # copied from its own partition
         system.send(system.control(name, record, topic="labelled-examples"), None)
         system.send(system.control(name, record), CUSTOMER)
@@ -205,7 +209,7 @@ def test_replayed_controls_change_nothing(system: System) -> None:
     settled(system, controls=2, accepted=1)
     for value in (
         system.control("tidecast.Deployment", former, topic=DEPLOYMENTS),
-        system.control("tidecast.Deployment", {**former, "number": 1 << 60}, key=b"another key", topic=DEPLOYMENTS),
+        system.control("tidecast.Deployment", {**former, "number": 1 << 60}, key=ANOTHER, topic=DEPLOYMENTS),
         b"nonsense",
     ):
         system.send(value, "current", topic=DEPLOYMENTS)
@@ -259,17 +263,17 @@ def version(system: System, offset: int) -> tuple[str, bytes]:
     learner = learning(system)
     named = Version("churn", "logistic", 1, offset)
     snapshot = Snapshot(named, model, HighWater(), Position(offset + 1), 1, declared=learner._declared)
-    blob = dump_snapshot(snapshot, system.settings.signing_bytes)
+    blob = dump_snapshot(snapshot, system.keys)
     system.models.put(named.path, blob)
     return named.path, blob
 
 
 def learning(system: System) -> Learning:
-    target, key = system.use_case.targets[0], system.settings.signing_bytes
+    target, key = system.use_case.targets[0], system.keys
     return Learning(system.use_case, target, target.arms[0], system.deployment, system.models, system.codec, key)
 
 
-def bomb(mark: Path, key: bytes) -> bytes:
+def bomb(mark: Path, key: Keys) -> bytes:
     """Return a sealed snapshot that creates the file `mark` when it is unpickled."""
     return seal(pickle.dumps(Bomb(mark)), key)
 
@@ -279,7 +283,7 @@ def test_a_scorer_waits_for_the_version_it_was_told_and_unpickles_no_other(syste
     system.send(system.control("tidecast.Switch", switch(system, 7, blob)), None)
     settled(system, controls=1)
     system.kill()
-    system.models.put(path, bomb(tmp_path / "mark", system.settings.signing_bytes))
+    system.models.put(path, bomb(tmp_path / "mark", system.keys))
     system.start()
     system.send(system.purchase("waits"))
     until(lambda: "is not the one that the switch names" in system.health())

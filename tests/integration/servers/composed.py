@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 CHECK = Path(__file__).parent / "compose_check"
 FILE = ROOT / "docker-compose.yml"
-SECRETS = ("TIDECAST_SIGNING_KEY", "TIDECAST_REDIS_PASSWORD", "TIDECAST_CLICKHOUSE_PASSWORD", "GRAFANA_PASSWORD")
+SECRETS = ("TIDECAST_SIGNING_KEYS", "TIDECAST_REDIS_PASSWORD", "TIDECAST_CLICKHOUSE_PASSWORD", "GRAFANA_PASSWORD")
 
 needs_go = pytest.mark.skipif(shutil.which("go") is None, reason="Go is not installed")
 
@@ -30,7 +30,7 @@ def loader() -> Path:
 def load(file: Path, without: str = "", **given: str) -> "subprocess.CompletedProcess[str]":
     """Run the loader on a file. `given`: variables of .env beside the secrets; `without`: a secret that is not set."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("TIDECAST_", "GRAFANA_"))}
-    secrets = {name: f"secret of {name}" for name in SECRETS if name != without}
+    secrets = {name: f"1=secret-of-{name}" for name in SECRETS if name != without}
     return subprocess.run(
         [loader(), file], env={**ours, **secrets, **given}, capture_output=True, text=True, check=False
     )

@@ -131,7 +131,7 @@ def test_everything_survives_down_and_up(own: Path) -> None:
     assert set(states(own).values()) == {"stopped"}
     again = up(own, print)
 
-    assert (again.ports, again.signing_key) == (place.ports, place.signing_key)
+    assert (again.ports, again.signing_keys) == (place.ports, place.signing_keys)
     where = TopicPartition("kept", 0)
     consumer = Consumer({"bootstrap.servers": at["kafka"], "group.id": "g", **QUIET})
     assert consumer.get_watermark_offsets(where, timeout=PATIENCE_S) == (0, 1)

@@ -7,6 +7,7 @@ import pytest
 
 from agents.settings import load_settings
 from streams.errors import SettingError
+from streams.keys import TICKS, Key, Keys
 
 STACK = {
     "kafka": "127.0.0.1:9092",
@@ -41,7 +42,7 @@ def test_the_local_stack_is_found():
     settings = load_settings()
     assert settings.kafka == STACK["kafka"]
     assert settings.redis() == {"url": STACK["redis"]}
-    assert settings.signing_bytes == b"00ff"
+    assert settings.keys == Keys.of(Key.of("", b"00ff"))
 
 
 def test_the_environment_comes_first(monkeypatch):
@@ -205,3 +206,39 @@ def test_the_clients_take_what_they_are_given(monkeypatch):
     import asyncio
 
     asyncio.run(make())
+
+
+def test_the_first_key_signs_and_that_without_an_id_still_verifies(monkeypatch, tmp_path):
+    monkeypatch.setenv("TIDECAST_SIGNING_KEYS", "b=the-second-secret,a=the-first-secret")
+    monkeypatch.setenv("TIDECAST_TOPIC_PREFIX", "eu.")
+    keys = load_settings().keys
+    assert [key.id for key in keys.ring] == ["b", "a", ""] and keys.signer == Key.of("b", b"the-second-secret")
+    assert keys.system == "eu."
+    file = tmp_path / "keys"
+    file.write_text("b=the-second-secret\na=the-first-secret\n")
+    monkeypatch.setenv("TIDECAST_SIGNING_KEYS", str(file))
+    assert load_settings().keys == keys
+    assert "the-second-secret" not in repr(load_settings())
+
+
+def test_a_publisher_gets_the_keys_of_ticks_alone(monkeypatch, tmp_path):
+    (tmp_path / "stack.json").write_text(json.dumps({**STACK, "signing_key": ""}))
+    derived = Key.of("b", b"the-second-secret").parts[TICKS]
+    monkeypatch.setenv("TIDECAST_TICK_KEYS", f"b={derived.hex()}")
+    assert load_settings().keys == Keys.of(Key("b", {TICKS: derived}))
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("short=secret", "entry 1 is not ID=SECRET"),
+        ("a=0123456789abcdef,0123456789abcdef", "entry 2 is not ID=SECRET"),
+        ("a=0123456789abcdef,a=0123456789abcdeg", "two keys 'a'"),
+        ("/nowhere/keys", "cannot be read"),
+    ],
+)
+def test_wrong_keys_are_said_without_their_secrets(monkeypatch, value, words):
+    monkeypatch.setenv("TIDECAST_SIGNING_KEYS", value)
+    with pytest.raises(SettingError, match=words) as caught:
+        _ = load_settings().keys
+    assert "0123456789" not in str(caught.value)

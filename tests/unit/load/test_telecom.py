@@ -3,9 +3,10 @@
 from collections import Counter
 
 from load.telecom.customers import DAY_MS, Telecom, TelecomEvent
-from load.ticks import signed_tick
+from load.ticks import NO_KEY, TickKey, signed_tick
 from schemas.topics import CUSTOMER_EVENTS
 from streams.control import check, sign
+from streams.keys import Key, Keys
 
 START = 1_704_067_200_000
 
@@ -56,8 +57,13 @@ def test_before_the_campaign_complaints_announce_a_cancellation_and_afterwards_t
 
 
 def test_ticks_are_signed_as_the_system_checks_them() -> None:
-    tick = signed_tick(START, "load.telecom", "key", 3)
-    assert check("tidecast.Tick", tick, b"key", CUSTOMER_EVENTS, 3)
-    assert tick == sign("tidecast.Tick", {"time": START, "writer": "load.telecom"}, b"key", CUSTOMER_EVENTS, 3)
-    assert not check("tidecast.Tick", tick, b"key", CUSTOMER_EVENTS, 2)
-    assert signed_tick(START, "x", "", 0)["signature"] is None
+    keys = Keys.of(Key.of("1", b"secret"), system="eu.", epoch=7)
+    for ours, theirs in (
+        (keys, TickKey("1", keys.ring[0].parts["ticks"], "eu.", 7)),
+        (Keys.of(Key.of("", b"secret")), TickKey("", b"secret")),
+    ):
+        tick = signed_tick(START, "load.telecom", theirs, 3)
+        assert check("tidecast.Tick", tick, ours, CUSTOMER_EVENTS, 3)
+        assert tick == sign("tidecast.Tick", {"time": START, "writer": "load.telecom"}, ours, CUSTOMER_EVENTS, 3)
+        assert not check("tidecast.Tick", tick, ours, CUSTOMER_EVENTS, 2)
+    assert signed_tick(START, "x", NO_KEY, 0)["signature"] is None

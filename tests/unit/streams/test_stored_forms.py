@@ -16,13 +16,14 @@ from streams.declarations import as_before
 from streams.deployment import definitions_of, deployment_id
 from streams.features.plan import FeaturePlan
 from streams.identity import Position
+from streams.keys import Key, Keys
 from streams.models.factory import build_model
 from streams.models.snapshot import Snapshot, dump_snapshot, load_snapshot
 from streams.models.version import Version
 from streams.usecases import Arm, HoeffdingTree, LastValue, Linear, Logistic, PriorRate, UseCase, load_use_case
 
 ROOT = Path(__file__).parents[3]
-KEY = b"k" * 32
+KEY = Keys.of(Key.of("", b"k" * 32))
 
 
 def load(ref: str) -> UseCase:

@@ -4,10 +4,11 @@ import pytest
 
 from agents.operations.rebuild import Again
 from streams.errors import TidecastError
+from streams.keys import Key, Keys
 from streams.models.memory import MemoryModelStore
 from streams.models.snapshot import seal
 
-KEY = b"k" * 32
+KEY = Keys.of(Key.of("", b"k" * 32))
 PATH = "churn/logistic.1/00000000000000000007.snapshot"
 SOUND, OTHER = seal(b"a model", KEY), seal(b"another", KEY)
 

@@ -6,6 +6,7 @@ import pytest
 from agents.runtime.ticker import GROUPS, Ticker, groups
 from schemas.catalog import load_schemas
 from streams.avro.codec import Codec, MemoryRegistry
+from streams.keys import Keys
 from streams.log import Output, TopicPartition
 
 
@@ -16,10 +17,9 @@ def test_in_all_groups_together_each_owned_partition_gets_one_tick(partitions: i
     owned = tuple(TopicPartition("customer-events", number) for number in range(partitions))
     runner: Any = SimpleNamespace(owned=owned)
     emitter = SimpleNamespace(emit=sent.append)
-    settings = SimpleNamespace(signing_bytes=None)
     wiring: Any = SimpleNamespace(
         codec=codec,
-        settings=settings,
+        keys=Keys(),
         use_case=SimpleNamespace(tick_every="1s", name="shop"),
         emitter=lambda: emitter,
     )

@@ -19,7 +19,19 @@ def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
     place.save()
     again = make_place(tmp_path)
     assert again == place
-    assert len(bytes.fromhex(again.signing_key)) == 32
+    id, _, secret = again.signing_keys.partition("=")
+    assert (id, len(bytes.fromhex(secret))) == ("1", 32)
+
+
+def test_a_stack_from_before_keys_had_ids_keeps_its_key(tmp_path: Path) -> None:
+    place = make_place(tmp_path)
+    place.ports = PORTS
+    place.save()
+    content = json.loads(place.file.read_text())
+    del content["signing_keys"]
+    place.file.write_text(json.dumps({**content, "signing_key": "00ff"}))
+    again = make_place(tmp_path)
+    assert (again.signing_key, again.signing_keys) == ("00ff", "")
 
 
 def test_a_file_from_before_listeners_is_read(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from load.bench.job import EVERY_MS, HOUR_MS, PACED_MS, BenchJob
 from load.reference.events import DAY_MS, DAYS, START_MS
+from load.ticks import NO_KEY
 
 
 class Wire:
@@ -13,7 +14,7 @@ class Wire:
         return json.dumps([name, record]).encode()
 
 
-JOB = BenchJob(Wire(), "", 2)  # type: ignore[arg-type]
+JOB = BenchJob(Wire(), NO_KEY, 2)  # type: ignore[arg-type]
 
 
 def test_a_backlog_has_a_tick_in_every_partition_behind_each_day() -> None:

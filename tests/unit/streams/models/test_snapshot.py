@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from schemas.marks import HighWater
 from streams.identity import Position
+from streams.keys import Key, Keys
 from streams.models.factory import build_model
 from streams.models.snapshot import (
     BadSnapshot,
@@ -16,26 +17,31 @@ from streams.models.snapshot import (
     dump_snapshot,
     load_snapshot,
     seal,
+    sealed_with,
     unseal,
 )
 from streams.models.version import Version
 from streams.usecases import Arm, HoeffdingTree
 
-KEY = b"k" * 32
+KEY = Keys.of(Key.of("", b"k" * 32))
+RINGS = [KEY, Keys.of(Key.of("1", b"k" * 32))]
 
 
-@given(st.binary(max_size=200), st.binary(max_size=40))
-def test_what_was_sealed_is_unsealed(payload: bytes, key: bytes) -> None:
-    assert unseal(seal(payload, key), key) == payload
+@given(st.binary(max_size=200), st.binary(max_size=40), st.sampled_from(["", "1", "2026-11-30"]))
+def test_what_was_sealed_is_unsealed(payload: bytes, secret: bytes, id: str) -> None:
+    keys = Keys.of(Key.of(id, secret), system="eu.", epoch=7)
+    assert unseal(seal(payload, keys), keys) == unseal(seal(payload, Keys()), Keys()) == payload
+    assert sealed_with(seal(payload, keys)) == id
 
 
 @given(st.binary(max_size=60), st.data())
 def test_any_changed_byte_is_refused(payload: bytes, data: st.DataObject) -> None:
-    blob = bytearray(seal(payload, KEY))
+    keys = data.draw(st.sampled_from(RINGS))
+    blob = bytearray(seal(payload, keys))
     place = data.draw(st.integers(0, len(blob) - 1))
     blob[place] ^= data.draw(st.integers(1, 255))
     with pytest.raises(BadSnapshot):
-        unseal(bytes(blob), KEY)
+        unseal(bytes(blob), keys)
 
 
 @given(st.binary(max_size=60), st.data())
@@ -50,7 +56,7 @@ def test_cut_or_longer_bytes_are_refused(payload: bytes, data: st.DataObject) ->
 def test_another_key_and_too_many_bytes_are_refused() -> None:
     blob = seal(b"x" * 100, KEY)
     with pytest.raises(BadSnapshot, match="signing key"):
-        unseal(blob, b"other")
+        unseal(blob, Keys.of(Key.of("", b"other")))
     with pytest.raises(BadSnapshot, match="allowed"):
         unseal(blob, KEY, limit=100)
     with pytest.raises(BadSnapshot, match="smaller model"):
