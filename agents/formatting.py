@@ -118,6 +118,11 @@ def _tick(record: records.TickRecord) -> str:
     return f"{moment(record['time'])} by {record['writer']}"
 
 
+def _pause(record: records.PauseRecord) -> str:
+    what = "time stands still" if record["paused"] else "time goes on"
+    return f"{what} by {record['writer']}" + (f": {record['reason']}" if record["reason"] else "")
+
+
 def _switch(record: records.SwitchRecord) -> str:
     return f"{record['target']}/{record['arm']} is answered by {record['version']}"
 
@@ -128,5 +133,6 @@ _LINES: dict[str, Callable[[Decoded], str]] = {
     records.MODEL_METRIC: _metric,
     records.DRIFT_ALERT: _alert,
     records.TICK: _tick,
+    records.PAUSE: _pause,
     records.SWITCH: _switch,
 }

@@ -107,6 +107,9 @@ class Settings(BaseSettings):
     fallback_share: float = Field(
         0.05, ge=0, le=1, description="share of fallbacks in a champion's last 1,000 answers that warns; 0: no limit"
     )
+    late_share: float = Field(
+        0.5, ge=0, le=1, description="share of late events in a partition's last 1,000 that is told; 0: no limit"
+    )
     transactions: bool = Field(
         False,
         description="outputs in transactions: readers of committed records see none twice; the same for all workers",

@@ -47,7 +47,7 @@ def tick_key(stack: dict[str, Any], topic: str = "") -> TickKey:
 
 def signed_tick(time_ms: int, writer: str, key: TickKey, partition: int) -> TickRecord:
     """Return a record tidecast.Tick for a partition of customer-events."""
-    tick: TickRecord = {"time": time_ms, "writer": writer, "signature": None}
+    tick: TickRecord = {"time": time_ms, "writer": writer, "signature": None, "gap": None}
     if key.key:
         log = [2, key.system, key.epoch] if key.id else []
         place = [*log, TICK, "customer-events", partition, {"time": time_ms, "writer": writer}]

@@ -10,8 +10,10 @@ LABELLED_EXAMPLE: Final = "tidecast.LabelledExample"
 LATE_EVENT: Final = "tidecast.LateEvent"
 MODEL_METRIC: Final = "tidecast.ModelMetric"
 OUTCOME: Final = "tidecast.Outcome"
+PAUSE: Final = "tidecast.Pause"
 PREDICTION: Final = "tidecast.Prediction"
 PROGRESS: Final = "tidecast.Progress"
+SKIP: Final = "tidecast.Skip"
 SWITCH: Final = "tidecast.Switch"
 TICK: Final = "tidecast.Tick"
 
@@ -296,6 +298,26 @@ class OutcomeRecord(TypedDict):
     """System that tells it."""
 
 
+class PauseRecord(TypedDict):
+    """From here on the time of this partition stands still, or goes on. Ticks are ignored while it stands
+    still, and the horizons of open questions get longer by that time. Ignored unless its number is
+    greater than the last one's."""
+
+    paused: bool
+    """True: time stands still. False: it goes on at the next tick."""
+    number: int
+    """Grows from one such record of a partition to the next (ms since 1970 at which it was written)."""
+    automatic: bool
+    """True when a worker wrote it, because the stream fell silent or spoke again. Such a record does not
+    end a pause that a person wrote."""
+    reason: str
+    """Why, in words."""
+    writer: str
+    """Who wrote it: a worker's instance, or a command."""
+    signature: bytes | None
+    """HMAC-SHA256 of the record and its place (streams/control), when a signing key is configured."""
+
+
 class ContributionRecord(TypedDict):
     """One reason for a prediction."""
 
@@ -353,6 +375,22 @@ class ProgressRecord(TypedDict):
     """The tick that caused it."""
 
 
+class SkipRecord(TypedDict):
+    """One control record of customer-events is passed over: it becomes a dead letter, whatever it says.
+    Scoring stood at it when this was written."""
+
+    partition: int
+    """Partition of customer-events."""
+    offset: int
+    """Offset of the record that is passed over."""
+    reason: str
+    """Why, in words."""
+    writer: str
+    """Who wrote it."""
+    signature: bytes | None
+    """HMAC-SHA256 of the record and its place (streams/control), when a signing key is configured."""
+
+
 class SwitchRecord(TypedDict):
     """From here on this partition is answered by this model version. Ignored unless (command, offset) is
     greater than the last one of its target and arm."""
@@ -388,3 +426,6 @@ class TickRecord(TypedDict):
     """Who wrote it: a worker's instance, publish, a simulation."""
     signature: bytes | None
     """HMAC-SHA256 of the record and its place (streams/control), when a signing key is configured."""
+    gap: bool | None
+    """True where the time since the tick before is empty, as between two files: schedules ask nothing
+    within it. Null is false."""

@@ -11,8 +11,10 @@ from schemas.records import (
     LATE_EVENT,
     MODEL_METRIC,
     OUTCOME,
+    PAUSE,
     PREDICTION,
     PROGRESS,
+    SKIP,
     SWITCH,
     TICK,
 )
@@ -63,7 +65,7 @@ class Topic:
 TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in (
-        Topic(CUSTOMER_EVENTS, "customer id", (OUTCOME, TICK, SWITCH, DEPLOYMENT), None),
+        Topic(CUSTOMER_EVENTS, "customer id", (OUTCOME, TICK, PAUSE, SWITCH, DEPLOYMENT), None),
         Topic(PREDICTIONS, "customer id", (PREDICTION, PROGRESS), None),
         Topic(LABELLED_EXAMPLES, "target", (LABELLED_EXAMPLE, PROGRESS, DEPLOYMENT), MOST_TARGETS),
         Topic(MODEL_METRICS, "target", (MODEL_METRIC,), 1, 365 * DAY_MS),
@@ -71,7 +73,7 @@ TOPICS: dict[str, Topic] = {
         Topic(FEATURE_PROFILES, "source partition", (FEATURE_PROFILE,), 1),
         Topic(LATE_EVENTS, "customer id", (LATE_EVENT,), None, 90 * DAY_MS),
         Topic(DEAD_LETTERS, "the original key", (DEAD_LETTER,), None, 90 * DAY_MS),
-        Topic(DEPLOYMENTS, "current", (DEPLOYMENT,), 1, compact=True),
+        Topic(DEPLOYMENTS, "current, or what is passed over", (DEPLOYMENT, SKIP), 1, compact=True),
     )
 }
 """All topics by name."""

@@ -1,4 +1,4 @@
-"""Signs and checks control records: ticks, switches, deployments.
+"""Signs and checks control records: ticks, pauses, switches, deployments, skips.
 
 A signature is the HMAC-SHA256, under a signing key, of a canonical text: topic prefix, log epoch, name, logical topic,
 partition and the record's fields. So it is valid in one place of one log only. Null fields are left out: a field that
@@ -9,10 +9,10 @@ Under the key without an id (streams.keys) the text has neither prefix nor epoch
 import json
 from typing import TypeVar, cast
 
-from schemas.records import TICK, DeploymentRecord, SwitchRecord, TickRecord
+from schemas.records import TICK, DeploymentRecord, PauseRecord, SkipRecord, SwitchRecord, TickRecord
 from streams.keys import CONTROL, TICKS, Keys, key_id
 
-ControlRecord = TickRecord | SwitchRecord | DeploymentRecord
+ControlRecord = TickRecord | PauseRecord | SwitchRecord | DeploymentRecord | SkipRecord
 Unsigned = TypeVar("Unsigned", bound=ControlRecord)
 
 SIGNATURE = "signature"

@@ -49,7 +49,9 @@ class Deployment:
     target_partitions: target → partition of labelled-examples, which never changes for a target.
     former: ids of the deployments that were in force in this log before, oldest first.
     keys: the signing keys from here on, see Keys.names.
-    exclusive: stages refuse records under former deployments (see `alone`). It is not recorded."""
+    exclusive: stages refuse records under former deployments (see `alone`). It is not recorded.
+    skips: (partition, offset) of the control records of customer-events that are passed over. They are no part of the
+    deployment record: each is a record of its own beside it."""
 
     deployment_id: str
     use_case: str
@@ -66,6 +68,7 @@ class Deployment:
     former: tuple[str, ...] = ()
     keys: tuple[str, ...] | None = None
     exclusive: bool = False
+    skips: frozenset[tuple[int, int]] = frozenset()
 
     @classmethod
     def from_record(cls, record: DeploymentRecord, partitions: int) -> "Deployment":
@@ -168,7 +171,8 @@ def definitions_of(use_case: Any) -> str:
     Any change that can change a result changes the text. The tick interval is left out, because each tick is a record
     of the log. Raises DeclarationError for a value without a JSON form."""
     plain = _plain(use_case, use_case.name)
-    plain.pop("tick_every", None)
+    for name in ("tick_every", "pause_after"):
+        plain.pop(name, None)
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 

@@ -74,16 +74,29 @@ class DeadRecord(NamedTuple):
     fine_before: int
 
 
+class LateEvents(NamedTuple):
+    """The late events of a partition in a slice.
+
+    events: their number. The rest describes the last one. offset: its place. behind: ms between it and the watermark.
+    tick: the partition's time. appended: Kafka's timestamp of it, ms."""
+
+    events: int
+    offset: int
+    behind: int
+    tick: int
+    appended: int
+
+
 @dataclass(slots=True)
 class Rejects:
     """The rejects of a slice, for metrics and limits.
 
     dead: dead letters in log order per partition. failed_timers: customers whose timers raised an error.
-    late: number of late events. fine: partition → events and outcomes that are not dead letters."""
+    late: partition → its late events. fine: partition → events and outcomes that are not dead letters."""
 
     dead: list[DeadRecord] = field(default_factory=list)
     failed_timers: int = 0
-    late: int = 0
+    late: dict[int, LateEvents] = field(default_factory=dict)
     fine: dict[int, int] = field(default_factory=dict)
 
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "status": ("inspect", "Show positions, lag, serving versions and accounting."),
     "dead-letters": ("inspect", "Show records that could not be processed, and send them again."),
     "late-events": ("inspect", "Show events that arrived too late."),
+    "log": ("run", "Pause the time of the log, let it go on, or pass over one control record."),
     "rebuild": ("run", "Restore lost state from the logs."),
     "verify": ("inspect", "Replay the recorded logs and compare with the stores."),
     "chaos": ("run", "Inject faults into a system of its own, and compare it with an undisturbed replay."),

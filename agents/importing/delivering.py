@@ -29,7 +29,7 @@ def deliver(
         for number, item in enumerate(items, 1):
             pace.before(item.time)
             if isinstance(item, TickAt):
-                publisher.tick(item.time)
+                publisher.tick(item.time, item.gap)
                 pace.ticked(item.time)
                 report.ticks += 1
             else:

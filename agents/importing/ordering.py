@@ -11,6 +11,11 @@ RUN = 250_000
 """Messages sorted in memory at once; about 60 MB."""
 
 
+EMPTY_MS = 30 * 86_400_000
+EMPTY_TICKS = 100
+"""Time between two messages is empty when it is longer than this, in ms and in ticks: no schedule asks within it."""
+
+
 class Message(NamedTuple):
     """An encoded record. Sorts by (time, order); `order` is the row's place in its file, so that the sort is stable."""
 
@@ -21,9 +26,10 @@ class Message(NamedTuple):
 
 
 class TickAt(NamedTuple):
-    """The clock reaches `time` (ms): all messages up to then are published."""
+    """The clock reaches `time` (ms): all messages up to then are published. gap: there are none since the last tick."""
 
     time: int
+    gap: bool = False
 
 
 class Sorter:
@@ -75,14 +81,15 @@ def with_ticks(messages: Iterable[Message], every: int, until: int | None = None
     """Yield the messages, which are in order, with the ticks of the clock between them.
 
     A tick comes at every multiple of `every` (ms) from the first message's time on, after all messages up to it; at the
-    last message's time; and then at the multiples below `until`, and at `until`."""
+    last message's time; and then at the multiples below `until`, and at `until`. Empty time between two messages has
+    two ticks only, at its first and at its last multiple."""
     last: int | None = None
     ticked: int | None = None
     for message in messages:
         if last is not None:
-            for boundary in _boundaries(last, message.time, every):
-                yield TickAt(boundary)
-                ticked = boundary
+            for tick in _between(last, message.time, every):
+                yield tick
+                ticked = tick.time
         last = message.time
         yield message
     if last is None:
@@ -95,6 +102,14 @@ def with_ticks(messages: Iterable[Message], every: int, until: int | None = None
         for boundary in _boundaries(last + 1, until, every):
             yield TickAt(boundary)
         yield TickAt(until)
+
+
+def _between(start: int, end: int, every: int) -> Iterator[TickAt]:
+    """Return the ticks between two messages. One row with a wrong year must not cost a tick for every day."""
+    boundaries = range(-(-start // every) * every, end, every)
+    if end - start > max(EMPTY_MS, EMPTY_TICKS * every) and len(boundaries) > 2:
+        return iter((TickAt(boundaries[0]), TickAt(boundaries[-1], gap=True)))
+    return map(TickAt, boundaries)
 
 
 def _boundaries(start: int, end: int, every: int) -> Iterator[int]:

@@ -96,8 +96,8 @@ class EventPublisher:
         """Publish an encoded record."""
         self._sender.send(value, key=customer_id.encode(), partition=self._partition(customer_id))
 
-    def tick(self, time_ms: int) -> None:
-        """Write a tick to every partition: all events up to `time_ms` are published.
+    def tick(self, time_ms: int, gap: bool = False) -> None:
+        """Write a tick to every partition: all events up to `time_ms` are published. `gap`: none since the last tick.
 
         Raises SettingError when the workers write the ticks of this log (clock "wall")."""
         if not self.writes_ticks:
@@ -105,7 +105,7 @@ class EventPublisher:
                 f"The clock of {self._use_case.name} is 'wall': its workers write the ticks; "
                 'declare clock="external" to write them yourself.'
             )
-        record: TickRecord = {"time": time_ms, "writer": self._writer, "signature": None}
+        record: TickRecord = {"time": time_ms, "writer": self._writer, "signature": None, "gap": gap or None}
         for partition in range(self._partitions):
             signed = sign(TICK, record, self._keys, CUSTOMER_EVENTS, partition)
             self._sender.send(self.codec.encode(TICK, signed), key=None, partition=partition, headers=[MARK_HEADER])

@@ -45,13 +45,17 @@ def members(settings: Settings, groups: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
-def refuse_members(settings: Settings, groups: Sequence[str], patience: float = PATIENCE_S) -> None:
-    """Raise TidecastError when a member of these groups does not leave within `patience` seconds."""
+def refuse_members(
+    settings: Settings, groups: Sequence[str], patience: float = PATIENCE_S, command: str = "tidecast rebuild"
+) -> None:
+    """Raise TidecastError when a member of these groups does not leave within `patience` seconds.
+
+    `command`: what to run again then."""
     end = time.monotonic() + patience
     while found := members(settings, groups):
         if time.monotonic() > end:
             raise TidecastError(
                 f"workers are still running ({'; '.join(found[:3])}{'; …' if len(found) > 3 else ''}): stop them, "
-                "then run `tidecast rebuild` again."
+                f"then run `{command}` again."
             )
         time.sleep(ASK_AGAIN_S)

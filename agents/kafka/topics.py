@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import NewPartitions, NewTopic
 
 from agents.kafka.schema_registry import HttpRegistry
+from agents.kafka.skips import skips_in
 from agents.kafka.topic_settings import TopicSettings, wanted_settings
 from agents.settings import Settings
 from schemas.catalog import load_schemas
@@ -131,10 +133,14 @@ def current_deployment(settings: Settings) -> Deployment | None:
     partitions = Logs(settings).partitions()
     if DEPLOYMENTS not in partitions or CUSTOMER_EVENTS not in partitions:
         return None
-    values = _values(settings, settings.topic(DEPLOYMENTS), CURRENT)
+    written = _written(settings, settings.topic(DEPLOYMENTS))
+    values = [value for key, value in written if key == CURRENT]
     if not values:
         return None
-    signed = _signed(settings, values)
+    with HttpRegistry(settings) as registry:
+        codec = Codec(registry, load_schemas())
+        signed = _signed(settings, codec, values)
+        skips = skips_in(codec, settings.keys.of_log(signed[-1]["epoch"]), written) if signed else frozenset()
     if not signed:
         raise TidecastError(
             f"The deployment in {settings.topic(DEPLOYMENTS)} is not signed with a key of TIDECAST_SIGNING_KEYS; "
@@ -144,7 +150,7 @@ def current_deployment(settings: Settings) -> Deployment | None:
     greatest = max(signed, key=number_of) if any(map(number_of, signed)) else signed[-1]
     # a topic may have got more partitions since: the least of those that began with as many as customer-events
     counts = [count for name, count in partitions.items() if TOPICS[name].partitions is None]
-    return Deployment.from_record(greatest, min(counts))
+    return replace(Deployment.from_record(greatest, min(counts)), skips=skips)
 
 
 def require_keys(settings: Settings) -> None:
@@ -165,25 +171,23 @@ def required_deployment(settings: Settings) -> Deployment:
     return deployment
 
 
-def _signed(settings: Settings, values: Sequence[bytes]) -> list[DeploymentRecord]:
+def _signed(settings: Settings, codec: Codec, values: Sequence[bytes]) -> list[DeploymentRecord]:
     """Return the deployment records among these values that are signed with our key."""
     found = []
-    with HttpRegistry(settings) as registry:
-        codec = Codec(registry, load_schemas())
-        for value in values:
-            try:
-                name, record = codec.decode(value, {DEPLOYMENT})
-            except Undecodable:
-                continue
-            keys = settings.keys.of_log(record["epoch"])
-            if record["signature"] is not None and not keys:
-                raise SettingError(
-                    f"The deployment in {settings.topic(DEPLOYMENTS)} is signed and this process has no key, whatever "
-                    "TIDECAST_UNSIGNED says; set TIDECAST_SIGNING_KEYS to the keys of this system."
-                )
-            # A publisher of ticks cannot verify it. What it writes under a forged one is refused.
-            if not keys.checks_control or check(name, record, keys, DEPLOYMENTS, 0):
-                found.append(record)
+    for value in values:
+        try:
+            name, record = codec.decode(value, {DEPLOYMENT})
+        except Undecodable:
+            continue
+        keys = settings.keys.of_log(record["epoch"])
+        if record["signature"] is not None and not keys:
+            raise SettingError(
+                f"The deployment in {settings.topic(DEPLOYMENTS)} is signed and this process has no key, whatever "
+                "TIDECAST_UNSIGNED says; set TIDECAST_SIGNING_KEYS to the keys of this system."
+            )
+        # A publisher of ticks cannot verify it. What it writes under a forged one is refused.
+        if not keys.checks_control or check(name, record, keys, DEPLOYMENTS, 0):
+            found.append(record)
     return found
 
 
@@ -230,15 +234,15 @@ def write(settings: Settings, outputs: Sequence[Output]) -> None:
         raise writing.error("write all records", reports.first, "Run the same command again.")
 
 
-def _values(settings: Settings, topic: str, key: bytes) -> list[bytes]:
-    """Return all values with that key in the only partition of a topic, oldest first."""
+def _written(settings: Settings, topic: str) -> list[tuple[bytes, bytes]]:
+    """Return (key, value) of all records in the only partition of a topic that have both, oldest first."""
     reading = _reader(settings, topic, 0)
     found = []
     try:
         while (message := _next(reading)) is not None:
-            value = message.value()
-            if message.key() == key and value is not None:
-                found.append(value)
+            key, value = message.key(), message.value()
+            if key is not None and value is not None:
+                found.append((key, value))
         return found
     finally:
         reading.raw.close()

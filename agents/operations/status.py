@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from agents.kafka.read_ahead import GroupReadAhead
@@ -11,7 +12,8 @@ from agents.stages import SCORING, STAGES, StageRow, Store
 from agents.wiring import Wiring
 from schemas.records import DRIFT_ALERT, DriftAlertRecord
 from schemas.topics import DRIFT_ALERTS, LABELLED_EXAMPLES
-from streams.errors import TidecastError
+from sinks.redis.client import server_time
+from streams.errors import SettingError, TidecastError
 from streams.features.window import duration_ms
 from streams.log import Cause, Stage, TopicPartition
 from streams.timeline import PartitionHeader
@@ -66,6 +68,10 @@ class SystemStatus:
     places: list[StagePosition] = field(default_factory=list)
     ticks: dict[int, int | None] = field(default_factory=dict)
     watermark: int | None = None
+    tick_age: int | None = None
+    """How old the last tick is in the partition that is furthest behind, on a wall clock."""
+    paused: dict[int, str] = field(default_factory=dict)
+    """Partitions whose time stands still, and by whom: `worker` after a silence, or `person`."""
     counters: dict[str, int] = field(default_factory=dict)
     serving: list[ServedArm] = field(default_factory=list)
     fallbacks: list[FallbackCount] = field(default_factory=list)
@@ -167,6 +173,8 @@ class StatusReader:
             reached = position.offset if position else 0
             status.places.append(StagePosition(row.name, topic, partition, reached))
             status.ticks[partition] = header.last_tick
+            if header.is_paused:
+                status.paused[partition] = "worker" if header.pause_is_automatic else "person"
             for name, count in header.counters.items():
                 status.counters[name] = status.counters.get(name, 0) + count
             asked.update(header.asked)
@@ -181,6 +189,9 @@ class StatusReader:
         known = [tick for tick in status.ticks.values() if tick is not None]
         if known and len(known) == len(status.ticks):
             status.watermark = min(known) - self._lateness
+            if self._wiring.use_case.clock == "wall":
+                with suppress(SettingError):  # Redis forbids its user to ask for the time
+                    status.tick_age = int(server_time(self._wiring.redis) * 1000) - min(known)
         for (arm, version), (count, age) in sorted(arms.items()):
             target, _, name = arm.partition("/")
             status.serving.append(ServedArm(target, name, version, age, count))

@@ -27,3 +27,13 @@ FOREIGN_RECORDS = Gauge(
     "tidecast_foreign_partition_records", "Records in partitions that were not deployed, which are ignored.", ["topic"]
 )
 HEALTHY = Gauge("tidecast_healthy", "1 when the stage works, 0 while it waits for something.", ["stage"])
+CLOCK_SKEW = Gauge(
+    "tidecast_clock_skew_seconds",
+    "Time by which this machine's clock is certainly ahead of a server's; negative behind.",
+    ["server"],
+)
+TICK_AGE = Gauge(
+    "tidecast_tick_age_seconds", "Time since the last tick of an owned partition (wall clock).", ["partition"]
+)
+PAUSED = Gauge("tidecast_paused", "1 where the time of an owned partition stands still (wall clock).", ["partition"])
+SILENCE = Gauge("tidecast_silence_seconds", "Time for which no partition has had an event (wall clock).")

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from agents.runtime.dead_letter_limits import DeadLetterLimits
 from agents.runtime.fallback_watch import FallbackWatch
 from agents.runtime.health import StageHealth
+from agents.runtime.late_limits import LateLimits
 from agents.runtime.metrics import (
     DEAD_LETTERS,
     FALLBACKS,
@@ -58,8 +59,10 @@ class Runner:
         health: StageHealth,
         limits: DeadLetterLimits | None = None,
         fallbacks: FallbackWatch | None = None,
+        late_limits: LateLimits | None = None,
     ) -> None:
-        """`limits` stop the stage at too many dead letters. `fallbacks` warns of them."""
+        """`limits` stop the stage at too many dead letters. `fallbacks` warns of them. `late_limits` make it red at too
+        many late events."""
         self.name = name
         self.stage = stage
         self._loop = asyncio.get_running_loop()
@@ -71,6 +74,7 @@ class Runner:
         self._attempt = 0
         self._limits = limits or DeadLetterLimits(0, 0.0)
         self._fallbacks = fallbacks or FallbackWatch(0.0)
+        self._late_limits = late_limits or LateLimits(0.0)
 
     def attach(self, app: BatchApp) -> None:
         """Make the app's only agent and its hooks."""
@@ -101,7 +105,7 @@ class Runner:
             if not self._consumer.reached():
                 self._health.red(KAFKA_AWAY)
             elif self._health.problem == KAFKA_AWAY:
-                self._health.green()
+                self._works()
 
     def close(self) -> None:
         """Let the thread end when it is done."""
@@ -133,12 +137,21 @@ class Runner:
                 await asyncio.Event().wait()  # until the worker has stopped
             else:
                 self.owned = tuple(places)
-                self._health.green()
+                self._works()
                 return starts
+
+    def _works(self) -> None:
+        """The stage works; it is red all the same while too many events are late."""
+        self._health.ready = True
+        if problem := self._late_limits.problem:
+            self._health.red(problem)
+        else:
+            self._health.green()
 
     def _revoked(self) -> None:
         self.owned = ()
         self._limits.begin_anew()
+        self._late_limits.begin_anew()
 
     async def _batch(self, batch: Fetched) -> None:
         consumer = self._consumer
@@ -157,7 +170,7 @@ class Runner:
             self._fail(error)
         else:
             self._attempt = 0
-            self._health.green()
+            self._works()
             consumer.finished(batch, positions)
 
     def _work(self, batch: Fetched) -> dict[TopicPartition, int]:
@@ -210,7 +223,8 @@ class Runner:
         counts[DeadReason.FAILED] += rejects.failed_timers
         for reason in DeadReason:  # from 0 on, so that the first ones are seen to grow
             DEAD_LETTERS.labels(self.name, reason.value).inc(counts[reason])
-        LATE_EVENTS.labels(self.name).inc(rejects.late)
+        LATE_EVENTS.labels(self.name).inc(sum(late.events for late in rejects.late.values()))
+        self._late_limits.add(rejects)
         self._limits.add(rejects)
 
     def _count_answers(self, answered: Answered) -> None:

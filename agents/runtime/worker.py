@@ -10,11 +10,12 @@ import socket
 import sys
 import zlib
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from agents.runtime.dead_letter_limits import DeadLetterLimits
 from agents.runtime.fallback_watch import FallbackWatch
 from agents.runtime.health import HealthServer, StageHealth
+from agents.runtime.late_limits import LateLimits
 from agents.runtime.slots import Slot
 from agents.runtime.stage_runner import Runner, backoff
 from agents.settings import Settings
@@ -24,6 +25,9 @@ from agents.transport.batch_consumer import BatchApp
 from agents.transport.errors import aiokafka_errors
 from streams.errors import DeploymentMismatch, Unavailable
 from streams.log import Emitter, Stage
+
+if TYPE_CHECKING:
+    from agents.wiring import Wiring
 
 log = logging.getLogger(__name__)
 SWITCH_INTERVAL_S = 0.0005
@@ -60,7 +64,8 @@ class Worker:
         health = StageHealth(group.removeprefix(GROUP_PREFIX))
         limits = DeadLetterLimits(self.settings.dead_letter_run, self.settings.dead_letter_share)
         fallbacks = FallbackWatch(self.settings.fallback_share)
-        runner = Runner(health.name, stage, emitter, health, limits, fallbacks)
+        late_limits = LateLimits(self.settings.late_share)
+        runner = Runner(health.name, stage, emitter, health, limits, fallbacks, late_limits)
         app = build_app(self.settings, group, self._instance())
         app.batches = stage.batches
         app.batch_records = stage.batches * self.settings.batch_records
@@ -70,6 +75,12 @@ class Worker:
         self._runners.append(runner)
         self._apps.append(app)
         return runner
+
+    def watch(self, name: str) -> StageHealth:
+        """Return a further entry of this worker's health, beside those of its stages."""
+        health = StageHealth(name)
+        self._healths.append(health)
+        return health
 
     def beside(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run something else for as long as the stages run."""
@@ -222,7 +233,6 @@ async def run_worker(
     async def equip(worker: Worker) -> None:
         from agents.fingerprint import running
         from agents.preflight import Moment, Severity, Situation, ask, refuse
-        from agents.runtime.ticker import Ticker
         from agents.runtime.watch import SystemWatch
         from agents.wiring import connect_system
         from streams.deployment import differences
@@ -237,10 +247,21 @@ async def run_worker(
             for group, stage in (await worker.patiently(row.build, wiring)).items():
                 runner = worker.add(group, stage, row.emitter(wiring))
                 if row.writes_ticks and wiring.use_case.clock == "wall":
-                    worker.beside(Ticker(wiring, runner).run)
+                    _write_ticks(worker, wiring, runner)
             if row.writes_ticks:
                 worker.beside(SystemWatch(wiring).run)
 
     kind = "-".join(names)
     with Slot(settings.data / "run", kind) as slot:
         await Worker(settings, kind, slot, port, supervised).run(equip)
+
+
+def _write_ticks(worker: Worker, wiring: "Wiring", runner: Runner) -> None:
+    """Let a worker write the ticks of the partitions that it owns. Others need none of these modules."""
+    from agents.runtime.ticking.clock_check import ClockCheck
+    from agents.runtime.ticking.partition_watch import PartitionWatch
+    from agents.runtime.ticking.ticker import Ticker
+
+    clocks = ClockCheck(worker.watch("clock"))
+    worker.beside(Ticker(wiring, runner, clocks).run)
+    worker.beside(PartitionWatch(wiring, runner, clocks).run)

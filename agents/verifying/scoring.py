@@ -7,12 +7,13 @@ from agents.stages import StageRow
 from agents.verifying.finding import Finding
 from agents.verifying.live import Live
 from agents.verifying.outputs import Outputs
+from schemas.records import TICK
 from schemas.topics import CUSTOMER_EVENTS
 from streams.control import check
 from streams.errors import NoSnapshot, Undecodable
 from streams.features.customer_state import agree
 from streams.log import Record, TopicPartition
-from streams.scoring.intake import CONTROLS
+from streams.scoring.intake import CONTROLS, tick_fault
 from streams.scoring.stage import Scoring
 from streams.state.compare import differences
 from streams.state.memory import MemoryScoringStore
@@ -120,13 +121,15 @@ class ScoringCheck:
 
     def _is_control(self, place: TopicPartition, record: Record) -> bool:
         """Return whether a control record is ours, judged independently of scoring. Any other one is a dead letter."""
-        if record.key is not None:
+        if record.key is not None or (place.partition, record.offset) in self.live.deployment.skips:
             return False
         try:
             name, fields = self.live.codec.decode(record.value)
         except Undecodable:
             return False
-        return name in CONTROLS and check(name, fields, self.live.keys, *place)
+        if name not in CONTROLS or not check(name, fields, self.live.keys, *place):
+            return False
+        return name != TICK or not tick_fault(fields, record.timestamp, self.live.use_case.clock == "wall")
 
     def _account(self, partition: int, part: ReplayedPartition) -> None:
         counters = part.header.counters

@@ -67,6 +67,7 @@ class _Output:
 @click.option("--jobs", type=click.IntRange(1, 32), default=1, show_default=True, help="Runs at the same time.")
 @click.option("--rate", type=Finite(1, 100_000), default=50.0, show_default=True, help="Messages per second.")
 @click.option("--transactions", is_flag=True, help="Use transactions, and a reader without marks.")
+@click.option("--wall", is_flag=True, help="On a wall clock, with a machine whose clock is wrong and a silent stream.")
 @click.option("--without", default="", metavar="GUARD[,GUARD]", callback=_guards, help=WITHOUT)
 @click.option("--keep", is_flag=True, help="Keep the folder of every run.")
 @click.option("--quiet", is_flag=True, help="Print one line per run only.")
@@ -84,6 +85,7 @@ def main(
     jobs: int,
     rate: float,
     transactions: bool,
+    wall: bool,
     without: tuple[str, ...],
     keep: bool,
     quiet: bool,
@@ -99,6 +101,7 @@ def main(
     \b
     tidecast chaos --minutes 2 --seed 7
     tidecast chaos --seeds 50 --jobs 2 --quiet --json chaos.jsonl
+    tidecast chaos --wall                            # two hours ahead, and a silence
     tidecast chaos --without position-cas            # must differ
     """
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -106,7 +109,7 @@ def main(
     output = _Output(quiet, file)
 
     def run_one(number: int) -> ChaosReport:
-        report = run(ChaosOptions(number, 60 * minutes, rate, without, transactions, keep), output.say)
+        report = run(ChaosOptions(number, 60 * minutes, rate, without, transactions, wall, keep), output.say)
         output.add(report)
         return report
 

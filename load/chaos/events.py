@@ -1,12 +1,21 @@
-"""The events of a chaos run, valid and broken. The same seed gives the same events."""
+"""The use case and the events of a chaos run, valid and broken. The same seed gives the same events."""
 
 import math
 import random
+import re
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from schemas.records import OUTCOME
 
+USE_CASE = Path(__file__).parent / "use_case"
+DAY_S = 2
+"""Seconds for a day of the use case, as the publisher counts them."""
+CLOCK = 'clock="external",\n    profile_window="2d"'
+WALL = f'clock="wall",\n    allowed_lateness="30s",\n    pause_after="6s",\n    profile_window="{2 * DAY_S}s"'
+"""The silence after which time is paused is shorter than every silence that is a fault, and longer than a restart."""
 DAY_MS = 86_400_000
 START_MS = 1_704_067_200_000
 """2024-01-01 UTC."""
@@ -102,3 +111,22 @@ def broken(r: random.Random, time: int) -> ChaosMessage:
     if kind == 3:
         return ChaosMessage(time, VISIT, {**fields, "source": ""}, key)
     return ChaosMessage(time, VISIT, {**fields, "customer_id": "somebody else", "seconds": math.nan, "source": ""}, key)
+
+
+def wall_use_case(folder: Path) -> Path:
+    """Write the use case of chaos, on a wall clock and with horizons and schedules of seconds, into `folder`."""
+    shutil.copytree(USE_CASE, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    file = folder / "usecase.py"
+    text = file.read_text()
+    if CLOCK not in text:
+        raise ValueError(f"{file} does not declare its clock as expected")
+    lines = [_in_seconds(line) for line in text.replace(CLOCK, WALL).splitlines()]
+    file.write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def _in_seconds(line: str) -> str:
+    """Return a line with its horizons and schedules in seconds; features keep their windows."""
+    if not line.lstrip().startswith(("ask=", "outcome=")):
+        return line
+    return re.sub(r'"(\d+)d"', lambda found: f'"{DAY_S * int(found[1])}s"', line)

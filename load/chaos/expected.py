@@ -24,6 +24,10 @@ happened."""
 BACK = (Fault(0.0, "redis", "redis", "second"), Fault(0.0, "redis", "redis", "backup"))
 CUT = tuple(Fault(0.0, "link", f"{worker}>redis", "cut", 2.0) for worker in ("scoring-a", "scoring-b", "watching"))
 MISDIRECTED = tuple(Fault(0.0, "link", f"scoring-{which}>kafka", "misdirect", 5.0) for which in "ab")
+CLOCK = Fault(0.0, "clock", "scoring-c", "7200", LONG_S)
+SILENCE = Fault(0.0, "silence", "producers", "", 4.0)
+ON_THE_WALL = {"tick-bound", "pauses"}
+"""Guards that matter on a wall clock only."""
 EXPECTED: dict[str, tuple[Fault, ...]] = {
     "position-cas": (point("scoring.acked", STOP),),
     "position-read": (
@@ -37,6 +41,8 @@ EXPECTED: dict[str, tuple[Fault, ...]] = {
     "id-kinds": (),
     "id-contents": (),
     "tick-steps": (),
+    "tick-bound": (CLOCK,),
+    "pauses": (SILENCE,),
     "acks": (point("scoring.committed", KILL), Fault(0.0, "kafka", "kafka")),
     "idempotence": MISDIRECTED,
     "first-alone": MISDIRECTED,

@@ -93,3 +93,15 @@ def _other(r: random.Random, seed: int, at: float, kind: str) -> Fault:
     if kind == "extra member":
         return Fault(at, kind, r.choice(EXTRA_MEMBERS), r.choice(("leave", "kill")), r.uniform(4, LONG_S))
     return Fault(at, kind, kind, "", r.uniform(0, 3))
+
+
+def plan_on_the_wall(seed: int, seconds: float, points: Sequence[str]) -> list[Fault]:
+    """Return the faults of a run on a wall clock: those of `plan`, a scorer whose clock is two hours ahead, and a
+    silence of all producers."""
+    others = [
+        fault._replace(on=EXTRA_MEMBERS[1]) if fault.kind == "extra member" else fault
+        for fault in plan(seed, seconds, points)
+    ]
+    ahead = Fault(0.3 * seconds, "clock", EXTRA_MEMBERS[0], "7200", LONG_S)
+    silence = Fault(0.55 * seconds, "silence", "producers", "", 4.0)
+    return sorted([*others, ahead, silence])

@@ -7,7 +7,7 @@ from typing import Any
 from aiokafka.partitioner import murmur2
 from confluent_kafka import KafkaError, Message, Producer
 
-from load.chaos.events import DAY_MS, START_MS, ChaosMessage, messages
+from load.chaos.events import DAY_MS, DAY_S, START_MS, ChaosMessage, messages
 from load.ticks import signed_tick, tick_key
 from load.wire import Wire
 from schemas.records import TICK
@@ -23,16 +23,31 @@ class ChaosPublisher(threading.Thread):
     dropped."""
 
     def __init__(
-        self, stack: dict[str, Any], partitions: int, seed: int, rate: float, seconds: float, day_seconds: float = 2.0
+        self,
+        stack: dict[str, Any],
+        partitions: int,
+        seed: int,
+        rate: float,
+        seconds: float,
+        day_seconds: float = DAY_S,
+        hushed: threading.Event | None = None,
+        wall: bool = False,
     ) -> None:
-        """`rate`: messages per second. `day_seconds`: seconds per day of event time."""
+        """rate: messages per second.
+        day_seconds: seconds for a day of event time.
+        hushed: nothing is published while it is set.
+        wall: events happen now, and the workers write the ticks."""
         super().__init__(daemon=True, name="publisher")
         self._wire = Wire(stack["registry"])
         self._key = tick_key(stack)
         self._partitions = partitions
         self._days = seconds / day_seconds
-        self._messages = list(messages(seed, self._days, int(rate * seconds)))
         self._day_seconds = day_seconds
+        self._messages = list(messages(seed, self._days, int(rate * seconds)))
+        self._hushed = hushed or threading.Event()
+        self.wall = wall
+        self._began_ms = int(time.time() * 1000)
+        self._silences: list[tuple[int, int]] = []
         self._ticks(START_MS)  # encode everything now: the registry may be away later
         for message in self._messages:
             self._value(message)
@@ -52,11 +67,14 @@ class ChaosPublisher(threading.Thread):
     def run(self) -> None:
         """Publish all messages, then the ticks that close all questions; returns when Kafka has acked everything."""
         began, ticked = time.monotonic(), 0
+        self._began_ms = int(time.time() * 1000)
         step = DAY_MS // TICKS_PER_DAY
         for message in self._messages:
             while message.time >= START_MS + (ticked + 1) * step:
                 ticked += 1
                 self._tick(START_MS + ticked * step)
+            if self._hushed.is_set():
+                began += self._be_silent(message.time)
             self._wait(began + (message.time - START_MS) / DAY_MS * self._day_seconds)
             self._publish(message)
         for day in range(CLOSING_DAYS):
@@ -64,12 +82,31 @@ class ChaosPublisher(threading.Thread):
         while self._producer.flush(1.0):
             pass
 
+    def _be_silent(self, now: int) -> float:
+        """Publish nothing until the silence is over; return its seconds. What follows happens that much later."""
+        since = time.monotonic()
+        while self._hushed.is_set():
+            self._producer.poll(0.05)
+        silence = time.monotonic() - since
+        self._silences.append((now, int(1000 * silence)))
+        return silence
+
     def _wait(self, until: float) -> None:
         while (ahead := until - time.monotonic()) > 0:
             self._producer.poll(min(ahead, 0.05))
 
     def _value(self, message: ChaosMessage) -> bytes:
-        return self._wire.encode(message.name, message.record) if message.name else bytes(message.record)
+        if not message.name:
+            return bytes(message.record)
+        record = message.record
+        if self.wall:
+            record = {**record, "occurred_at": self._now(record["occurred_at"])}
+        return self._wire.encode(message.name, record)
+
+    def _now(self, moment: int) -> int:
+        """Return when something happens by the wall clock. An event has one time, however often it is published."""
+        silent = sum(length for since, length in self._silences if moment >= since)
+        return self._began_ms + int((moment - START_MS) / DAY_MS * self._day_seconds * 1000) + silent
 
     def _publish(self, message: ChaosMessage) -> None:
         key = message.key or message.record["customer_id"].encode()
@@ -79,7 +116,7 @@ class ChaosPublisher(threading.Thread):
         self._producer.poll(0)
 
     def _tick(self, moment: int) -> None:
-        for partition, tick in enumerate(self._ticks(moment)):
+        for partition, tick in enumerate([] if self.wall else self._ticks(moment)):
             self._producer.produce(TOPIC, tick, partition=partition)
 
     def _ticks(self, moment: int) -> list[bytes]:

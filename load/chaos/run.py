@@ -11,18 +11,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from load.chaos.expected import plan_without
+from load.chaos.expected import ON_THE_WALL, plan_without
 from load.chaos.faults.inject import inject
-from load.chaos.plan import Fault, plan
+from load.chaos.plan import Fault, plan, plan_on_the_wall
 from load.chaos.publisher import ChaosPublisher
 from load.chaos.reader import ChaosReader
 from load.chaos.system import PARTITIONS, SERVE_EVERY, TARGETS, ChaosSystem
+from load.chaos.workers import SCORERS
 from load.stages import names
 
 MAX_FAULTS = 3
 """Faults at the same time."""
 CATCH_UP_S = 240.0
 CHECK_EVERY_S = 2.0
+TICKING_LAG = 100
+"""Most records that a stage has left in a partition while workers write ticks all the time."""
 Say = Callable[[str], None]
 _running: list[ChaosSystem] = []
 _aborted = threading.Event()
@@ -79,6 +82,7 @@ class ChaosOptions:
     rate: float = 50.0
     without: tuple[str, ...] = ()
     transactions: bool = False
+    wall: bool = False
     keep: bool = False
 
 
@@ -92,7 +96,8 @@ def run(options: ChaosOptions, say: Say) -> ChaosReport:
     settings = {"TIDECAST_TRANSACTIONS": "true"} if options.transactions else {}
     if options.seed % 2:
         settings["TIDECAST_CACHE_CUSTOMERS"] = "0"
-    system = ChaosSystem(folder, settings, options.without)
+    wall = options.wall or bool(ON_THE_WALL & set(options.without))
+    system = ChaosSystem(folder, settings, options.without, wall)
     _running.append(system)
     report.failed = True
     try:
@@ -125,9 +130,12 @@ def _flow(system: ChaosSystem, options: ChaosOptions, report: ChaosReport, say: 
     stack = system.servers.stack
     marks = not options.transactions and "reader-marks" not in options.without
     reader = ChaosReader(stack, system.models, PARTITIONS, len(TARGETS), marks)
-    publisher = ChaosPublisher(stack, PARTITIONS, options.seed, options.rate, options.seconds)
+    pace = (options.seed, options.rate, options.seconds)
+    publisher = ChaosPublisher(stack, PARTITIONS, *pace, hushed=system.hushed, wall=system.wall)
     faults = plan_without(options.without[0], options.seconds) if options.without else None
-    faults = plan(options.seed, options.seconds, system.fail_points()) if faults is None else faults
+    if faults is None:
+        planned = plan_on_the_wall if system.wall else plan
+        faults = planned(options.seed, options.seconds, system.fail_points())
     reader.start()
     system.wait_ready()
     say(f"seed {options.seed}: {len(faults)} faults in {options.seconds:.0f} s")
@@ -149,10 +157,14 @@ def _flow(system: ChaosSystem, options: ChaosOptions, report: ChaosReport, say: 
 def conclude(system: ChaosSystem, publisher: ChaosPublisher, reader: ChaosReader, report: ChaosReport) -> None:
     """End the workers, and compare what was published, read and stored with each other and with an undisturbed
     replay."""
+    if system.wall:  # its ticks are work for the others
+        for name in SCORERS:
+            system.workers.want(name, False)
+        report.differences += _left(system, _lags)
     status = system.status()
     # when a learner ends, the other one takes over its partitions and sends the last switches again
     system.workers.end(but="history")
-    report.differences += _history_left(system)
+    report.differences += _left(system, _history_lag)
     system.workers.end()
     reader.end()
     report.recoveries, report.rebuilds = system.workers.recoveries(), system.workers.rebuilds
@@ -214,15 +226,20 @@ def _work_left(system: ChaosSystem, reader: ChaosReader) -> str:
     return ", ".join(missing[:5]) or _lags(system)
 
 
-def _history_left(system: ChaosSystem) -> list[str]:
-    """Wait until history has written everything; returns its lag after CATCH_UP_S as a difference."""
+def _left(system: ChaosSystem, left: Callable[[ChaosSystem], str]) -> list[str]:
+    """Wait until nothing is left to do; return what is after CATCH_UP_S as a difference."""
     end = time.monotonic() + CATCH_UP_S
-    while time.monotonic() < end:
-        positions = system.status()["places"]
-        if not any(each["lag"] for each in positions if each["stage"] == "history"):
-            return []
+    while found := left(system):
+        if time.monotonic() > end:
+            return [f"still to do {CATCH_UP_S:.0f} s after scoring had ended: {found}"]
         time.sleep(CHECK_EVERY_S)
-    return [f"history still had a lag {CATCH_UP_S:.0f} s after all others had ended"]
+    return []
+
+
+def _history_lag(system: ChaosSystem) -> str:
+    """Return history's positions with a lag, when all others have ended."""
+    places = system.status()["places"]
+    return ", ".join(f"{p['topic']}[{p['partition']}]" for p in places if p["lag"] and p["stage"] == "history")
 
 
 def _lags(system: ChaosSystem) -> str:
@@ -231,10 +248,11 @@ def _lags(system: ChaosSystem) -> str:
     if done.returncode:
         return done.stderr
     positions = json.loads(done.stdout)["places"]
+    most = TICKING_LAG if system.is_ticking else 0
     lags = [
         f"{p['stage']} {p['topic']}[{p['partition']}] has a lag of {p['lag']}"
         for p in positions
-        if p["lag"] and not p["stage"].startswith("learning")
+        if p["lag"] > most and not p["stage"].startswith("learning")
     ]
     stages = {position["stage"].partition(" ")[0] for position in positions}
     lags += [f"{stage} has no position" for stage in names() if stage not in stages]
@@ -248,6 +266,8 @@ def _account(report: ChaosReport, publisher: ChaosPublisher, reader: ChaosReader
         report.differences.append(f"{publisher.lost} messages were dropped by the publisher")
     if status["published"] != publisher.published:
         report.differences.append(f"{publisher.published} published, {status['published']} accounted for: {counters}")
+    if publisher.wall and counters["late"]:
+        report.differences.append(f"{counters['late']} events were late although none was published late")
     if reader.twice:
         report.differences.append(f"{reader.twice} predictions were read twice")
     if reader.unsaved:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +12,12 @@ from typing import Any
 from urllib.parse import quote
 
 from load.chaos import disk, guards
+from load.chaos.events import USE_CASE, wall_use_case
 from load.chaos.proxy import HOST, Link, Proxies
 from load.chaos.servers import PARTS, Servers, free_ports
-from load.chaos.workers import ALWAYS, KINDS, ChaosWorker, ChaosWorkers, environment, tidecast
+from load.chaos.workers import ALWAYS, KINDS, SCORERS, ChaosWorker, ChaosWorkers, environment, tidecast
 from load.stages import stages
 
-USE_CASE = Path(__file__).parent / "use_case"
 PARTITIONS = 12
 TARGETS = {"buys": ("logistic", "tree"), "spend": ("linear",), "leaves": ("prior",), "likes": ("logistic", "forest")}
 SERVE_EVERY = {"buys": 200, "spend": 100, "leaves": 100, "likes": 50}
@@ -26,13 +27,18 @@ START_TRIES = 3
 
 
 class ChaosSystem:
-    """Everything of a run in one folder. `healed` is set when all faults must end.
+    """Everything of a run in one folder. `healed` is set when all faults must end, and `hushed` while the producers
+    are silent.
 
-    silent: changes by others that no worker has told."""
+    silent: what no worker has told although it should have."""
 
-    def __init__(self, folder: Path, settings: dict[str, str], without: Sequence[str] = ()) -> None:
-        """`settings`: TIDECAST_ variables of the workers. `without`: guards that are switched off."""
+    def __init__(self, folder: Path, settings: dict[str, str], without: Sequence[str] = (), wall: bool = False) -> None:
+        """settings: TIDECAST_ variables of the workers. without: guards that are switched off. wall: workers write the
+        ticks."""
         self.folder = folder
+        self.wall = wall
+        self.hushed = threading.Event()
+        self._use_case = wall_use_case(folder / "use_case") if wall else USE_CASE
         self.servers = Servers(folder)
         self.healed = threading.Event()
         self.points = folder / "points"
@@ -57,7 +63,7 @@ class ChaosSystem:
         for name in KINDS:
             for part in PARTS[1:]:
                 self.links[name, part] = self._proxies.link(f"{name}>{part}", HOST, ports[part])
-        self.run("deploy", str(USE_CASE), "--partitions", str(PARTITIONS))
+        self.run("deploy", str(self._use_case), "--partitions", str(PARTITIONS))
         self.servers.watch()
         self.workers = ChaosWorkers({name: self._worker(name) for name in KINDS}, self._rebuild)
         self.workers.start(ALWAYS)
@@ -108,7 +114,7 @@ class ChaosSystem:
         `check`."""
         done = subprocess.run(
             tidecast(*arguments),
-            env=environment(self.folder, {"TIDECAST_USE_CASE": str(USE_CASE), **self._settings}),
+            env=environment(self.folder, {"TIDECAST_USE_CASE": str(self._use_case), **self._settings}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -134,9 +140,24 @@ class ChaosSystem:
             raise RuntimeError(f"a worker ended before it was ready: {self.workers.failures[0]}")
         raise RuntimeError(f"the workers were not ready after {READY_S:.0f} s")
 
+    @property
+    def is_ticking(self) -> bool:
+        """Return whether workers write ticks."""
+        return self.wall and any(self.workers.all[name].wanted for name in SCORERS)
+
     def ready(self) -> set[Path]:
         """Return the health files of the workers that report that they are ready."""
         return {file for file in (self.folder / "run").glob("*.health") if _is_ready(file)}
+
+    def is_paused(self) -> bool:
+        """Return whether time stands still in some partition; False as well while nobody can tell."""
+        done = self.run("status", "--json", check=False)
+        return done.returncode == 0 and bool(json.loads(done.stdout)["paused"])
+
+    def problems(self, name: str) -> list[str]:
+        """Return what workers say of an entry of their health, where it is red."""
+        entries = [entry for file in (self.folder / "run").glob("*.health") for entry in _health(file)]
+        return [entry["problem"] for entry in entries if entry["name"] == name and entry["problem"]]
 
     def versions(self, target: str, arm: str) -> int:
         """Return the number of snapshots of an arm."""
@@ -198,6 +219,18 @@ class ChaosSystem:
         self._proxies.__exit__(None, None, None)
         disk.unmount(self.models)
         self.servers.down(wipe)
+
+
+def _health(file: Path) -> list[dict[str, Any]]:
+    """Return the health of the worker whose address is in `file`, red or green."""
+    try:
+        with urllib.request.urlopen(file.read_text().strip() + "/healthz", timeout=2) as answer:
+            entries: list[dict[str, Any]] = json.load(answer)
+    except urllib.error.HTTPError as red:
+        entries = json.load(red)
+    except (OSError, ValueError):
+        return []
+    return entries
 
 
 def _is_ready(file: Path) -> bool:

@@ -24,6 +24,7 @@ KINDS = {
     "history": "history",
 }
 """Name → the worker process of `tidecast worker` that it is."""
+SCORERS = tuple(name for name, kind in KINDS.items() if kind == "scoring")
 EXTRA_MEMBERS = ("scoring-c", "learning-b")
 """Workers that join and leave."""
 ALWAYS = tuple(name for name in KINDS if name not in EXTRA_MEMBERS)

@@ -94,3 +94,17 @@ def is_older(version: str, than: tuple[int, ...]) -> bool:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+def server_time(client: redis.Redis) -> float:
+    """Return what the server's clock shows, in seconds since 1970; of a cluster, that of one primary. Raises
+    Unavailable."""
+    with redis_errors(client):
+        if isinstance(client, RedisCluster):
+            return _seconds(client.time(target_nodes=client.get_primaries()[0]))
+        return _seconds(client.time())
+
+
+def _seconds(told: Any) -> float:
+    seconds, microseconds = next(iter(told.values())) if isinstance(told, dict) else told
+    return float(seconds) + float(microseconds) / 1e6

@@ -10,6 +10,7 @@ from streams.models.inputs import ArmInputs
 from streams.models.version import Version
 from streams.scoring.intake import Taken
 from streams.scoring.model_cache import ServedModels
+from streams.scoring.pauses import Pauses
 from streams.scoring.predicting import Questions
 from streams.scoring.timers import Timers
 from streams.scoring.working_set.partition import PartitionWork
@@ -26,6 +27,7 @@ class ControlRecords:
         models: ServedModels,
         questions: Questions,
         timers: Timers,
+        pauses: Pauses,
         lateness: int,
         retained: bytes,
     ) -> None:
@@ -36,6 +38,7 @@ class ControlRecords:
         self._models = models
         self._questions = questions
         self._timers = timers
+        self._pauses = pauses
         self._lateness = lateness
         self._retained = retained
 
@@ -83,6 +86,12 @@ class ControlRecords:
         work.count("controls")
         return True
 
+    def pause(self, work: PartitionWork, raw: LogRecord, taken: Taken) -> bool:
+        """Stop the partition's time, or let it go on."""
+        work.count("controls")
+        self._pauses.obey(work.header, taken.record)
+        return True
+
     def tick(self, work: PartitionWork, raw: LogRecord, taken: Taken) -> bool:
         """Apply a tick: fire the timers that are due.
 
@@ -92,11 +101,13 @@ class ControlRecords:
         goes_on = work.ordinal > 0
         if not goes_on:
             work.count("controls")
-            if header.last_tick is not None and record["time"] <= header.last_tick:
+            if header.is_paused or (header.last_tick is not None and record["time"] <= header.last_tick):
                 return True
+            self._pauses.passes(header, record)
             header.last_tick = record["time"]
         if not self._timers.fire(work):
             return False
+        header.gap_from = None
         self._questions.progress(work, self._lateness)
         return True
 

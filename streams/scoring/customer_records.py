@@ -12,6 +12,7 @@ from streams.features.customer_state import CustomerState
 from streams.features.plan import FeaturePlan
 from streams.log import LogRecord
 from streams.scoring.intake import Intake, Taken, check_outcome, former_digest
+from streams.scoring.pauses import Pauses
 from streams.scoring.predicting import Questions
 from streams.scoring.rejects import RejectWriter
 from streams.scoring.working_set.cache import CustomerCache
@@ -32,6 +33,7 @@ class CustomerRecords:
         targets: Sequence[TargetPlan],
         questions: Questions,
         rejects: RejectWriter,
+        pauses: Pauses,
         lateness: int,
     ) -> None:
         """`lateness`: the allowed lateness, ms."""
@@ -42,6 +44,7 @@ class CustomerRecords:
         self._kinds: dict[str, str] = {plan.name: plan.kind for plan in targets}
         self._questions = questions
         self._rejects = rejects
+        self._pauses = pauses
         self._lateness = lateness
 
     def event(self, work: PartitionWork, raw: LogRecord, taken: Taken) -> bool:
@@ -58,6 +61,8 @@ class CustomerRecords:
             self._rejects.late(work, raw, taken, watermark)
             work.count("late")
             return True
+        if work.header.pauses:
+            self._pauses.extend(work, customer, moment)
         self._resolve(work, customer, taken.event, record)
         state.digests.remember(seen)
         self._features.update(state, taken.event, record, moment)
@@ -82,6 +87,8 @@ class CustomerRecords:
         if _repeated(work, customer.state, taken, same, record["outcome_id"]):
             return True
         target, wanted, moment = record["target"], record["prediction_id"], record["occurred_at"]
+        if work.header.pauses:
+            self._pauses.extend(work, customer, moment)
         named = [o for o in customer.observations.waiting if o.is_named(target, wanted) and o.spans(moment)]
         watermark = work.header.watermark(self._lateness)
         settled = None if named else customer.observations.settled_as(target, wanted, moment)

@@ -5,7 +5,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from schemas.catalog import Decoded, Event, Schema
-from schemas.records import DEPLOYMENT, OUTCOME, SWITCH, TICK, OutcomeRecord, TickRecord
+from schemas.records import DEPLOYMENT, OUTCOME, PAUSE, SWITCH, TICK, OutcomeRecord, TickRecord
 from schemas.topics import CUSTOMER_EVENTS
 from streams.avro.canonical import START, Content, checksum
 from streams.avro.codec import Codec
@@ -16,7 +16,7 @@ from streams.keys import Keys
 from streams.log import LogRecord
 from streams.partitioner import partition_of
 
-CONTROLS = frozenset({TICK, SWITCH, DEPLOYMENT})
+CONTROLS = frozenset({TICK, PAUSE, SWITCH, DEPLOYMENT})
 MAX_CUSTOMER_BYTES = 512
 MAX_ID = 512
 """The maximum length of an event's, outcome's or prediction's id, characters."""
@@ -29,6 +29,8 @@ LARGEST = 1e100
 """Numbers must be smaller, so that the squares that models keep stay finite: one event could spoil a model."""
 EARLIEST = -62135596800000
 """0001-01-01 UTC in ms: the earliest accepted time."""
+MOST_TICK_AHEAD = 60_000
+"""On a wall clock, most ms by which a tick may be ahead of the broker's time of its own append."""
 LATEST = 253402300799999
 """The end of the year 9999 in ms: the latest accepted time, which all stores and tools can hold."""
 
@@ -105,19 +107,10 @@ class Intake:
                     DeadReason.BAD_CONTROL,
                     f"{name} with a key or a wrong signature: only Tidecast and holders of its signing key write it",
                 )
-            if name == TICK:
-                self._check_tick(raw, record)
+            fault = tick_fault(record, raw.timestamp, self._wall) if name == TICK else ""
+            if fault:
+                raise Undecodable(DeadReason.BAD_CONTROL, fault)
         return Taken(name, "", record)
-
-    def _check_tick(self, raw: LogRecord, tick: TickRecord) -> None:
-        """Check a tick's time. A clock that is wrong by years would be obeyed for ever: ticks never go back."""
-        time = tick["time"]
-        if not EARLIEST <= time <= LATEST or (self._wall and time > raw.timestamp + self._max_ahead):
-            raise Undecodable(
-                DeadReason.BAD_CONTROL,
-                f"a tick of {time} ms is absurd: it must lie between the years 1 and 9999, and on a wall clock not "
-                "further ahead of the record's timestamp than max_ahead: set the clock of the machine that wrote it",
-            )
 
     def _check_customer(
         self, raw: LogRecord, record: Event | OutcomeRecord, id_field: str, id: str, last_tick: int | None
@@ -167,6 +160,23 @@ class Intake:
                 DeadReason.WRONG_KEY,
                 f"customer {customer!r} belongs to partition {right}, not {partition}: use the murmur2 partitioner",
             )
+
+
+def tick_fault(tick: TickRecord, timestamp: int, wall: bool) -> str:
+    """Return why a tick is not obeyed, in one sentence; "" for one that is.
+
+    timestamp: of the record, ms: on a wall clock the broker's time of its append. Time never goes back, so a tick of a
+    clock that is ahead would make all events late until that time has come."""
+    time = tick["time"]
+    if not EARLIEST <= time <= LATEST:
+        return f"a tick of {time} ms is absurd: it must lie between the years 1 and 9999"
+    if wall and time > timestamp + MOST_TICK_AHEAD:
+        return (
+            f"a tick of {time} ms is {(time - timestamp) / 1000:,.0f} s ahead of the broker's time at which it was "
+            f"appended; on a wall clock at most {MOST_TICK_AHEAD // 1000} s are allowed: set the clock of the machine "
+            "that wrote it"
+        )
+    return ""
 
 
 def check_outcome(kinds: Mapping[str, str], record: OutcomeRecord) -> None:

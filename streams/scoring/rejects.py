@@ -5,7 +5,7 @@ from schemas.records import DEAD_LETTER, LATE_EVENT, DeadLetterRecord, LateEvent
 from schemas.topics import DEAD_LETTERS, LATE_EVENTS
 from streams.avro.codec import Codec
 from streams.errors import DeadReason
-from streams.log import DeadRecord, LogRecord, Rejects
+from streams.log import DeadRecord, LateEvents, LogRecord, Rejects
 from streams.scoring.intake import Taken, is_too_large
 from streams.scoring.working_set.partition import PartitionWork
 
@@ -85,7 +85,11 @@ class RejectWriter:
         }
         encoded = self._codec.encode(LATE_EVENT, late)
         work.emit(LATE_EVENTS, work.partition, raw.key, encoded, source)
-        self._slice.late += 1
+        before = self._slice.late.get(work.partition)
+        events, tick = before.events + 1 if before else 1, work.header.last_tick
+        assert tick is not None  # there is a watermark
+        behind = watermark - event["occurred_at"]
+        self._slice.late[work.partition] = LateEvents(events, raw.offset, behind, tick, raw.timestamp)
 
 
 def _bounded(data: bytes | None) -> bytes | None:

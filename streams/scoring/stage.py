@@ -15,7 +15,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas.records import DEPLOYMENT, OUTCOME, SWITCH, TICK
+from schemas.records import DEPLOYMENT, OUTCOME, PAUSE, SWITCH, TICK
 from schemas.topics import CUSTOMER_EVENTS
 from streams.avro.codec import Codec
 from streams.deployment import Deployment
@@ -32,6 +32,7 @@ from streams.scoring.control_records import ControlRecords
 from streams.scoring.customer_records import CustomerRecords
 from streams.scoring.intake import MAX_CUSTOMER_BYTES, Intake, Taken
 from streams.scoring.model_cache import ServedModels
+from streams.scoring.pauses import Pauses
 from streams.scoring.predicting import Questions
 from streams.scoring.rejects import RejectWriter
 from streams.scoring.timers import Timers
@@ -103,7 +104,7 @@ class Scoring(Stage):
         self._cache = CustomerCache(store, self._features, self._lateness, cache_customers)
         self._rejects = RejectWriter(codec)
         self._committed: dict[int, tuple[Position | None, bytes]] = {}
-        self._poison: set[tuple[int, int, str | None]] = set()
+        self._poison: set[tuple[int, int, str | None]] = {(*place, None) for place in deployment.skips}
         max_ahead = duration_ms(use_case.max_ahead)
         events = {use_case.event_full_name(short): schema for short, schema in use_case.events.items()}
         wall = use_case.clock == "wall"
@@ -116,17 +117,20 @@ class Scoring(Stage):
                 self._models.untrained(plan, arm_index)  # made now: an import must not stall the first batch
         correctable = {plan.name: plan.correctable for plan in targets if plan.correctable is not None}
         questions = Questions(codec, self._models, deployment.deployment_id, places, correctable)
+        pauses = Pauses(targets, self._lateness)
         self._timers = Timers(
-            store, self._cache, self._features, targets, questions, self._rejects, self._poison, self._lateness
+            store, self._cache, self._features, targets, questions, self._rejects, pauses, self._poison, self._lateness
         )
+        retained = self._features.stored.retained
         controls = ControlRecords(
-            self._gate, inputs, self._models, questions, self._timers, self._lateness, self._features.stored.retained
+            self._gate, inputs, self._models, questions, self._timers, pauses, self._lateness, retained
         )
         customers = CustomerRecords(
-            self._cache, self._intake, self._features, targets, questions, self._rejects, self._lateness
+            self._cache, self._intake, self._features, targets, questions, self._rejects, pauses, self._lateness
         )
         self._handlers: dict[str, Handler] = {
             TICK: controls.tick,
+            PAUSE: controls.pause,
             SWITCH: controls.switch,
             DEPLOYMENT: controls.deployment,
             OUTCOME: customers.outcome,
@@ -247,12 +251,17 @@ class Scoring(Stage):
             work.end()
         return True
 
+    def _passed_over(self, partition: int, offset: int) -> Undecodable:
+        if (partition, offset) in self._deployment.skips:
+            return Undecodable(DeadReason.BAD_CONTROL, "this record is passed over on purpose, by `tidecast log skip`")
+        return Undecodable(DeadReason.FAILED, "working on this record raised an error: see the worker's log")
+
     def _record(self, work: PartitionWork, raw: LogRecord) -> bool:
         """Work on one record from start to end. Return False when a tick has more timers to fire in the next slice."""
         self._timers.in_hand = None
         try:
             if (work.partition, raw.offset, None) in self._poison:
-                raise Undecodable(DeadReason.FAILED, "working on this record raised an error: see the worker's log")
+                raise self._passed_over(work.partition, raw.offset)
             taken = self._intake.take(work.partition, raw, work.header.last_tick)
             if work.header.deployment_id != self._gate.ours and taken.name != DEPLOYMENT:
                 self._gate.check(work.header, work.place, raw.offset)

@@ -3,6 +3,7 @@
 from collections.abc import Container, Sequence
 
 from streams.features.plan import FeaturePlan
+from streams.scoring.pauses import Pauses
 from streams.scoring.predicting import Questions
 from streams.scoring.rejects import RejectWriter
 from streams.scoring.working_set.agenda import FAR, Timer
@@ -12,6 +13,7 @@ from streams.scoring.working_set.partition import PartitionWork
 from streams.state.store import ScoringStore
 from streams.targets.observations import Observation
 from streams.targets.plan import NEVER, TargetPlan
+from streams.timeline import paused_time
 
 SLICE = 1000
 """A slice ends after this many timers. The number is part of the outputs' identity (see `fire`) and not a setting."""
@@ -33,6 +35,7 @@ class Timers:
         targets: Sequence[TargetPlan],
         questions: Questions,
         rejects: RejectWriter,
+        pauses: Pauses,
         poison: Container[tuple[int, int, str | None]],
         lateness: int,
     ) -> None:
@@ -45,6 +48,7 @@ class Timers:
         self._indexes = frozenset(plan.index for plan in targets)
         self._questions = questions
         self._rejects = rejects
+        self._pauses = pauses
         self._poison = poison
         self._lateness = lateness
         self.in_hand: str | None = None
@@ -68,6 +72,8 @@ class Timers:
             self.in_hand = customer_id
             customer = self._cache.open(work, customer_id)
             customer.state_changed = True
+            if work.header.pauses:  # its questions may get more time: then nothing fires now
+                self._pauses.extend(work, customer, None)
             if (work.partition, work.offset, customer_id) in self._poison:
                 self._skip(work, customer, due)
             else:
@@ -141,15 +147,21 @@ class Timers:
         self._questions.settle(work, customer, observation, label, outcome_at, settled_by)
 
     def _ask(self, work: PartitionWork, customer: CustomerWork, plan: TargetPlan, due: int) -> None:
-        state = customer.state
+        state, header = customer.state, work.header
         if state.due.get(plan.index, NEVER) > due:
             return
-        if plan.reschedule(state, customer.customer_id, due):
-            assert work.header.last_tick is not None
-            work.count("unasked", plan.skip_missed(state, work.header.last_tick, MOST_MISSED))
-            clock = max(state.clock, due)
-            vector = self._features.vector(state, clock)
-            self._questions.ask(work, customer, plan, vector, clock, "schedule")
+        idle = paused_time(header.pauses, state.clock, due) if header.pauses else 0
+        if not plan.reschedule(state, customer.customer_id, due, idle):
+            return
+        tick = header.last_tick
+        assert tick is not None
+        if header.gap_from is not None and header.gap_from < due < tick:  # nobody was there to ask about
+            work.count("unasked", 1 + plan.skip_missed(state, tick - 1, 0, idle))
+            return
+        work.count("unasked", plan.skip_missed(state, tick, MOST_MISSED, idle))
+        clock = max(state.clock, due)
+        vector = self._features.vector(state, clock)
+        self._questions.ask(work, customer, plan, vector, clock, "schedule")
 
     def _skip(self, work: PartitionWork, customer: CustomerWork, due: int) -> None:
         """Drop the due timers of a failing customer, so that they block no other customer."""

@@ -74,21 +74,21 @@ class TargetPlan:
         elif self.index not in state.due:
             state.due[self.index] = self.next_due(customer, state.clock)
 
-    def reschedule(self, state: CustomerState, customer: str, due: int) -> bool:
-        """Set the next timer when the one at `due` fires.
+    def reschedule(self, state: CustomerState, customer: str, due: int, idle: int = 0) -> bool:
+        """Set the next timer when the one at `due` fires. `idle`: time since the last event that does not count, ms.
 
         Returns False when the customer has been silent for too long to be asked. The next event starts the schedule
         again."""
-        if self.while_active is not None and due - state.clock > self.while_active:
+        if self.while_active is not None and due - state.clock - idle > self.while_active:
             del state.due[self.index]
             return False
         state.due[self.index] = self.next_due(customer, due)
         return True
 
-    def skip_missed(self, state: CustomerState, tick: int, most: int) -> int:
+    def skip_missed(self, state: CustomerState, tick: int, most: int, idle: int = 0) -> int:
         """Keep the `most` latest schedule times up to the tick; return how many were skipped."""
         assert self.period is not None
-        end = tick if self.while_active is None else min(tick, state.clock + self.while_active)
+        end = tick if self.while_active is None else min(tick, state.clock + idle + self.while_active)
         left_out = max(0, (end - state.due[self.index]) // self.period + 1 - most)
         state.due[self.index] += left_out * self.period
         return left_out

@@ -21,8 +21,10 @@ class UseCase:
     allowed_lateness: how far an event may lie behind its partition's last tick.
     tick_every: time between two ticks on a wall clock. What falls due between two ticks is worked off at once, before
     the events behind it.
+    pause_after: silence of the whole stream after which a worker pauses time on a wall clock, so that it is not learnt
+    as customers leaving, or "never". None: a quarter of the shortest horizon, or three times the longest silence that
+    the worker has seen, whichever is longer.
     max_ahead: how far an event may lie ahead of its partition's last tick or its Kafka timestamp, whichever is later.
-    On a wall clock also how far a tick may lie ahead of its Kafka timestamp.
     profile_window: length of the windows of event time that monitoring compares.
     reference_windows: number of complete windows with which later ones are compared.
     warm_up_windows: number of windows before those that are left out, because features of long windows still fill.
@@ -35,6 +37,7 @@ class UseCase:
     clock: Literal["wall", "external"] = "wall"
     allowed_lateness: str = "1h"
     tick_every: str = "250ms"
+    pause_after: str | None = None
     max_ahead: str = "1d"
     profile_window: str = "1d"
     reference_windows: int = 7

@@ -54,6 +54,10 @@ def _own_problems(use_case: UseCase) -> Iterator[Problem]:
         wrong = duration_problem(getattr(use_case, name))
         if wrong:
             yield Problem(place, name, wrong)
+    if use_case.pause_after not in (None, "never"):
+        wrong = duration_problem(use_case.pause_after)
+        if wrong:
+            yield Problem(place, "pause_after", f'{wrong.rstrip(".")}, or "never".')
     wrong = number_problem(use_case.reference_windows, 1, 1_000, whole=True)
     if wrong:
         yield Problem(place, "reference_windows", wrong)

@@ -7,7 +7,7 @@ import pytest
 import redis
 from redis.cluster import RedisCluster
 
-from sinks.redis.client import OLDEST, check_server, connect, is_older
+from sinks.redis.client import OLDEST, check_server, connect, is_older, server_time
 from sinks.redis.scoring_store import RedisScoringStore
 from sinks.redis.stage_store import RedisStageStore
 from streams.errors import PositionConflict, SettingError, Unavailable
@@ -17,7 +17,7 @@ from tests.contract.servers import redis_server
 
 ONE = PartitionCommit(0, None, Position(1), b"h", {"a": b"x" * 100}, {}, {"a": 1})
 RIGHTS = (
-    *("~*tidecast:*", "+info", "+mget", "+get", "+zrangebyscore", "+multi", "+exec", "+scan", "+unlink"),
+    *("~*tidecast:*", "+info", "+time", "+mget", "+get", "+zrangebyscore", "+multi", "+exec", "+scan", "+unlink"),
     *("+evalsha", "+script|load", "+mset", "+del", "+zadd", "+zrem"),
 )
 """The permissions listed in docs/redis.md."""
@@ -28,6 +28,7 @@ def uses(client: redis.Redis) -> list[Callable[[], object]]:
     scoring, stages = RedisScoringStore(client, 1), RedisStageStore(client, 1)
     return [
         lambda: check_server(client),
+        lambda: server_time(client),
         lambda: scoring.positions([0]),
         lambda: scoring.load({0: ["a"]}),
         lambda: scoring.due(0, 1, 1),

@@ -136,8 +136,12 @@ class Log:
             signed = sign(name, record, KEY, CUSTOMER_EVENTS, partition)
             self.raw(partition, None, self.codec.encode(name, signed))
 
-    def tick(self, time: int) -> None:
-        self.control("tidecast.Tick", {"time": time, "writer": "test", "signature": None})
+    def tick(self, time: int, gap: bool = False) -> None:
+        self.control("tidecast.Tick", {"time": time, "writer": "test", "signature": None, "gap": gap or None})
+
+    def pause(self, paused: bool, number: int, automatic: bool = False) -> None:
+        record = {"paused": paused, "number": number, "automatic": automatic, "reason": "", "writer": "test"}
+        self.control("tidecast.Pause", record)
 
     def deploy(self) -> None:
         self.control("tidecast.Deployment", deployment().to_record())
@@ -152,14 +156,18 @@ class Log:
         return {TopicPartition(CUSTOMER_EVENTS, p): records for p, records in self.records.items()}
 
 
-def random_log(seed: int, steps: int = 300, customers: int = 8) -> Log:
+def random_log(seed: int, steps: int = 300, customers: int = 8, standing: float = 0.0) -> Log:
     """Return a random log of events, outcomes, invalid records and ticks. Some events are repeated, late or out of
-    order. Some ticks are far apart."""
-    r = random.Random(seed)
+    order. Some ticks are far apart.
+
+    standing: share of the steps at which time is paused or goes on, or a tick passes over empty time."""
+    r, other = random.Random(seed), random.Random(f"standing {seed}")
     log = Log()
     log.deploy()
     now = 0
     for n in range(steps):
+        if other.random() < standing:
+            now = _stand(log, other, n, now)
         now += r.choice((0, 1, HOUR, 3 * HOUR, 5 * HOUR))
         customer = f"c{r.randrange(customers)}"
         moment = max(0, now - r.choice((0, 0, 0, HOUR, 5 * HOUR, 9 * HOUR)))
@@ -190,6 +198,15 @@ def random_log(seed: int, steps: int = 300, customers: int = 8) -> Log:
     log.tick(now + 3 * DAY)
     log.tick(now + 40 * DAY)
     return log
+
+
+def _stand(log: Log, r: random.Random, number: int, now: int) -> int:
+    if r.random() < 0.7:
+        log.pause(r.random() < 0.5, number + r.choice((-5, 1, 1, 1)), r.random() < 0.5)
+        return now
+    now += r.choice((HOUR, 5 * DAY))
+    log.tick(now, gap=True)
+    return now
 
 
 def scoring(log: Log, store: MemoryScoringStore, cache: int = 1000, of: Deployment | None = None) -> Scoring:

@@ -57,10 +57,13 @@ def as_told(status: SystemStatus) -> dict[str, Any]:
 
 def _show(status: SystemStatus, each: bool) -> None:
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    age = "" if status.tick_age is None else f" ({span(max(0, status.tick_age) / 1000)} ago)"
     console.print(
         f"[bold]{status.use_case}[/], deployment {status.deployment_id}, log epoch {status.epoch}\n"
-        f"last tick {moment(_last_tick(status))}, watermark {moment(status.watermark)} (event time)"
+        f"last tick {moment(_last_tick(status))}{age}, watermark {moment(status.watermark)} (event time)"
     )
+    if status.paused:
+        console.print(_paused(status))
     console.print(_accounting(status))
     console.print()
     console.print(_positions(status, each))
@@ -90,15 +93,27 @@ def _last_tick(status: SystemStatus) -> int | None:
     return min(ticks) if ticks and len(ticks) == len(status.ticks) else None
 
 
+def _paused(status: SystemStatus) -> str:
+    who = set(status.paused.values())
+    by = (
+        "a worker, until events come again"
+        if who == {"worker"}
+        else "`tidecast log pause`, until `tidecast log resume`"
+    )
+    return f"[bold]time stands still[/] in {len(status.paused)} of {len(status.ticks)} partitions, by {by}"
+
+
 def _accounting(status: SystemStatus) -> str:
     counters = status.counters
     parts = " + ".join(f"{counters.get(name, 0):,} {name}" for name in EVENTS)
     conflicts = counters.get("conflicts", 0)
     told = f" ({conflicts:,} with an id that another record of the customer has)" if conflicts else ""
+    unasked = counters.get("unasked", 0)
     return (
         f"published {status.published:,} = {parts}{told}\n"
         f"{counters.get('predictions', 0):,} predictions, {counters.get('examples', 0):,} labelled examples, "
         f"{counters.get('controls', 0):,} control records, {counters.get('unmatched', 0):,} outcomes without a question"
+        + (f"\n{unasked:,} scheduled questions were not asked: they lay in empty or paused time" if unasked else "")
     )
 
 

@@ -23,6 +23,7 @@ COLOURS = {
     records.DRIFT_ALERT: "bold red",
     records.MODEL_METRIC: "blue",
     records.TICK: "dim",
+    records.PAUSE: "magenta",
     records.SWITCH: "magenta",
     records.DEPLOYMENT: "magenta",
     records.PROGRESS: "dim",

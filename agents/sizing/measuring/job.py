@@ -133,7 +133,7 @@ class JobReplay:
 
     def tick(self, moment: int) -> bytes:
         """Return a tick at `moment`, ms."""
-        return self.control(TICK, {"time": moment, "writer": "sized", "signature": None})
+        return self.control(TICK, {"time": moment, "writer": "sized", "signature": None, "gap": None})
 
     def control(self, name: str, record: ControlRecord, topic: str = CUSTOMER_EVENTS, partition: int = 0) -> bytes:
         """Return a control record, signed for its place."""

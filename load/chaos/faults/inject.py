@@ -12,6 +12,7 @@ import redis
 
 from load.chaos import disk
 from load.chaos.faults.others import add_partition, change_setting
+from load.chaos.faults.time import join_ahead, silence
 from load.chaos.plan import Fault
 from load.chaos.system import ChaosSystem
 
@@ -169,4 +170,6 @@ _FAULTS: dict[str, Callable[[ChaosSystem, Fault], str]] = {
     "extra member": _extra_member,
     "partitions": add_partition,
     "settings": change_setting,
+    "clock": join_ahead,
+    "silence": silence,
 }

@@ -100,6 +100,15 @@ def _tick(log: Log, bites: Bites) -> None:
     log.tick(_moment(bites))
 
 
+def _stand(log: Log, bites: Bites) -> None:
+    """Pause time, let it go on, or pass over empty time."""
+    how = bites.number(1)
+    if how % 3:
+        log.pause(how % 3 == 1, bites.signed(2), how & 64 != 0)
+    else:
+        log.tick(_moment(bites), gap=True)
+
+
 def _deployment(log: Log, bites: Bites) -> None:
     number = bites.one_of((None, 0, 1, 2, 2**63 - 1, -1))
     log.control("tidecast.Deployment", {**DEPLOYMENT.to_record(), "number": number})
@@ -120,7 +129,7 @@ def _raw(log: Log, bites: Bites) -> None:
     )
 
 
-ACTIONS = (_event, _event, _event, _outcome, _tick, _tick, _deployment, _switch, _raw)
+ACTIONS = (_event, _event, _event, _outcome, _tick, _stand, _deployment, _switch, _raw)
 
 SEEDS = [
     bytes([10, 0, 0, 0, 0, 1, 0, 0, 1, 0, 1, 2, 0, 4, 3, 0, 1, 0, 4, 0, 0, 4, 5, 3, 0, 0, 1, 0, 0, 2]),

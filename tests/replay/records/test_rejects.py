@@ -39,7 +39,11 @@ def test_every_dead_letter_and_late_event_is_said_once(seed):
         told == [(x["source"]["partition"], x["source"]["offset"], x["reason"], x["detail"]) for x in letters]
         and len(told) > 3
     )
-    assert sum(slice_.late for slice_ in said) == len(decoded(log, outputs, "LateEvent")) > 0
+    assert (
+        sum(late.events for slice_ in said for late in slice_.late.values())
+        == len(decoded(log, outputs, "LateEvent"))
+        > 0
+    )
     for partition, (_, packed) in store.positions(range(PARTITIONS)).items():
         counters = PartitionHeader.unpack(packed).counters
         fine = sum(slice_.fine.get(partition, 0) for slice_ in said)

@@ -64,6 +64,7 @@ def test_ticks_are_signed_as_the_system_checks_them() -> None:
     ):
         tick = signed_tick(START, "load.telecom", theirs, 3)
         assert check("tidecast.Tick", tick, ours, CUSTOMER_EVENTS, 3)
-        assert tick == sign("tidecast.Tick", {"time": START, "writer": "load.telecom"}, ours, CUSTOMER_EVENTS, 3)
+        unsigned = {"time": START, "writer": "load.telecom", "gap": None}
+        assert tick == sign("tidecast.Tick", unsigned, ours, CUSTOMER_EVENTS, 3)
         assert not check("tidecast.Tick", tick, ours, CUSTOMER_EVENTS, 2)
     assert signed_tick(START, "x", NO_KEY, 0)["signature"] is None

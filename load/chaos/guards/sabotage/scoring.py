@@ -48,7 +48,27 @@ def _whatever_the_content(look: Any) -> Any:
     return lambda self, digest: None if look(self, digest) is None else True
 
 
+def _own_clock(bound: Any) -> Any:
+    def unbounded(self: Any, partition: int, own: int) -> int:
+        return own
+
+    return unbounded
+
+
 GUARDS = {
+    "tick-bound": Guard(
+        "A tick is not ahead of the broker's clock; scoring refuses one that is.",
+        "a scorer joins whose clock is two hours ahead (on a wall clock)",
+        (
+            Patch("agents.runtime.ticking.broker_clock", "BrokerClock.bound", _own_clock),
+            Patch("streams.scoring.intake", "MOST_TICK_AHEAD", lambda _: 1 << 60),
+        ),
+    ),
+    "pauses": Guard(
+        "A silence of the producers pauses time, and open questions get that much longer.",
+        "a silence of all producers (on a wall clock)",
+        (Patch("streams.scoring.pauses", "Pauses.obey", do_nothing),),
+    ),
     "cache-clear": Guard(
         "After an assignment or a conflict, customers are read from the store again.",
         "a partition moves to another scorer and comes back",

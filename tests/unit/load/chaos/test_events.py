@@ -1,4 +1,9 @@
-from load.chaos.events import DAY_MS, ORDER, OUTCOME, START_MS, VISIT, messages
+from pathlib import Path
+
+from load.chaos.events import DAY_MS, DAY_S, ORDER, OUTCOME, START_MS, USE_CASE, VISIT, messages, wall_use_case
+from streams.features.window import duration_ms
+from streams.usecases import load_use_case
+from streams.usecases.problems import check
 
 
 def test_the_same_seed_gives_the_same_messages_in_order() -> None:
@@ -18,3 +23,13 @@ def test_every_kind_of_bad_message_occurs() -> None:
     ids = [message.record["event_id"] for message in good]
     assert len(set(ids)) < len(ids), "twice"
     assert sum(message.key is not None for message in found) > 5, "broken"
+
+
+def test_on_the_wall_horizons_and_schedules_are_seconds_and_features_keep_their_windows(tmp_path: Path) -> None:
+    usual, wall = load_use_case(str(USE_CASE)), load_use_case(str(wall_use_case(tmp_path / "wall")))
+    assert check(wall) == []
+    assert (wall.clock, wall.features) == ("wall", usual.features)
+    for there, here in zip(usual.targets, wall.targets, strict=True):
+        for before, after in ((there.outcome.horizon, here.outcome.horizon), (there.ask.every, here.ask.every)):
+            assert (after is None) == (before is None)
+            assert before is None or duration_ms(after) * 86_400 == duration_ms(before) * DAY_S

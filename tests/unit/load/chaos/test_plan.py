@@ -1,6 +1,6 @@
 from load.chaos.expected import EXPECTED, plan_without
 from load.chaos.guards.sabotage import GUARDS
-from load.chaos.plan import ROUND, plan
+from load.chaos.plan import ROUND, plan, plan_on_the_wall
 
 POINTS = [f"scoring.point{number}" for number in range(40)]
 
@@ -29,3 +29,11 @@ def test_expected_faults_belong_to_guards() -> None:
     faults = plan_without("position-cas", 60)
     assert {fault.on for fault in faults} == {"scoring.acked"}
     assert len(faults) >= 5
+
+
+def test_on_the_wall_one_clock_is_wrong_once_and_the_producers_are_silent_once() -> None:
+    faults = plan_on_the_wall(7, 120, POINTS)
+    kinds = [fault.kind for fault in faults]
+    assert kinds.count("clock") == kinds.count("silence") == 1
+    assert len(faults) == len(plan(7, 120, POINTS)) + 2
+    assert [fault.kind for fault in faults if fault.on == "scoring-c"] == ["clock"]  # nobody else needs that worker
