@@ -182,7 +182,7 @@ def command(
         refused = RejectedRows(report, stack.enter_context(rejects_file(rejects)) if rejects else None)
         publisher = None if settings is None else stack.enter_context(EventPublisher(settings, known))
         codec = publisher.codec if publisher else Codec(MemoryRegistry(), {**load_schemas(), **known.schemas})
-        log = LogClock(()) if settings is None else log_clock(settings, codec)
+        log = LogClock(()) if publisher is None else log_clock(needed(settings), codec, publisher.deployment)
         collector = Collector(known, codec, sorter, identities, bounds, log.late(known.lateness), report, refused)
         with bar("checking", None) as advance:
             for number, source in enumerate(sources):

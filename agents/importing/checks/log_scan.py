@@ -6,12 +6,12 @@ from functools import lru_cache
 
 from agents.importing.checks.identities import Identities, content_of, identity_of
 from agents.kafka.log_reader import LogReader
-from agents.kafka.topics import required_deployment
 from agents.settings import Settings
 from schemas.records import OUTCOME, TICK
 from schemas.topics import CUSTOMER_EVENTS
 from streams.avro.codec import Codec
 from streams.control import check
+from streams.deployment import Deployment
 from streams.errors import Undecodable
 from streams.keys import Keys
 from streams.log import TopicPartition
@@ -56,11 +56,11 @@ class LogComparison:
     remapped: int = 0
 
 
-def log_clock(settings: Settings, codec: Codec) -> LogClock:
-    """Read where the clock of customer-events stands."""
-    keys = settings.keys.of_log(required_deployment(settings).epoch)
+def log_clock(settings: Settings, codec: Codec, deployment: Deployment) -> LogClock:
+    """Read where the clock of the deployed partitions of customer-events stands."""
+    keys = settings.keys.of_log(deployment.epoch)
     with LogReader(settings) as reader:
-        places = reader.partitions(CUSTOMER_EVENTS)
+        places = [TopicPartition(CUSTOMER_EVENTS, partition) for partition in range(deployment.partitions)]
         return LogClock(tuple(_last_tick(reader, place, keys, codec) for place in places))
 
 

@@ -208,7 +208,8 @@ def rows(folder: Path, name: str, count: int, month: int = 1) -> tuple[str, ...]
     (folder / f"{name}.csv").write_text("\n".join(["who,day,amount_cents", *lines]))
     mapping = 'event = "Purchase"\ncustomer = "who"\ntime = "day"\n[fields]\nitems = { value = 1 }\n'
     (folder / f"{name}.toml").write_text(mapping)
-    return ("publish", str(folder / f"{name}.csv"), "--mapping", str(folder / f"{name}.toml"))
+    files = (str(folder / f"{name}.csv"), "--mapping", str(folder / f"{name}.toml"))
+    return ("publish", *files, "--as-fast-as-possible")
 
 
 def counters(tidecast: Tidecast) -> dict[str, int]:
