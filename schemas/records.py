@@ -102,7 +102,8 @@ class DriftAlertRecord(TypedDict):
     state: str
     """open or closed."""
     kind: str
-    """loss (concept drift), feature (input drift) or answer (drift of the predictions)."""
+    """loss (concept drift), feature (input drift), answer (drift of the predictions) or label (drift of
+    the labels)."""
     target: str | None
     """Target; null where it concerns none."""
     arm: str | None
@@ -110,7 +111,7 @@ class DriftAlertRecord(TypedDict):
     feature: str | None
     """Feature; null where it concerns none."""
     statistic: str
-    """adwin, psi or ks."""
+    """adwin, psi, ks or rate."""
     value: float
     """Value of the statistic."""
     threshold: float
@@ -262,20 +263,25 @@ class ModelMetricRecord(TypedDict):
     role: str
     """champion, challenger, shadow or naive."""
     span: str
-    """total: since the start; recent: the last examples, their number in count."""
+    """total: since the start; recent: the last examples, their number in count; cohort: the questions
+    asked from since to until, all of whose horizons are over."""
     count: int
     """Examples judged in this span."""
     examples: int
     """Examples judged since the start."""
     values: dict[str, float]
-    """log_loss, roc_auc, accuracy (binary); mae, rmse, bias (regression)."""
+    """log_loss, roc_auc, accuracy (binary); mae, rmse, bias (regression). roc_auc_error bounds the error
+    of an AUC that counts answers in one bin as ties. Of a cohort also mean_label of all its questions,
+    and the number untrained of those that an untrained arm answered, which are not in count."""
     matured: float
     """Share of all opened observations of the target that are settled by now; NaN before the first
     progress."""
     until: int
-    """(ms since 1970 UTC) Latest outcome time judged."""
+    """(ms since 1970 UTC) Latest outcome time judged; end of a cohort, exclusive."""
+    since: int | None
+    """(ms since 1970 UTC) Start of a cohort, by the time of asking; null for other spans."""
     source: CoordinateRecord
-    """The labelled example that completed the count."""
+    """The labelled example that completed the count, or the progress that closed the cohort."""
 
 
 class OutcomeRecord(TypedDict):

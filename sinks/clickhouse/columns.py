@@ -31,7 +31,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "progress_raw": (*("topic", "source_partition", "watermark", "tick", "opened", "settled", "log_epoch", *PLACED),),
     "model_metrics_raw": (
-        *("metric_id", "target", "arm", "role", "span", "count", "examples", "values", "matured", "until"),
+        *("metric_id", "target", "arm", "role", "span", "count", "examples", "values", "matured", "until", "since"),
         *(*COORDINATE, *PLACED),
     ),
     "drift_alerts_raw": (

@@ -230,6 +230,7 @@ def metric_rows(place: RecordPlace, name: str, record: records.ModelMetricRecord
     row = (
         *(record["metric_id"], record["target"], record["arm"], record["role"], record["span"]),
         *(record["count"], record["examples"], record["values"], record["matured"], moment(record["until"])),
+        None if record["since"] is None else moment(record["since"]),
         *(*_coordinate(record["source"]), *place.placed),
     )
     return [("model_metrics_raw", row)]

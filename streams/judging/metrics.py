@@ -1,7 +1,7 @@
 """Prequential metrics of one arm: over all examples so far, and exactly over the most recent ones."""
 
 from collections.abc import Iterable, Sequence
-from math import floor, fsum, log, sqrt
+from math import floor, fsum, log, nan, sqrt
 from typing import Any
 
 CLIP = 1e-15
@@ -149,3 +149,17 @@ class RegressionTotals:
             "rmse": sqrt(total(error * error for error in errors) / len(errors)),
             "bias": total(errors) / len(errors),
         }
+
+
+Totals = BinaryTotals | RegressionTotals
+
+
+def totals_of(binary: bool) -> Totals:
+    """Return empty metrics of a binary or a regression target."""
+    return BinaryTotals() if binary else RegressionTotals()
+
+
+def mean_error(answers: Sequence[float], labels: Sequence[float], binary: bool) -> float:
+    """Return the mean squared error of probabilities, or the mean absolute error of amounts; NaN of none."""
+    errors = (answer - label for answer, label in zip(answers, labels, strict=True))
+    return total(error * error if binary else abs(error) for error in errors) / len(labels) if labels else nan

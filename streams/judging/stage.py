@@ -5,9 +5,10 @@ same matured questions, with the true delay of their labels."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
-from math import isfinite
-from typing import Any, ClassVar
+from math import isfinite, nan
+from typing import ClassVar
 
 from schemas.records import (
     DEPLOYMENT,
@@ -25,10 +26,12 @@ from streams.avro.codec import Codec
 from streams.control import check
 from streams.deployment import Deployment
 from streams.deployment_gate import DeploymentGate
-from streams.drift.loss import COOLDOWN, AlertTransition, LossMonitor
+from streams.drift.loss import AlertTransition, LossMonitor
 from streams.errors import DeploymentMismatch, Undecodable
 from streams.identity import Coordinate, Position
-from streams.judging.state import ArmMetricsState, TargetMetricsState
+from streams.judging.cohorts import Cohort
+from streams.judging.records import label_alert, loss_alert, metric_record
+from streams.judging.state import ArmMetricsState, TargetMetricsState, new_state
 from streams.keys import Keys
 from streams.log import Batch, LogRecord, Output, Stage, TopicPartition
 from streams.models.arms import Arm
@@ -39,6 +42,9 @@ from streams.usecases.declaration import UseCase
 STAGE = "judging"
 EVERY = 100
 """Examples of a target between two sets of metrics."""
+
+UNTRAINED = "@-1"
+"""How the name of an untrained version ends."""
 
 SLICE = 2000
 """The maximum number of records of a slice."""
@@ -74,6 +80,7 @@ class Judging(Stage):
 
     def __init__(self, use_case: UseCase, deployment: Deployment, store: StageStore, codec: Codec, keys: Keys) -> None:
         """`keys`: check the signatures of deployment records."""
+        self._use_case = use_case
         self._deployment = deployment
         self._gate = DeploymentGate(deployment, keys)
         self._store = store
@@ -94,10 +101,9 @@ class Judging(Stage):
         wanted = [partition for partition in partitions if self.wants(partition)]
         for _, number in wanted:
             stored = self._store.read(STAGE, LABELLED_EXAMPLES, number)
-            target = self._targets[number]
-            self._judged[number] = (
-                TargetMetricsState(target) if stored is None else TargetMetricsState.unpack(target, stored[1])
-            )
+            self._judged[number] = new_state(self._targets[number], self._use_case, self._deployment.partitions)
+            if stored is not None:
+                self._judged[number].unpack(stored[1])
             self._committed[number] = None if stored is None else stored[0]
         return {partition: self._next(partition.partition) for partition in wanted}
 
@@ -148,19 +154,26 @@ class Judging(Stage):
         if name == LABELLED_EXAMPLE:
             return self._example(judged, partition, raw.offset, record)
         if name == PROGRESS:
-            self._progress(judged, record)
-        elif name == DEPLOYMENT and check(name, record, self._keys, LABELLED_EXAMPLES, partition):
+            return list(self._progress(judged, partition, raw.offset, record))
+        if name == DEPLOYMENT and check(name, record, self._keys, LABELLED_EXAMPLES, partition):
             place = TopicPartition(LABELLED_EXAMPLES, partition)
             judged.skipped += not self._gate.obey(judged, record, place, raw.offset)
         else:
             judged.skipped += 1
         return []
 
-    def _progress(self, judged: TargetMetricsState, record: ProgressRecord) -> None:
-        if judged.advance(record["source"]):
-            partition, name = record["source"]["partition"], judged.target.name
-            judged.opened[partition] = record["opened"].get(name, 0)
-            judged.settled[partition] = record["settled"].get(name, 0)
+    def _progress(
+        self, judged: TargetMetricsState, partition: int, offset: int, record: ProgressRecord
+    ) -> Iterator[Output]:
+        """Note how far a source partition has come; return the outputs of the cohorts that this closes."""
+        if not judged.advance(record["source"]):
+            return
+        source, name = record["source"]["partition"], judged.target.name
+        judged.opened[source] = record["opened"].get(name, 0)
+        judged.settled[source] = record["settled"].get(name, 0)
+        places = self._places(partition, offset)
+        for start, cohort in judged.cohorts.passed(source, record["watermark"]):
+            yield from self._cohort(judged, start, cohort, places)
 
     def _example(
         self, judged: TargetMetricsState, partition: int, offset: int, example: LabelledExampleRecord
@@ -176,30 +189,37 @@ class Judging(Stage):
         if example["settled_by"] == CORRECTION:
             return []  # the question is judged already, with its true delay
         given = {answer["arm"]: answer["value"] for answer in example["answers"]}
-        answers = [given.get(judged_arm.arm.name) for judged_arm in judged.arms]
-        if any(answer is None or not isfinite(answer) for answer in answers):
+        answers = [given.get(judged_arm.arm.name, nan) for judged_arm in judged.arms]
+        if not all(map(isfinite, answers)):
             # asked before an arm was declared: arms are compared on the same questions only
             judged.incomplete += 1
             return []
+        trained = all(not answer["version"].endswith(UNTRAINED) for answer in example["answers"])
+        judged.cohorts.add(example["asked_at"], example["outcome_at"], answers, trained, label)
         return self._judge(judged, partition, offset, answers, label, example["outcome_at"])
 
     def _judge(
-        self, judged: TargetMetricsState, partition: int, offset: int, answers: Sequence[Any], label: float, moment: int
+        self,
+        judged: TargetMetricsState,
+        partition: int,
+        offset: int,
+        answers: Sequence[float],
+        label: float,
+        moment: int,
     ) -> list[Output]:
         judged.examples += 1
         judged.labels.append(label)
         judged.times.append(moment)
         judged.until = max(judged.until, moment)
         outputs: list[Output] = []
-        epoch = self._deployment.epoch
-        places = (Coordinate(LABELLED_EXAMPLES, epoch, partition, offset, ordinal) for ordinal in count())
+        places = self._places(partition, offset)
         for arm, answer in zip(judged.arms, answers, strict=True):
             arm.totals.add(answer, label)
             arm.answers.append(answer)
             for watch in arm.watches:
-                step = watch.update(answer, label)
+                step = watch.update(answer, label, partial(judged.standing, arm))
                 if step is not None:
-                    outputs.append(self._alert(judged, arm.arm, watch, step, next(places)))
+                    outputs.append(self._loss_alert(judged, arm.arm, watch, step, next(places)))
         if judged.examples % EVERY == 0:
             for arm in judged.arms:
                 outputs += self._metrics(judged, arm, places)
@@ -209,64 +229,47 @@ class Judging(Stage):
 
     def _metrics(self, judged: TargetMetricsState, arm: ArmMetricsState, places: Iterator[Coordinate]) -> list[Output]:
         """Return one metrics record per span."""
-        recent = arm.totals.recent(arm.answers, judged.labels)
-        outputs = []
-        for span, number, values in (
-            ("total", arm.totals.count, arm.totals.values()),
-            ("recent", len(arm.answers), recent),
-        ):
-            source = next(places)
-            record: ModelMetricRecord = {
-                "metric_id": source.id,
-                "target": judged.target.name,
-                "arm": arm.arm.name,
-                "role": arm.arm.role,
-                "span": span,
-                "count": number,
-                "examples": judged.examples,
-                "values": values,
-                "matured": judged.matured,
-                "until": judged.until,
-                "source": source.as_record(),
-            }
-            value = self._codec.encode(MODEL_METRIC, record)
-            outputs.append(Output(MODEL_METRICS, 0, judged.target.name.encode(), value, source.as_record()))
-        return outputs
+        return [
+            self._metric(metric_record(judged, arm.arm, span, number, values, (None, judged.until), next(places)))
+            for span, number, values in (
+                ("total", arm.totals.count, arm.values()),
+                ("recent", len(arm.answers), arm.recent(judged.labels)),
+            )
+        ]
 
-    def _alert(
+    def _cohort(
+        self, judged: TargetMetricsState, start: int, cohort: Cohort, places: Iterator[Coordinate]
+    ) -> Iterator[Output]:
+        """Return the metrics of a closed cohort, and the alerts that its labels open or close."""
+        span = (start, start + judged.cohorts.width)
+        for number, arm in enumerate(judged.arms):
+            values = arm.ranked(cohort.values(number))
+            count = cohort.totals[number].count
+            yield self._metric(metric_record(judged, arm.arm, "cohort", count, values, span, next(places)))
+        for finding, closed, reference in judged.label_watch.take(cohort.labels):
+            source = next(places)
+            alert = closed or judged.label_watch.opened(finding, f"{source.topic}.{source.id}")
+            compared = (reference, cohort.labels)
+            yield self._alert(
+                label_alert(judged.target.name, closed is None, alert, finding, compared, span, source), source
+            )
+
+    def _loss_alert(
         self, judged: TargetMetricsState, arm: Arm, watch: LossMonitor, step: AlertTransition, source: Coordinate
     ) -> Output:
         alert_id = f"{source.topic}.{source.id}" if step.opens else watch.alert_id
         watch.alert_id = alert_id if step.opens else ""
-        times = list(judged.times)[-step.width :]
-        record: DriftAlertRecord = {
-            "alert_id": alert_id,
-            "state": "open" if step.opens else "closed",
-            "kind": "loss",
-            "target": judged.target.name,
-            "arm": arm.name,
-            "feature": None,
-            "statistic": watch.statistic,
-            "value": step.value,
-            "threshold": step.threshold,
-            "severity": "critical" if arm.role == "champion" else "warning",
-            "window_from": min(times),
-            "window_to": max(times) + 1,
-            "evidence": {**step.evidence, "matured": judged.matured},
-            "message": _message(judged.target.name, arm.name, step),
-            "source": source.as_record(),
-        }
+        return self._alert(loss_alert(judged, arm, watch.statistic, step, alert_id, source), source)
+
+    def _metric(self, record: ModelMetricRecord) -> Output:
+        value = self._codec.encode(MODEL_METRIC, record)
+        return Output(MODEL_METRICS, 0, record["target"].encode(), value, record["source"])
+
+    def _alert(self, record: DriftAlertRecord, source: Coordinate) -> Output:
         value = self._codec.encode(DRIFT_ALERT, record)
-        return Output(DRIFT_ALERTS, 0, alert_id.encode(), value, source.as_record())
+        return Output(DRIFT_ALERTS, 0, record["alert_id"].encode(), value, source.as_record())
 
-
-def _message(target: str, arm: str, step: AlertTransition) -> str:
-    """Return one sentence for a person."""
-    before, after = step.evidence["mean_before"], step.evidence["mean_after"]
-    errors = f"{arm}'s errors on {target}"
-    if step.how == "rise":
-        return f"{errors} rose about {step.width} examples ago: mean loss {before:.3f} before, {after:.3f} since."
-    if step.how == "fall":
-        return f"{errors} fell again: mean loss {after:.3f}, {before:.3f} before the alert."
-    told = f"mean loss {after:.3f}, {before:.3f} before the alert"
-    return f"{errors} have not risen further for {COOLDOWN} examples: {told}."
+    def _places(self, partition: int, offset: int) -> Iterator[Coordinate]:
+        """Yield the coordinates of one record's outputs."""
+        epoch = self._deployment.epoch
+        return (Coordinate(LABELLED_EXAMPLES, epoch, partition, offset, ordinal) for ordinal in count())

@@ -62,6 +62,8 @@ class Declaration(ABC):
     """The kinds of target that the model can answer."""
     models: ClassVar[tuple[str, ...]]
     """Import paths of the classes that `build` returns. Snapshots carry the class's name, which never changes."""
+    constant: ClassVar[bool] = False
+    """Whether the answers depend on no feature: they rank nobody."""
     cost: ClassVar[str]
     """The kind of its costs in `tidecast size`: one of agents.sizing.constants.MODEL_KINDS."""
 

@@ -15,10 +15,11 @@ from schemas.records import (
     ProfileRecord,
 )
 from streams.drift.compare import compare, reference_of
+from streams.drift.open_alerts import Alerts
 from streams.drift.registry import STATISTICS
 from streams.drift.sketch import Histogram, merged
 from streams.drift.statistic import DriftFinding, Reference
-from streams.monitoring.alerts import Alerts, Subject, alert_record, evidence_of
+from streams.monitoring.alerts import Subject, alert_record, evidence_of
 from streams.monitoring.layout import ProfileLayout
 
 NextSource = Callable[[], CoordinateRecord]
@@ -143,7 +144,7 @@ class Merger:
         source = next_source()
         if state == "open":
             place = ".".join(str(source[part]) for part in ("topic", "epoch", "partition", "offset", "ordinal"))
-            alert = self._alerts.opened(slot, finding, place)
+            alert = self._alerts.opened(slot, finding, place, STATISTICS[finding.statistic].critical)
         else:
             alert = self._alerts.closed(slot, finding)
         subject = Subject(self._layout.kinds[slot], self._layout.names[slot])

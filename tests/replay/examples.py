@@ -112,6 +112,7 @@ class ExampleLog:
         vector: list[float] | None = None,
         label: float | None = None,
         answers: dict[str, float] | None = None,
+        version: int = -1,
         **changes: Any,
     ) -> dict[str, Any]:
         partition = self.rng.randrange(PARTITIONS)
@@ -131,7 +132,7 @@ class ExampleLog:
             "customer_id": f"c{self.rng.randrange(50)}",
             "asked_at": 1000 + len(self.records),
             "answers": [
-                {"arm": arm, "version": f"{self.target.name}/{arm}.1@-1", "value": value, "fallback": False}
+                {"arm": arm, "version": f"{self.target.name}/{arm}.1@{version}", "value": value, "fallback": False}
                 for arm, value in given.items()
             ],
             "vector": vector,
@@ -148,13 +149,13 @@ class ExampleLog:
         self.append("tidecast.LabelledExample", record, self.target.name.encode())
         return record
 
-    def progress(self) -> None:
+    def progress(self, watermark: int = 1000) -> None:
         partition = self.rng.randrange(PARTITIONS)
         done = self.settled[partition]
         name = self.target.name
         record = {
-            "watermark": 1000,
-            "tick": 1000,
+            "watermark": watermark,
+            "tick": watermark,
             "opened": {name: done + 5},
             "settled": {name: done},
             "source": self.source(partition),

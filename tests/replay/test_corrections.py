@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from streams.judging.state import TargetMetricsState
+from streams.judging.state import new_state
 from streams.state.memory import MemoryScoringStore
 from streams.targets import observations
 from streams.timeline import PartitionHeader
@@ -126,6 +126,7 @@ def test_a_correction_is_not_judged_once_more() -> None:
         log.example(settled_by="correction")
     store, _ = judged(log)
     position, packed = stored(log, store)
-    state = TargetMetricsState.unpack(log.target, packed)
+    state = new_state(log.target, log.use_case, PARTITIONS)
+    state.unpack(packed)
     assert (state.examples, state.skipped, state.incomplete, len(state.labels)) == (50, 0, 0, 50)
     assert position.offset == len(log.records)

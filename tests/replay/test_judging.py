@@ -11,11 +11,14 @@ from schemas.topics import DRIFT_ALERTS, MODEL_METRICS
 from streams.errors import DeploymentMismatch, PositionConflict
 from streams.identity import Position
 from streams.judging.stage import Judging
+from streams.judging.state import new_state
 from streams.log import Output
 from streams.replay import Fingerprints, replay
 from streams.state.memory import MemoryStageStore
 from streams.usecases import Arm, Logistic, PriorRate
-from tests.replay.examples import KEY, ExampleLog, stormy, use_case
+from tests.replay.examples import KEY, PARTITIONS, ExampleLog, stormy, use_case
+
+DAY = 86_400_000
 
 ARMS = (
     Arm("logistic", Logistic(), role="champion"),
@@ -44,18 +47,21 @@ def stored(log: ExampleLog, store: MemoryStageStore) -> tuple[Position, bytes]:
     return found
 
 
-def drifting(kind: str = "binary", examples: int = 2600, shift: int = 1200, seed: int = 0) -> ExampleLog:
-    """Return a log whose champion answers well until `shift` and badly afterwards. The challenger does not change."""
+def drifting(
+    kind: str = "binary", examples: int = 2600, shift: int = 1200, seed: int = 0, back: int = 10**9
+) -> ExampleLog:
+    """Return a log whose champion answers well until `shift` and from `back` on, and badly in between. The challenger
+    does not change."""
     arms = ARMS if kind == "binary" else tuple(replace(arm, model=PriorRate()) for arm in ARMS)
     log, rng = ExampleLog(use_case(kind, arms=arms), seed=seed), random.Random(seed)
     for i in range(examples):
         if kind == "binary":
             p = rng.random()
             label = float(rng.random() < p)
-            answers = {"logistic": p if i < shift else 1 - p, "second": p, "prior": 0.5}
+            answers = {"logistic": 1 - p if shift <= i < back else p, "second": p, "prior": 0.5}
         else:
             label = rng.gauss(10, 1)
-            wide = rng.gauss(0, 1 if i < shift else 3)
+            wide = rng.gauss(0, 3 if shift <= i < back else 1)
             answers = {"logistic": label + wide, "second": label + rng.gauss(0, 1), "prior": 9.0}
         log.example(label=label, answers=answers)
         if i % 20 == 0:
@@ -133,8 +139,28 @@ def test_regression_metrics_equal_the_definitions() -> None:
         assert values["bias"] == pytest.approx(sum(errors) / len(part))
 
 
+@pytest.mark.parametrize("kind", ["binary", "regression"])
+def test_an_alert_stays_open_while_the_champion_is_worse_than_the_baseline(kind: str) -> None:
+    log = drifting(kind, examples=6000)
+    alerts = records(log, calm(log)[1], DRIFT_ALERTS)
+    assert [(a["arm"], a["state"]) for a in alerts] == [("logistic", "open")]
+    assert alerts[0]["evidence"]["error"] > alerts[0]["evidence"]["baseline_error"]
+
+
+def test_without_a_baseline_it_stays_open_while_a_constant_would_be_better() -> None:
+    arms = tuple(replace(arm, role="shadow") if arm.role == "naive" else arm for arm in ARMS)
+    log, rng = ExampleLog(use_case(arms=arms)), random.Random(0)
+    for i in range(6000):
+        p = rng.random()
+        log.example(
+            label=float(rng.random() < p), answers={"logistic": p if i < 1200 else 1 - p, "second": p, "prior": 0.5}
+        )
+    alerts = records(log, calm(log)[1], DRIFT_ALERTS)
+    assert [(a["arm"], a["state"]) for a in alerts] == [("logistic", "open")]
+
+
 def test_an_alert_opens_once_and_closes_once() -> None:
-    log = drifting()
+    log = drifting(examples=3600, back=1900)
     _, outputs = calm(log)
     alerts = records(log, outputs, DRIFT_ALERTS)
     assert [(a["arm"], a["state"], a["severity"]) for a in alerts] == [
@@ -147,7 +173,7 @@ def test_an_alert_opens_once_and_closes_once() -> None:
     coordinate = [source[k] for k in ("topic", "epoch", "partition", "offset", "ordinal")]
     assert opened["alert_id"] == ".".join(map(str, coordinate))
     assert opened["value"] > opened["threshold"] > 0
-    assert closed["evidence"]["calm"] == 1.0
+    assert closed["evidence"]["error"] < closed["evidence"]["baseline_error"]
     assert 0 < opened["evidence"]["matured"] < 1
     shift = next(i for i, r in enumerate(log.records) if r.offset == source["offset"])
     begun = [i for i, r in enumerate(log.records) if b"logistic" in (r.value or b"")][1200]
@@ -232,3 +258,67 @@ def test_the_stored_state_is_bounded() -> None:
     log = drifting(examples=3000)
     store, _ = calm(log)
     assert len(stored(log, store)[1]) < 16_100 + len(ARMS) * 25_000
+
+
+def asked_in_cohorts() -> ExampleLog:
+    """Return a log of 40 days with 200 questions each, whose label's rate jumps after day 25. Ones are settled at once,
+    zeros at the horizon of two days. The answers of the first five days are untrained."""
+    log, rng = ExampleLog(use_case(arms=ARMS), seed=3), random.Random(3)
+    settled = []
+    for day in range(40):
+        for _ in range(200):
+            asked, p = day * DAY + rng.randrange(DAY), rng.random() * (0.2 if day < 25 else 0.8)
+            label = float(rng.random() < p)
+            answers = {"logistic": p, "second": 0.3, "prior": 0.1 + asked / DAY / 1000}
+            settled.append((asked + (1 if label else 2 * DAY), asked, label, answers, -1 if day < 5 else day))
+    settled.sort(key=lambda each: each[0])
+    for number, (at, asked, label, answers, version) in enumerate(settled):
+        log.example(label=label, answers=answers, version=version, asked_at=asked, outcome_at=at)
+        if number % 20 == 0:
+            log.progress(at)
+    for _ in range(10):
+        log.progress(99 * DAY)
+    return log
+
+
+def test_cohorts_are_judged_once_their_horizon_is_over() -> None:
+    log = asked_in_cohorts()
+    store, outputs = calm(log)
+    found = [r for r in records(log, outputs, MODEL_METRICS) if r["span"] == "cohort"]
+    assert [r["since"] for r in found[::3]] == [day * DAY for day in range(40)]
+    assert all(r["until"] == r["since"] + DAY for r in found)
+    for record in found:
+        untrained = record["since"] < 5 * DAY
+        values = record["values"]
+        assert (record["count"], values["untrained"]) == ((0, 200.0) if untrained else (200, 0.0))
+        assert values["mean_label"] == pytest.approx(0.1 if record["since"] < 25 * DAY else 0.4, abs=0.12)
+        if not untrained:
+            wanted = {"logistic": pytest.approx(0.75, abs=0.25), "second": 0.5, "prior": 0.5}[record["arm"]]
+            assert values["roc_auc"] == wanted
+    totals = {r["arm"]: r["values"] for r in records(log, outputs, MODEL_METRICS) if r["span"] in ("total", "recent")}
+    assert totals["prior"]["roc_auc"] == 0.5, "it looks at no feature, and so ranks nobody"
+    again = new_state(log.target, log.use_case, PARTITIONS)
+    again.unpack(stored(log, store)[1])
+    assert again.pack() == stored(log, store)[1]
+
+
+def test_a_label_rate_that_jumps_is_an_alert() -> None:
+    log = asked_in_cohorts()
+    alerts = [a for a in records(log, calm(log)[1], DRIFT_ALERTS) if a["kind"] == "label"]
+    assert [(a["target"], a["state"], a["statistic"], a["arm"]) for a in alerts] == [("leaves", "open", "rate", None)]
+    assert alerts[0]["window_from"] == 25 * DAY and alerts[0]["evidence"]["mean"] > 0.25
+    assert "The labels of leaves differ from the reference" in alerts[0]["message"]
+
+
+def test_crashes_leave_no_trace_in_cohorts() -> None:
+    log = asked_in_cohorts()
+    calm_store, calm_outputs = calm(log)
+    whole = Fingerprints(log.codec)
+    for output in calm_outputs:
+        whole.add(*output[:2], output.value)
+    for seed in range(2):
+        store, seen = MemoryStageStore(), Fingerprints(log.codec)
+        for output in stormy(lambda store=store: judge(log, store), log, seed, 0.4):
+            seen.add(*output[:2], output.value)
+        assert seen.difference(whole) is None
+        assert stored(log, store) == stored(log, calm_store)

@@ -49,7 +49,7 @@ def command(query: str | None, file: Path | None, shape: str | None, limit: int 
 
     \b
     tidecast sql "SELECT target, count() FROM predictions GROUP BY target"
-    tidecast sql "SELECT * FROM quality WHERE span = 'recent'"
+    tidecast sql "SELECT * FROM quality WHERE span = 'cohort'"
     tidecast sql "SELECT event_time, value FROM predictions WHERE customer_id = 'c7' ORDER BY event_time"
     tidecast sql --format csv "SELECT * FROM dead_letters" > dead.csv
     tidecast sql --file monthly.sql --format json | jq .

@@ -13,6 +13,7 @@ class PriorRate(Declaration):
 
     fits = ("binary", "regression")
     models = ("streams.models.kinds.prior_rate.PriorRateModel",)
+    constant = True
     cost = "naive"
 
     def reads(self, names: Sequence[str]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ LANDED = {
     "0003_set_aside": "883a40081ee96a14a54f12859e7ab346b760224176fdd10efc17ecf63a4ac7fb",
     "0004_corrections": "abee5b9fc23dba251d183429d058d029b356fbc327f05baa4fe243545aa56404",
     "0005_events_by_kind": "4b68d5dc0eac0dfefac70c0e0ab276603143d652d201e3b57c0329fd14fb8a23",
+    "0006_cohorts": "ca023dafa6611cea4ab4c8f704956232e93e5e9a2b5957746db85d4e7efc201c",
 }
 """A new migration adds its line. A line never changes."""
 

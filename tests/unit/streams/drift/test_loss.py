@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from streams.drift.adwin import Adwin
-from streams.drift.loss import AlertTransition, LossMonitor
+from streams.drift.loss import COOLDOWN, AlertTransition, ErrorsCompared, LossMonitor, Standing
 
 Example = tuple[float, float]
 
@@ -36,10 +36,20 @@ def monitor(is_binary: bool) -> LossMonitor:
     return LossMonitor(is_binary, Adwin(0.002))
 
 
-def steps(watch: LossMonitor, examples: list[Example], first: int = 0) -> list[tuple[int, AlertTransition]]:
+def better(_: int) -> ErrorsCompared:
+    return ErrorsCompared(0.1, 0.2)
+
+
+def worse(_: int) -> ErrorsCompared:
+    return ErrorsCompared(0.2, 0.1)
+
+
+def steps(
+    watch: LossMonitor, examples: list[Example], first: int = 0, standing: Standing = better
+) -> list[tuple[int, AlertTransition]]:
     found = []
     for i, (answer, label) in enumerate(examples, first):
-        step = watch.update(answer, label)
+        step = watch.update(answer, label, standing)
         if step is not None:
             watch.alert_id = "open" if step.opens else ""
             found.append((i, step))
@@ -100,6 +110,27 @@ def test_an_answer_beyond_all_bounds_is_a_full_loss() -> None:
     watch = monitor(False)
     rng = random.Random(1)
     for _ in range(2000):
-        assert watch.update(*amount(rng, False)) is None
-    steps = [watch.update(1.7e308, -1.7e308) for _ in range(100)]
+        assert watch.update(*amount(rng, False), better) is None
+    steps = [watch.update(1.7e308, -1.7e308, better) for _ in range(100)]
     assert any(step is not None and step.opens for step in steps)
+
+
+@pytest.mark.parametrize("is_binary,stream", STREAMS)
+def test_an_alert_stays_open_while_the_arm_is_worse_than_a_baseline(
+    is_binary: bool, stream: Callable[..., Example]
+) -> None:
+    """The loss stays as large as it has become, or falls a little: neither closes the alert."""
+    rng, watch = random.Random(3), monitor(is_binary)
+    changed = [stream(rng, i >= 5000) for i in range(12_000)]
+    found = steps(watch, changed, standing=worse)
+    assert [step.how for _, step in found] == ["rise"]
+    assert found[0][1].evidence["error"] > found[0][1].evidence["baseline_error"]
+    (closed,) = steps(watch, [stream(rng, True) for _ in range(200)], standing=better)
+    assert closed[1].how == "calm" and watch._calm > COOLDOWN
+
+
+def test_a_loss_that_cannot_rise_further_closes_nothing() -> None:
+    watch, rng = monitor(False), random.Random(1)
+    steps(watch, [amount(rng, False) for _ in range(2000)])
+    told = steps(watch, [(1e9, 100.0)] * 5000, standing=worse)
+    assert [step.how for _, step in told] == ["rise"] and watch.alert_id

@@ -11,8 +11,8 @@ from streams.drift.psi import bins, by_chance
 from streams.drift.registry import DETECTORS, STATISTICS
 from streams.drift.sketch import Histogram
 from streams.drift.statistic import LEAST_VALUES, DriftFinding, Reference, Statistic
-from streams.judging.state import TargetMetricsState
-from tests.replay.examples import ExampleLog
+from streams.judging.state import new_state
+from tests.replay.examples import PARTITIONS, ExampleLog
 from tests.replay.test_judging import calm, drifting, records, stored
 from tests.unit.streams.monitoring.test_monitoring import days
 from tests.unit.streams.monitoring.world import World
@@ -126,4 +126,6 @@ def test_state_that_knew_no_such_detector_is_read_and_the_other_way_round(monkey
 
 def judged_again(log: ExampleLog, blob: bytes) -> bytes:
     """Read and write a stored state with the detectors that are registered now."""
-    return TargetMetricsState.unpack(log.target, blob).pack()
+    state = new_state(log.target, log.use_case, PARTITIONS)
+    state.unpack(blob)
+    return state.pack()
