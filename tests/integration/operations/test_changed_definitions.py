@@ -5,9 +5,11 @@ import os
 import subprocess
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from confluent_kafka.admin import AdminClient
 
@@ -69,6 +71,19 @@ class Shop:
             worker = subprocess.Popen(command, env=self.env, stderr=log, stdin=subprocess.DEVNULL)
         self.workers.append(worker)
         return worker
+
+    def underway(self) -> bool:
+        """Return whether scoring and all learners work: each learner has saved a version."""
+        return all(self.learnt().values())
+
+    def kill(self, worker: "subprocess.Popen[bytes]") -> None:
+        """Kill a worker and its processes at once."""
+        processes = [psutil.Process(worker.pid), *psutil.Process(worker.pid).children(recursive=True)]
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        worker.wait()
+        psutil.wait_procs(processes, PATIENCE_S)
 
     def change(self) -> None:
         """Change a setting that loses nothing, and deploy it."""
@@ -139,6 +154,7 @@ def test_workers_run_while_the_definitions_change(shop: Shop) -> None:
     shop.run("deploy", str(shop.folder))
     worker = shop.start()
     shop.publish("early")
+    until(shop.underway)
     shop.change()
     assert exit_code(worker) == 1
     said = shop.log.read_text()
@@ -150,8 +166,8 @@ def test_workers_are_killed_before_the_definitions_change(shop: Shop) -> None:
     shop.run("deploy", str(shop.folder))
     worker = shop.start()
     shop.publish("early")
-    worker.kill()  # events, examples and predictions are left, and learners have not saved
-    worker.wait()
+    until(shop.underway)
+    shop.kill(worker)  # events, examples and predictions may be left, and learners have not saved the last ones
     shop.change()
     go_on(shop)
 
@@ -160,6 +176,7 @@ def test_definitions_change_back_before_any_worker_saw_them(shop: Shop) -> None:
     shop.run("deploy", str(shop.folder))
     worker = shop.start()
     shop.publish("early")
+    until(shop.underway)
     worker.terminate()
     exit_code(worker)
     shop.change()
