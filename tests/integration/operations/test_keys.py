@@ -44,8 +44,10 @@ def test_the_deployment_lists_the_keys_and_the_next_one_hands_over(
     assert second.deployment_id == first.deployment_id and second.number > first.number
 
     keys(stack, ring, A)
-    lacks = tidecast("status", check=False)
-    assert lacks.returncode == 1 and "not signed with a key of TIDECAST_SIGNING_KEYS; add the key" in lacks.stderr
+    lacks = tidecast("worker", "scoring", "--single", "--use-case", "retail", check=False)
+    assert lacks.returncode == 1
+    assert "From offset 1 of customer-events[0] on the log is signed with the key 'b'" in lacks.stderr
+    assert "add it to TIDECAST_SIGNING_KEYS and start again" in lacks.stderr
 
     keys(stack, ring, B)
     tidecast("deploy", "retail")

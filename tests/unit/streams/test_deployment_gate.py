@@ -19,7 +19,7 @@ class State:
 
 
 def record(deployment_id: str, number: int | None) -> dict[str, Any]:
-    return {"deployment_id": deployment_id, "number": number}
+    return {"deployment_id": deployment_id, "number": number, "keys": None}
 
 
 def test_ours_is_taken_over_and_not_twice() -> None:
