@@ -7,7 +7,7 @@ import pytest
 
 from agents.sizing.constants import NAMES
 from agents.sizing.measuring import in_memory
-from agents.sizing.measuring.job import ASKED, EXAMPLES, PLACE, Job, JobReplay
+from agents.sizing.measuring.job import ASKED, EXAMPLES, KEY, PLACE, Job, JobReplay
 from streams.judging.stage import Judging
 from streams.replay import replay
 from streams.state.memory import MemoryStageStore
@@ -34,7 +34,7 @@ def test_examples_are_learnt_and_judged() -> None:
     for _ in replay(learner, {EXAMPLES: examples}):
         pass
     assert learner.examples > SMALL.events / 2
-    judging = Judging(replayed_job.case, replayed_job.deployment, MemoryStageStore(), replayed_job.codec, b"k" * 32)
+    judging = Judging(replayed_job.case, replayed_job.deployment, MemoryStageStore(), replayed_job.codec, KEY)
     assert sum(len(outputs) for outputs in replay(judging, {EXAMPLES: examples})) > 10
 
 
