@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 LOOK_S = 1.0
 PER_PARTITION_S = 0.01
 """Seconds between two looks, and the least share of them for each partition of the log."""
+PATIENCE_S = 10.0
+"""Seconds after which a record that scoring has not obeyed is written again."""
 Headers = Mapping[int, PartitionHeader]
 
 
@@ -38,6 +40,7 @@ class PartitionWatch:
         self._silence = Silence(wiring.use_case, wiring.deployment.partitions)
         self._sender = TickSender(wiring.settings)
         self._may_ask = True
+        self._written: dict[tuple[int, bool], float] = {}
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -87,7 +90,11 @@ class PartitionWatch:
                 TICK_AGE.labels(partition).set(now - header.last_tick / 1000)
 
     def _write(self, paused: bool, reason: str, headers: Headers) -> None:
-        """Write a record to each of these partitions that pauses its time, or lets it go on."""
+        """Write a record to each of these partitions that pauses its time, or lets it go on.
+
+        Scoring may take a while to read the last one: it is written again only after PATIENCE_S."""
+        now = time.monotonic()
+        headers = {p: h for p, h in headers.items() if now - self._written.get((p, paused), -PATIENCE_S) >= PATIENCE_S}
         if not headers:
             return
         writer, keys = f"scoring of {self._wiring.use_case.name}", self._wiring.keys
@@ -96,5 +103,8 @@ class PartitionWatch:
             for partition, header in headers.items()
         }
         self._sender.send(records)
+        self._written |= {(partition, paused): now for partition in headers}
+        for partition in headers:
+            self._written.pop((partition, not paused), None)
         what = "stands still" if paused else "goes on"
         log.warning("time %s in partitions %s: %s", what, ", ".join(map(str, sorted(headers))), reason)
