@@ -46,12 +46,23 @@ def line(name: str, record: Decoded) -> str:
     """Format a record's content, without its place, in one line."""
     short = name.rsplit(".", 1)[-1]
     special = _LINES.get(name)
-    return f"{short:<11} {special(record) if special else _fields(record)}"
+    return printable(f"{short:<11} {special(record) if special else _fields(record)}")
+
+
+def printable(text: str) -> str:
+    """Return a text of a stranger in one line, with line breaks and terminal escapes written as Python does."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def as_json(record: Any) -> str:
-    """Format a record, or a part of one, as strict JSON: bytes as hex, NaN and infinity as null."""
-    return json.dumps(_plain(record), ensure_ascii=False, separators=(",", ":"))
+    """Format a record, or a part of one, as strict JSON in printable signs: bytes as hex, NaN and infinity as null."""
+    text = json.dumps(_plain(record), ensure_ascii=False, separators=(",", ":"))
+    if text.isprintable():
+        return text
+    # JSON itself lets some controls of terminals pass, such as U+009B
+    return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)
 
 
 def reasons(contributions: Iterable[records.ContributionRecord]) -> str:

@@ -9,7 +9,7 @@ import os
 import ssl
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, FilePath, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -128,9 +128,22 @@ class Settings(BaseSettings):
         """Give the environment priority over the stack's file."""
         return init_settings, env_settings, _StackFile(settings_cls)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _credentials(cls, values: Any) -> Any:
+        """Move user and password out of the URLs. Settings of their own have priority."""
+        if not isinstance(values, dict):
+            return values
+        for name, prefix in (("registry", "registry"), ("clickhouse_url", "clickhouse")):
+            url, user, password = _apart(values.get(name))
+            values = {f"{prefix}_user": user, f"{prefix}_password": password, **values, name: url} if user else values
+        return values
+
     @field_validator("kafka")
     @classmethod
     def _servers(cls, value: str) -> str:
+        if "@" in value:
+            raise ValueError(f"must not name a user; set {PREFIX}KAFKA_USER and {PREFIX}KAFKA_PASSWORD")
         for server in value.split(","):
             host, colon, port = server.strip().rpartition(":")
             if not (colon and host and port.isdigit() and 0 < int(port) < 65536):
@@ -297,6 +310,18 @@ def _sentence(error: ValidationError) -> str:
 def _message(text: str) -> str:
     text = text.removeprefix("Value error, ")
     return text[:1].lower() + text[1:]
+
+
+def _apart(value: Any) -> tuple[Any, str, str]:
+    """Return a URL without user and password, and these; "" for none."""
+    if not isinstance(value, str):
+        return value, "", ""
+    try:
+        url = urlsplit(value)
+        user, password = unquote(url.username or ""), unquote(url.password or "")
+    except ValueError:
+        return value, "", ""  # the field's validator says what is wrong
+    return url._replace(netloc=url.netloc.rpartition("@")[2]).geturl(), user, password
 
 
 def _address(value: str, schemes: tuple[str, ...]) -> str:

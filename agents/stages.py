@@ -102,7 +102,7 @@ def _learning(wiring: "Wiring") -> Mapping[str, Stage]:
 
     parts = (wiring.deployment, wiring.models, wiring.codec, wiring.keys)
     return {
-        f"{LEARNING.group}-{target.name}-{arm.name}": Learning(wiring.use_case, target, arm, *parts)
+        learner_group(target.name, arm.name): Learning(wiring.use_case, target, arm, *parts)
         for target in wiring.use_case.targets
         for arm in target.arms
     }
@@ -201,6 +201,11 @@ HISTORY = StageRow(
 
 STAGES = {row.name: row for row in (SCORING, LEARNING, JUDGING, MONITORING, HISTORY)}
 """All stages by name, in the order of the flow. History is one of them: it reads every topic."""
+
+
+def learner_group(target: str, arm: str) -> str:
+    """Return the consumer group of an arm's learner, without the prefix of the system."""
+    return f"{LEARNING.group}-{target}-{arm}"
 
 
 def stage_row(name: str) -> StageRow:

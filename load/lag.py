@@ -15,9 +15,15 @@ class ScoringLag:
 
     def __init__(self, kafka: str, topic: str, partitions: int, max_records: int) -> None:
         """`max_records`: the largest lag that is still acceptable."""
-        # A consumer that only reads a group's offsets does not join the group.
+        # A consumer that only reads a group's offsets does not join the group. Records that an open transaction holds
+        # back are lag as well, so it must see the true end of the log.
         self._consumer = Consumer(
-            {"bootstrap.servers": kafka, "group.id": prefixed(GROUP), "enable.auto.commit": False}
+            {
+                "bootstrap.servers": kafka,
+                "group.id": prefixed(GROUP),
+                "enable.auto.commit": False,
+                "isolation.level": "read_uncommitted",
+            }
         )
         self._partitions = [TopicPartition(topic, partition) for partition in range(partitions)]
         self._max_records = max_records

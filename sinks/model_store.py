@@ -59,6 +59,16 @@ class FsspecModelStore:
             except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
                 raise KeyError(path) from None
 
+    def has(self, path: str) -> bool:
+        """See streams.models.store.ModelStore."""
+        place = self._place(path)
+        with _available(path):
+            try:
+                self._fs.info(place)
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+        return True
+
     def list(self, prefix: str) -> list[str]:
         """See streams.models.store.ModelStore."""
         folder = self._place(prefix.rpartition("/")[0])

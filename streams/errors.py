@@ -1,10 +1,22 @@
 """Errors that carry their remedy, and the reasons for which a record becomes a dead letter."""
 
+import re
 from enum import StrEnum
+
+_SECRET = re.compile(r"(?<=://)(?:[^\s/@:]*:(?!\d+(?:[/?#]|$))\S*|[^\s/@:]+)@")
+"""User and password of a URL. What follows a host may hold an @ as well: a port tells them apart."""
+
+
+def without_credentials(text: str) -> str:
+    """Return a text whose URLs name no user and no password. All errors and logs go through it."""
+    return _SECRET.sub("…@", text)
 
 
 class TidecastError(Exception):
     """Base of all errors that a person sees: the message says what is wrong and what to do."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(without_credentials(message))
 
 
 class DeclarationError(TidecastError):

@@ -205,6 +205,12 @@ class Stage(Protocol):
         """Yield the batch's work, slice by slice, computed when the caller asks. Skips records below the position."""
         ...
 
+    def intact(self) -> bool:
+        """Return whether the store still holds what was committed, or was there at `assign`. Changes nothing.
+
+        The caller asks between batches, and calls `assign` when it does not. Raises Unavailable."""
+        ...
+
 
 class Emitter(Protocol):
     """Produces outputs in order per partition. Returns when every broker ack is in. Raises Unavailable."""

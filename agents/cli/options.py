@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from agents.dead_letters.rejected import RecordT, Rejected, key_text
-from agents.formatting import as_json, moment
+from agents.formatting import as_json, moment, printable
 from agents.importing.values.misfit import Misfit
 from agents.importing.values.times import time_converter
 from schemas.catalog import Decoded
@@ -115,6 +115,6 @@ def show_value(value: bytes | None, today: dict[str, Any]) -> None:
             click.echo(f"  … {len(value) - DUMPED:,} bytes more (--json has all)")
         click.echo(f"base64      {base64.b64encode(value).decode()}")
     if "why" in today:
-        click.echo(f"today       still not decodable: {today['why']}")
+        click.echo(f"today       still not decodable: {printable(today['why'])}")
     else:
         click.echo(f"today       {today['name']} {as_json(today['record'])}")

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Sequence
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import ConsumerGroupState, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from agents.kafka.log_reader import TIMEOUT
@@ -43,6 +43,32 @@ def members(settings: Settings, groups: Iterable[str]) -> list[str]:
             raise asking.error(f"list the members of the group {name}", error.args[0]) from None
         found += [f"{name}: {m.group_instance_id or m.member_id} on {m.host}" for m in described.members]
     return sorted(found)
+
+
+def assigned(settings: Settings, groups: Iterable[str]) -> dict[str, set[TopicPartition]]:
+    """Return the partitions that members of these groups own now, by group. Raises Unavailable.
+
+    A group without members has none. A group that is being rebalanced is left out."""
+    asking = admin(settings.confluent())
+    names = {settings.topic_prefix + group: group for group in groups}
+    prefix, owned = settings.topic_prefix, dict[str, set[TopicPartition]]()
+    futures = asking.raw.describe_consumer_groups(list(names), request_timeout=TIMEOUT) if names else {}
+    for name, future in futures.items():
+        try:
+            described = future.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
+                raise asking.error(f"list the members of the group {name}", error.args[0]) from None
+            owned[names[name]] = set()
+            continue
+        if described.members and described.state != ConsumerGroupState.STABLE:
+            continue
+        owned[names[name]] = {
+            TopicPartition(place.topic.removeprefix(prefix), place.partition)
+            for member in described.members
+            for place in (member.assignment.topic_partitions if member.assignment else ())
+        }
+    return owned
 
 
 def refuse_members(

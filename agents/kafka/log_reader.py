@@ -1,13 +1,14 @@
 """Reads ranges of partitions, for tools, without a group and without commits."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import Consumer, KafkaError, Message
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from agents.settings import Settings
-from sinks.kafka.client import consumer
+from sinks.kafka.client import KafkaClient, consumer
 from streams.errors import LogGap, SettingError
 from streams.log import Record, TopicPartition
 
@@ -15,6 +16,13 @@ TIMEOUT = 10.0
 """Seconds without an answer after which the broker counts as away."""
 CHUNK = 5000
 CHUNK_WAIT = 0.05
+GROUP = "tidecast-tools"
+"""The group that such a consumer names, after the system's prefix. A user needs the right to read it."""
+
+
+def tool_consumer(settings: Settings, options: Mapping[str, Any]) -> KafkaClient[Consumer]:
+    """Open a consumer. `options`: further settings of librdkafka."""
+    return consumer(settings.confluent(), settings.topic(GROUP), options)
 
 
 class LogReader:
@@ -22,9 +30,8 @@ class LogReader:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._kafka = consumer(
-            settings.confluent(),
-            "tidecast-reader",
+        self._kafka = tool_consumer(
+            settings,
             {
                 "enable.partition.eof": True,
                 "auto.offset.reset": "error",

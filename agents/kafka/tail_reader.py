@@ -6,10 +6,10 @@ from typing import NamedTuple
 from confluent_kafka import KafkaError, Message
 from confluent_kafka import TopicPartition as KafkaPartition
 
+from agents.kafka.log_reader import tool_consumer
 from agents.settings import Settings
 from schemas.catalog import Decoded
 from schemas.topics import TOPICS
-from sinks.kafka.client import consumer
 from streams.avro.codec import Codec
 from streams.errors import SettingError, TidecastError, Undecodable
 
@@ -40,9 +40,8 @@ class TailReader:
         self._codec = codec
         self._names: dict[str, str] = {}
         self._open: set[tuple[str, int]] = set()
-        self._kafka = consumer(
-            settings.confluent(),
-            "tidecast-tools",
+        self._kafka = tool_consumer(
+            settings,
             {
                 "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",

@@ -8,6 +8,7 @@ from typing import Any
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import NewPartitions, NewTopic
 
+from agents.kafka.log_reader import tool_consumer
 from agents.kafka.schema_registry import HttpRegistry
 from agents.kafka.skips import skips_in
 from agents.kafka.topic_settings import TopicSettings, wanted_settings
@@ -15,7 +16,7 @@ from agents.settings import Settings
 from schemas.catalog import load_schemas
 from schemas.records import DEPLOYMENT, DeploymentRecord
 from schemas.topics import CUSTOMER_EVENTS, DEPLOYMENTS, FOREVER, TOPICS, Topic
-from sinks.kafka.client import KafkaClient, Reports, admin, consumer, producer
+from sinks.kafka.client import KafkaClient, Reports, admin, producer
 from streams.avro.codec import Codec
 from streams.control import MARK_HEADER, check
 from streams.deployment import Deployment, number_of
@@ -252,7 +253,7 @@ def _consumer(settings: Settings, topic: str) -> KafkaClient[Consumer]:
     """Open a consumer without a group, with the topic's metadata loaded: it would otherwise idle for half a second."""
     # the end of a partition is known only when a fetch returns
     options = {"enable.partition.eof": True, "fetch.wait.max.ms": 10}
-    asking = consumer(settings.confluent(), "tidecast-tools", options)
+    asking = tool_consumer(settings, options)
     try:
         asking.ask(f"ask about the topic {topic}", asking.raw.list_topics, topic, timeout=TIMEOUT)
     except BaseException:

@@ -86,6 +86,10 @@ class Again:
         self._store.put(path, blob)
         self.written += 1
 
+    def has(self, path: str) -> bool:
+        """See ModelStore: what is written."""
+        return self._store.has(path)
+
     def get(self, path: str) -> bytes:
         """See ModelStore."""
         return self._store.get(path)

@@ -1,14 +1,19 @@
 """The status of a running system: positions, lag, serving versions, accounting, alerts."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from agents.kafka.read_ahead import GroupReadAhead
+from agents.kafka.consumer_groups import assigned
+from agents.kafka.log_ends import LogEnd, LogEnds
+from agents.kafka.read_ahead import GroupOffset, GroupReadAhead
 from agents.kafka.tail_reader import TailReader
+from agents.operations.positions import StagePosition
+from agents.operations.problems import blocked, standing_still, unserved
 from agents.preflight import PreflightFinding
-from agents.stages import SCORING, STAGES, StageRow, Store
+from agents.stages import SCORING, STAGES, StageRow, Store, learner_group
 from agents.wiring import Wiring
 from schemas.records import DRIFT_ALERT, DriftAlertRecord
 from schemas.topics import DRIFT_ALERTS, LABELLED_EXAMPLES
@@ -20,17 +25,11 @@ from streams.timeline import PartitionHeader
 
 EVENTS = ("accepted", "duplicate", "late", "dead")
 """The counters that add up to the published records."""
-
-
-@dataclass(frozen=True, slots=True)
-class StagePosition:
-    """The position of a stage in a partition; lag in records."""
-
-    stage: str
-    topic: str
-    partition: int
-    next_offset: int
-    lag: int = 0
+OPEN_S = 2.0
+"""Seconds for which a transaction must be open to be called a problem. Ordinary ones last milliseconds."""
+Ends = Mapping[TopicPartition, LogEnd]
+Reported = Mapping[TopicPartition, GroupOffset]
+Owned = Mapping[str, set[TopicPartition]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +57,10 @@ class FallbackCount:
 
 @dataclass(slots=True)
 class SystemStatus:
-    """Everything that `tidecast status` shows. counters: of scoring, summed over partitions. Times in ms.
+    """Everything that `tidecast status` shows.
 
-    findings: what keeps stages from going on, or puts data at risk."""
+    counters: of scoring, summed over partitions. problems: what keeps the system from going on. findings: what keeps
+    stages from starting, or puts data at risk. Times in ms."""
 
     use_case: str
     deployment_id: str
@@ -78,6 +78,7 @@ class SystemStatus:
     open_alerts: list[DriftAlertRecord] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     findings: list[PreflightFinding] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
     @property
     def published(self) -> int:
@@ -103,6 +104,7 @@ class StatusReader:
         self._follower = follower
         self._lateness = duration_ms(wiring.use_case.allowed_lateness)
         self._groups = GroupReadAhead(wiring.settings)
+        self._ends = LogEnds(wiring.settings)
         self._built: dict[str, Stage] = {}
 
     def look(self) -> SystemStatus:
@@ -117,9 +119,25 @@ class StatusReader:
         }
         for row in STAGES.values():
             add[row.store](row, status)
-        self._measure(status)
-        self._pass_over(status)
+        ends = self._measure(status)
+        groups = {place.group for place in status.places}
+        owned = assigned(self._wiring.settings, groups)
+        reported = {group: self._groups.of(group) for group in groups}
+        self._pass_over(status, reported, owned)
+        status.problems = self._problems(status, ends, owned)
         return status
+
+    def _problems(self, status: SystemStatus, ends: Ends, owned: Owned) -> list[str]:
+        """Return what keeps the system from going on, worst first."""
+        found: list[str] = []
+        if any(end.readable < end.high for end in ends.values()):
+            time.sleep(OPEN_S)
+            found += blocked(self._wiring.settings, ends, self._ends.of(ends))
+        found += unserved(status.places, owned)
+        if self._wiring.use_case.clock == "wall" and not found:
+            every = duration_ms(self._wiring.use_case.tick_every)
+            found += standing_still(status.ticks, every, int(time.time() * 1000))
+        return found
 
     def scoring(self) -> SystemStatus:
         """Return the status of scoring alone, which is quicker."""
@@ -129,21 +147,25 @@ class StatusReader:
         self._measure(status)
         return status
 
-    def _measure(self, status: SystemStatus) -> None:
-        """Return lags. The ends of the logs are read after all positions, so that no record is overlooked."""
-        bounds = {topic: self._follower.bounds(topic) for topic in {place.topic for place in status.places}}
+    def _measure(self, status: SystemStatus) -> Ends:
+        """Set the lags, and return the ends of the logs. They are read after all positions, so that no record is
+        overlooked, and count what cannot be read yet."""
+        ends = self._ends.of({place.place for place in status.places})
         for number, place in enumerate(status.places):
-            _, end = bounds[place.topic].get(place.partition, (0, 0))
-            status.places[number] = replace(place, lag=end - place.next_offset)
+            end = ends.get(place.place)
+            status.places[number] = replace(place, lag=max(0, end.high - place.next_offset) if end else 0)
+        return ends
 
-    def _pass_over(self, status: SystemStatus) -> None:
-        """Remove offsets after a position that hold no record from the lag. (Learners report at snapshots only.)"""
-        behind = {place.stage for place in status.places if place.lag and place.stage in STAGES}
-        passed = {stage: self._groups.of(STAGES[stage].group) for stage in behind}
+    def _pass_over(self, status: SystemStatus, reported: Mapping[str, Reported], owned: Owned) -> None:
+        """Remove from the lag what is processed after a position: offsets without a record, and what a learner has in
+        memory. A learner that has ended must process that again."""
         for number, place in enumerate(status.places):
-            at = (TopicPartition(place.topic, place.partition), place.next_offset)
-            read = passed.get(place.stage, {}).get(at, place.next_offset)
-            status.places[number] = replace(place, lag=max(0, place.lag - (read - place.next_offset)))
+            group = reported[place.group].get(place.place)
+            if group is None or group.position != place.next_offset:
+                continue
+            if place.stage in STAGES or place.place in owned.get(place.group, ()):
+                ahead = group.read_ahead - group.position
+                status.places[number] = replace(place, lag=max(0, place.lag - ahead))
 
     def alerts(self, follower: TailReader) -> list[DriftAlertRecord]:
         """Return the open alerts, oldest first, read by a consumer of its own."""
@@ -171,7 +193,7 @@ class StatusReader:
             position, packed = stored.get(partition, (None, PartitionHeader().pack()))
             header = PartitionHeader.unpack(packed)
             reached = position.offset if position else 0
-            status.places.append(StagePosition(row.name, topic, partition, reached))
+            status.places.append(StagePosition(row.name, row.group, topic, partition, reached))
             status.ticks[partition] = header.last_tick
             if header.is_paused:
                 status.paused[partition] = "worker" if header.pause_is_automatic else "person"
@@ -214,8 +236,8 @@ class StatusReader:
             partition = self._wiring.deployment.target_partitions[target.name]
             for arm in target.arms:
                 reached = self._learnt(target.name, arm.name)
-                stage = f"{row.name} {target.name}/{arm.name}"
-                status.places.append(StagePosition(stage, LABELLED_EXAMPLES, partition, reached))
+                stage, group = f"{row.name} {target.name}/{arm.name}", learner_group(target.name, arm.name)
+                status.places.append(StagePosition(stage, group, LABELLED_EXAMPLES, partition, reached))
 
     def _learnt(self, target: str, arm: str) -> int:
         """Return the next offset after the newest snapshot of an arm; 0 before the first."""
@@ -227,8 +249,8 @@ class StatusReader:
         stage = self._built.get(row.name) or self._built.setdefault(row.name, row.build(self._wiring)[row.group])
         for place in [TopicPartition(topic, p) for topic in row.topics for p in self._owned(topic)]:
             if stage.wants(place):
-                stored = self._wiring.stage_store.read(row.name, *place)
-                status.places.append(StagePosition(row.name, *place, stored[0].offset if stored else 0))
+                stored = self._wiring.stage_store.position(row.name, *place)
+                status.places.append(StagePosition(row.name, row.group, *place, stored.offset if stored else 0))
 
     def _tables(self, row: StageRow, status: SystemStatus) -> None:
         from sinks.clickhouse.client import READING, clear_errors, connect
@@ -245,4 +267,5 @@ class StatusReader:
         reached = {(topic, partition): offset for topic, partition, offset in rows}
         for topic in row.topics:  # also topics of which nothing is written yet: all their records are lag
             for partition in self._owned(topic):
-                status.places.append(StagePosition(row.name, topic, partition, reached.get((topic, partition), 0)))
+                offset = reached.get((topic, partition), 0)
+                status.places.append(StagePosition(row.name, row.group, topic, partition, offset))

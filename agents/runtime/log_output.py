@@ -3,6 +3,8 @@
 import logging
 from dataclasses import dataclass
 
+from streams.errors import without_credentials
+
 QUIET_S = 30.0
 """Seconds after a message in which similar ones are counted instead of shown."""
 CHATTY = ("aiokafka", "urllib3")
@@ -54,10 +56,17 @@ def _alike(record: logging.LogRecord) -> tuple[str, int, str]:
     return record.name, record.levelno, f"{record.getMessage()} {error!r}"
 
 
+class Discreet(logging.Formatter):
+    """Shows no user and no password of a URL, also in tracebacks and in what libraries say."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the lines of a record."""
+        return without_credentials(super().format(record))
+
+
 def log_to_stderr(level: str, who: str) -> None:
     """Set up this process's log: lines on standard error that name the process."""
     handler = logging.StreamHandler()
     handler.addFilter(Repetitions())
-    logging.basicConfig(
-        level=level, format=f"%(asctime)s {who} %(levelname)s %(name)s: %(message)s", handlers=[handler]
-    )
+    handler.setFormatter(Discreet(f"%(asctime)s {who} %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])

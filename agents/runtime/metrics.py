@@ -21,7 +21,11 @@ STEP_SECONDS = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
 POSITION = Gauge("tidecast_position_offset", "Next offset, by the last commit.", ["stage", "topic", "partition"])
-LAG = Gauge("tidecast_lag_records", "Records not yet processed, by the last fetch.", ["stage", "topic", "partition"])
+LAG = Gauge(
+    "tidecast_lag_records",
+    "Records between what is processed and the end of the log, of the partitions owned.",
+    ["stage", "topic", "partition"],
+)
 FINDINGS = Gauge("tidecast_findings", "What was found wrong with the servers and topics.", ["question", "severity"])
 FOREIGN_RECORDS = Gauge(
     "tidecast_foreign_partition_records", "Records in partitions that were not deployed, which are ignored.", ["topic"]

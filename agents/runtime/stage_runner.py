@@ -1,6 +1,7 @@
 """Running a stage in a Faust app: batches in, slices produced and committed, outages waited out."""
 
 import asyncio
+import itertools
 import logging
 import random
 import time
@@ -10,9 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from agents.kafka.log_ends import LogEnd
+from agents.kafka.progress import Progress
 from agents.runtime.dead_letter_limits import DeadLetterLimits
 from agents.runtime.fallback_watch import FallbackWatch
-from agents.runtime.health import StageHealth
+from agents.runtime.health import KAFKA, LATE, LOG, STORE, WORK, StageHealth
 from agents.runtime.late_limits import LateLimits
 from agents.runtime.metrics import (
     DEAD_LETTERS,
@@ -30,13 +33,15 @@ from agents.runtime.metrics import (
 from agents.transport.batch_consumer import BatchApp, BatchConsumer, Fetched
 from agents.transport.start_offsets import starts_of
 from sinks.failpoints import ACKED, COMMITTED, COMPUTED, hit
-from streams.errors import DeadReason, PositionConflict, TidecastError, Unavailable
+from streams.errors import DeadReason, LogGap, PositionConflict, SettingError, TidecastError, Unavailable
 from streams.log import Answered, Emitter, Rejects, Slice, Stage, TopicPartition
 
 log = logging.getLogger(__name__)
 FIRST_WAIT = 0.2
 LONGEST_WAIT = 10.0
 WATCH_S = 1.0
+PROBE_EVERY = 3
+"""Of so many looks at the brokers one is also at the store. A stage that gets nothing would not notice its loss."""
 KAFKA_AWAY = "Kafka does not answer: waiting for it."
 T = TypeVar("T")
 
@@ -60,9 +65,10 @@ class Runner:
         limits: DeadLetterLimits | None = None,
         fallbacks: FallbackWatch | None = None,
         late_limits: LateLimits | None = None,
+        progress: Progress | None = None,
     ) -> None:
         """`limits` stop the stage at too many dead letters. `fallbacks` warns of them. `late_limits` make it red at too
-        many late events."""
+        many late events. `progress` is told how far the stage has worked."""
         self.name = name
         self.stage = stage
         self._loop = asyncio.get_running_loop()
@@ -75,6 +81,10 @@ class Runner:
         self._limits = limits or DeadLetterLimits(0, 0.0)
         self._fallbacks = fallbacks or FallbackWatch(0.0)
         self._late_limits = late_limits or LateLimits(0.0)
+        self.progress = progress or Progress(name)
+        self.busy = False
+        self.guard: Callable[[], None] | None = None
+        """Raises SettingError while the store's server must not be used, such as one that would drop state."""
 
     def attach(self, app: BatchApp) -> None:
         """Make the app's only agent and its hooks."""
@@ -82,8 +92,8 @@ class Runner:
         app.assign = self.assign
         app.wants = self.stage.wants
         app.revoked = self._revoked
-        app.unreached = lambda: self._health.red(KAFKA_AWAY)
-        app.passed = self._lag
+        app.unreached = lambda: self._health.red(KAFKA_AWAY, KAFKA)
+        app.passed = self.progress.reach
         topics = [app.prefix + topic for topic in self.stage.topics]
         channel = app.topic(*topics, key_serializer="raw", value_serializer="raw")
 
@@ -99,13 +109,55 @@ class Runner:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *args)
 
     async def watch(self) -> None:
-        """Turn health red while no broker answers. A stage that receives nothing would not notice."""
-        while True:
+        """Turn health red while no broker or store answers, or the store lost state: an idle stage would not notice."""
+        for number in itertools.count():
             await asyncio.sleep(WATCH_S)
             if not self._consumer.reached():
-                self._health.red(KAFKA_AWAY)
-            elif self._health.problem == KAFKA_AWAY:
-                self._works()
+                self._health.red(KAFKA_AWAY, KAFKA)
+            else:
+                self._health.green(KAFKA)
+            if number % PROBE_EVERY == 0 and self.owned and not self.busy:
+                await self._probe()
+
+    async def _probe(self) -> None:
+        """Compare the store with what was committed. If they differ, `assign` says what is lost."""
+        number = self._consumer.assignment_number
+        try:
+            intact = await self.in_thread(self._intact)
+        except Unavailable as away:
+            self._health.red(str(away), STORE)
+            return
+        except LogGap as gap:
+            self._fail(gap)
+            return
+        except TidecastError:
+            intact = False
+        if not intact and number == self._consumer.assignment_number and self.owned:
+            self._consumer.void()
+        self._health.green(STORE)
+
+    def _intact(self) -> bool:
+        """Return, in the stage's thread, whether the stage may go on with its store."""
+        if self.guard is not None:
+            self.guard()
+        return self.stage.intact()
+
+    def measured(self, reached: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, LogEnd]) -> None:
+        """Take the ends of the logs, read after `reached` was: set the lag, and find out why nothing moves."""
+        for place in reached.keys() & ends.keys() & set(self.owned):
+            LAG.labels(self.name, *place).set(max(0, ends[place].high - reached[place]))
+        if self.progress.shrunk(reached, ends) and self.owned:
+            self._consumer.void()  # `assign` says what is wrong
+        if self._health.has(WORK):
+            self.progress.excuse()
+        if problem := self.progress.problem(reached, ends, self.busy, self._loop.time()):
+            self._health.red(problem, LOG)
+        else:
+            self._health.green(LOG)
+
+    def unmeasured(self, why: str) -> None:
+        """Turn health red, because the ends of the logs are unknown."""
+        self._health.red(why, LOG)
 
     def close(self) -> None:
         """Let the thread end when it is done."""
@@ -121,6 +173,7 @@ class Runner:
         attempt = 0
         while True:
             try:
+                await self.in_thread(self._check_server)
                 await self.in_thread(self._emitter.assign, places)
                 found = await self.in_thread(self.stage.assign, places)
                 kept = await self._consumer.kept(places)
@@ -136,20 +189,38 @@ class Runner:
                 self._fail(error)
                 await asyncio.Event().wait()  # until the worker has stopped
             else:
-                self.owned = tuple(places)
+                self._own(starts)
                 self._works()
                 return starts
 
     def _works(self) -> None:
         """The stage works; it is red all the same while too many events are late."""
-        self._health.ready = True
+        self._health.green()
         if problem := self._late_limits.problem:
-            self._health.red(problem)
+            self._health.red(problem, LATE)
         else:
-            self._health.green()
+            self._health.green(LATE)
+
+    def _check_server(self) -> None:
+        """Wait, in the stage's thread, while the store's server must not be used, as for one that is away."""
+        try:
+            if self.guard is not None:
+                self.guard()
+        except SettingError as error:
+            raise Unavailable(str(error)) from error
+
+    def _own(self, starts: Mapping[TopicPartition, int]) -> None:
+        """Own these partitions, and no others. Gauges of lost ones go: their next owner shows them."""
+        lost = set(self.owned) - starts.keys()
+        self.owned = tuple(starts)
+        self.progress.begin(starts)
+        for place in lost:
+            for gauge in (LAG, POSITION):
+                with suppress(KeyError):
+                    gauge.remove(self.name, *place)
 
     def _revoked(self) -> None:
-        self.owned = ()
+        self._own({})
         self._limits.begin_anew()
         self._late_limits.begin_anew()
 
@@ -157,8 +228,9 @@ class Runner:
         consumer = self._consumer
         if self.failed.done() or batch.assignment != consumer.assignment_number:
             return
+        self.busy = True
         try:
-            positions = await self.in_thread(self._work, batch)
+            positions, worked = await self.in_thread(self._work, batch)
         except (Unavailable, PositionConflict) as error:
             # Nothing of the failed slice may linger, nor may what follows it be worked on before.
             consumer.void(backoff(self._attempt))
@@ -171,25 +243,35 @@ class Runner:
         else:
             self._attempt = 0
             self._works()
-            consumer.finished(batch, positions)
+            consumer.finished(batch, positions, worked)
+        finally:
+            self.busy = False
 
-    def _work(self, batch: Fetched) -> dict[TopicPartition, int]:
+    def _work(self, batch: Fetched) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
         """Work through a batch in the stage's thread, slice by slice, until it is done or the partitions are wanted
-        elsewhere."""
+        elsewhere.
+
+        Return the stored positions, and the offsets before which every record is processed."""
         consumer = self._consumer
         positions: dict[TopicPartition, int] = {}
+        worked: dict[TopicPartition, int] = {}
         slices = iter(self.stage.process(batch.records))
         while True:
             began = time.perf_counter()
             slice_ = next(slices, None)
             if slice_ is None:
+                worked = {place: records[-1].offset + 1 for place, records in batch.records.items()}
                 break
             self._finish(slice_, began, batch)
             positions |= slice_.positions
+            for place, offset in slice_.positions.items():
+                self.progress.reach(place, offset)
             if not consumer.flow_active or batch.assignment != consumer.assignment_number:
                 break
         self._count(batch, positions)
-        return positions
+        for place, offset in worked.items():
+            self.progress.reach(place, offset)
+        return positions, worked
 
     def _finish(self, slice_: Slice, began: float, batch: Fetched) -> None:
         """Produce a slice's outputs, wait for the acks, commit."""
@@ -239,14 +321,8 @@ class Runner:
         for place, records in batch.records.items():
             RECORDS.labels(self.name, place.topic).inc(len(records))
         for place, offset in positions.items():
-            POSITION.labels(self.name, place.topic, place.partition).set(offset)
-            self._lag(place, offset)
-
-    def _lag(self, place: TopicPartition, offset: int) -> None:
-        """Report the lag of a partition whose records before this offset are done."""
-        end = self.app.end_offset(place)
-        if end is not None:
-            LAG.labels(self.name, place.topic, place.partition).set(max(0, end - offset))
+            if place in self.owned:
+                POSITION.labels(self.name, place.topic, place.partition).set(offset)
 
     def _wait_for(self, error: Exception) -> None:
         kind = "conflict" if isinstance(error, PositionConflict) else "unavailable"

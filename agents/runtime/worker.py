@@ -8,14 +8,19 @@ import os
 import signal
 import socket
 import sys
+import threading
+import time
 import zlib
 from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from agents.kafka.progress import Progress
 from agents.runtime.dead_letter_limits import DeadLetterLimits
 from agents.runtime.fallback_watch import FallbackWatch
 from agents.runtime.health import HealthServer, StageHealth
 from agents.runtime.late_limits import LateLimits
+from agents.runtime.log_watch import LogWatch
 from agents.runtime.slots import Slot
 from agents.runtime.stage_runner import Runner, backoff
 from agents.settings import Settings
@@ -39,6 +44,12 @@ CONNECT_PATIENCE_S = 60.0
 STOP_PATIENCE_S = 15.0
 ENDING_S = 5.0
 """Seconds that the other stages of a process have to reach the end of their definitions as well."""
+START_STOP_PATIENCE_S = 2.0
+"""The same while the stages start: nothing is at work that could be finished."""
+THREAD_PATIENCE_S = 1.0
+"""Seconds that a thread may still wait for a server at the end."""
+THREADS = "beside"
+"""Beginning of the names of threads that work for no stage."""
 T = TypeVar("T")
 
 
@@ -57,6 +68,7 @@ class Worker:
         self._healths = [self._start]
         self._runners: list[Runner] = []
         self._apps: list[BatchApp] = []
+        self._threads = ThreadPoolExecutor(thread_name_prefix=THREADS)
         self._beside: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
     def add(self, group: str, stage: Stage, emitter: Emitter) -> Runner:
@@ -65,7 +77,8 @@ class Worker:
         limits = DeadLetterLimits(self.settings.dead_letter_run, self.settings.dead_letter_share)
         fallbacks = FallbackWatch(self.settings.fallback_share)
         late_limits = LateLimits(self.settings.late_share)
-        runner = Runner(health.name, stage, emitter, health, limits, fallbacks, late_limits)
+        progress = Progress(health.name, self.settings.kafka, self.settings.topic_prefix)
+        runner = Runner(health.name, stage, emitter, health, limits, fallbacks, late_limits, progress)
         app = build_app(self.settings, group, self._instance())
         app.batches = stage.batches
         app.batch_records = stage.batches * self.settings.batch_records
@@ -104,6 +117,7 @@ class Worker:
     async def run(self, equip: Callable[["Worker"], Awaitable[None]]) -> None:
         """Equip and start, wait for a signal or a failure, stop everything."""
         stop = asyncio.Event()
+        asyncio.get_running_loop().set_default_executor(self._threads)
         self._listen(stop)
         health = HealthServer(self._healths, "0.0.0.0" if self._port else "127.0.0.1", self._port)
         file = self.settings.data / "run" / f"{self._kind}.{self._slot.number}.health"
@@ -118,7 +132,9 @@ class Worker:
         await health.stop()
         file.unlink(missing_ok=True)
         if not stopped:
-            _leave(error)
+            _leave(error, said=self._start.ready)
+        if self._lingers():
+            _leave(error, said=False)
         if error is not None:
             raise error
 
@@ -129,6 +145,7 @@ class Worker:
         tune()
         ends = [runner.failed for runner in self._runners]
         beside = (*self._beside, *(runner.watch for runner in self._runners))
+        beside = (*beside, LogWatch(self.settings, self._runners).run)
         ends += [asyncio.ensure_future(work()) for work in beside]
         ends += [asyncio.ensure_future(_crash(app)) for app in self._apps]
         ends += [asyncio.ensure_future(sweep(runner)) for runner in self._runners[:1]]
@@ -155,13 +172,24 @@ class Worker:
         """Stop the apps; whether they did in time."""
         stops = [asyncio.ensure_future(app.stop()) for app in self._apps]
         # not wait_for: it would wait for what it cancels, and Faust does not let itself be cancelled everywhere
-        _, late = await asyncio.wait(stops, timeout=STOP_PATIENCE_S) if stops else ((), ())
+        patience = STOP_PATIENCE_S if self._start.ready else START_STOP_PATIENCE_S
+        _, late = await asyncio.wait(stops, timeout=patience) if stops else ((), ())
         for stop in stops:
             if stop.done() and stop.exception() is not None:
                 log.warning("while stopping: %r", stop.exception())
         for runner in self._runners:
             runner.close()
         return not late
+
+    def _lingers(self) -> bool:
+        """Return whether a thread still waits for a server, after a moment. Python would wait for it at its end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        names = (THREADS, *(runner.name for runner in self._runners))
+        threads = [thread for thread in threading.enumerate() if thread.name.startswith(names)]
+        end = time.monotonic() + THREAD_PATIENCE_S
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        return any(thread.is_alive() for thread in threads)
 
     def _listen(self, stop: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
@@ -187,10 +215,11 @@ class Worker:
         return f"{socket.gethostname()}-{folder:08x}-{self._kind}-{self._slot.number}"
 
 
-def _leave(error: BaseException | None) -> None:
+def _leave(error: BaseException | None, said: bool) -> None:
     """End although something still waits for a server that is away. Nothing is lost by it: what was not committed
     will be worked off again."""
-    print(f"tidecast: not everything stopped within {STOP_PATIENCE_S:.0f} s: left as it is", file=sys.stderr)
+    if said:
+        print(f"tidecast: not everything stopped within {STOP_PATIENCE_S:.0f} s: left as it is", file=sys.stderr)
     if error is not None:
         print(f"tidecast: {error}", file=sys.stderr)
     sys.stderr.flush()
@@ -235,6 +264,7 @@ async def run_worker(
         from agents.preflight import Moment, Severity, Situation, ask, refuse
         from agents.runtime.watch import SystemWatch
         from agents.wiring import connect_system
+        from sinks.redis.client import ServerGuard
         from streams.deployment import differences
 
         wiring = await worker.patiently(connect_system, settings, reference)
@@ -246,6 +276,8 @@ async def run_worker(
         for row in map(stage_row, names):
             for group, stage in (await worker.patiently(row.build, wiring)).items():
                 runner = worker.add(group, stage, row.emitter(wiring))
+                if row.store.is_redis:
+                    runner.guard = ServerGuard(wiring.redis).check
                 if row.writes_ticks and wiring.use_case.clock == "wall":
                     _write_ticks(worker, wiring, runner)
             if row.writes_ticks:
@@ -263,5 +295,5 @@ def _write_ticks(worker: Worker, wiring: "Wiring", runner: Runner) -> None:
     from agents.runtime.ticking.ticker import Ticker
 
     clocks = ClockCheck(worker.watch("clock"))
-    worker.beside(Ticker(wiring, runner, clocks).run)
+    worker.beside(Ticker(wiring, runner, clocks, worker.watch("ticks")).run)
     worker.beside(PartitionWatch(wiring, runner, clocks).run)

@@ -115,7 +115,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         for tp in places.values():
             self._read_offset[tp] = None
         for tp, offset in offsets.items():
-            self.passed.given(tp, offset)
+            self.passed.start(tp, offset)
             told = self._told.get(tp, 0)
             if offset == self._stored.get(tp) and offset >= told:
                 self.passed.done(tp, offset)
@@ -246,7 +246,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             return
         for tp, read in reads.items():
             if self.passed.read(tp, read):
-                self._done[tp] = self.passed.position(tp)
+                self._done[tp] = self.passed.position(tp, self._told.get(tp, 0))
                 self.app.passed(self.app.place(tp), read)
 
     def _flows(self, number: int) -> bool:
@@ -281,9 +281,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
             batch.made_room = True
             self._room.set()
 
-    def finished(self, batch: Fetched, positions: Mapping[TopicPartition, int]) -> None:
+    def finished(
+        self, batch: Fetched, positions: Mapping[TopicPartition, int], worked: Mapping[TopicPartition, int]
+    ) -> None:
         """Finish a batch that is done: make room, and report these positions with the next group commit. A void batch
-        is ignored."""
+        is ignored.
+
+        positions: those stored. worked: offsets before which every record is processed. They are beyond the positions
+        where a stage keeps its state in memory for a while."""
         if batch.assignment != self.assignment_number:
             return
         batch.done = True
@@ -291,6 +296,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         for place, offset in positions.items():
             self._done[self.app.tp(place)] = offset
             self.passed.done(self.app.tp(place), offset)
+        for place, offset in worked.items():
+            tp = self.app.tp(place)
+            self.passed.worked(tp, offset)
+            self._done[tp] = self.passed.position(tp, self._told.get(tp, 0))
 
     # -- Faust's bookkeeping counts single messages; ours uses positions
 

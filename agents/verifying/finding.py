@@ -14,7 +14,7 @@ class Finding:
 
     name, what: its name for machines and for people. compared: number of things compared. repeated: things that lie in
     the log more than once, which is no difference, since readers drop them. differing: number of differences;
-    differences: the first ones, in words."""
+    differences: the first ones, in words. left: records after the stage's position, which were not compared."""
 
     name: str
     what: str
@@ -24,8 +24,9 @@ class Finding:
     differing: int = 0
     repetition: str = "sent again"
     """The name of the repeated things, for people."""
+    left: int = 0
     lagging: bool = False
-    """Whether a worker has lag, so that differences mean nothing yet."""
+    """Whether a stage has processed nothing at all yet, so that differences mean nothing."""
 
     def differs(self, sentence: str) -> None:
         """Count a difference; keep the first ones."""
@@ -34,7 +35,7 @@ class Finding:
             self.differences.append(sentence if len(sentence) <= LENGTH else sentence[:LENGTH] + "…")
 
     def lags(self, sentence: str) -> None:
-        """Count a difference that only shows that a worker has lag."""
+        """Count a difference that only shows that a stage has processed nothing yet, or has lost its position."""
         self.lagging = True
         self.differs(sentence)
 
@@ -45,5 +46,6 @@ class Finding:
             "repeated": self.repeated,
             "differing": self.differing,
             "lagging": self.lagging,
+            "left": self.left,
             "differences": self.differences,
         }

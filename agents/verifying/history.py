@@ -85,7 +85,7 @@ class HistoryCheck:
         epoch = live.deployment.epoch
         client = connect(live.settings.clickhouse_database, READING, **live.settings.clickhouse())
         self._positions = Writer(client).positions(row.name, epoch)
-        self._reached = Finding(f"{row.name}/positions", "positions of the history, at their logs' ends")
+        self._reached = Finding(f"{row.name}/positions", "positions of the history")
         views = {name: view_of(name) for name in COLUMNS}
         self._tables = {
             name: Compared(
@@ -114,9 +114,10 @@ class HistoryCheck:
         """See Check."""
         position = self._position(place)
         self._reached.compared += 1
-        if self._waiting:
-            where = f"{place.topic}[{place.partition}]: history stands at {position}"
-            self._reached.lags(f"{where}, {self._waiting} records are left")
+        self._reached.left += self._waiting
+        if self._waiting and not position:
+            where = f"{place.topic}[{place.partition}]: history has no position"
+            self._reached.lags(f"{where}, and {self._waiting} records are left")
         self._chunks[place.topic].end(place, position if self._waiting else BEHIND)
         self._waiting = 0
 

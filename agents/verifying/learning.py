@@ -14,6 +14,7 @@ from streams.errors import Undecodable
 from streams.learning.stage import Learning
 from streams.log import Record, TopicPartition
 from streams.models.memory import MemoryModelStore
+from streams.models.version import Version
 
 Sent = dict[tuple[int, bytes], str]
 """(partition of customer-events, digest of a switch's value) → its version. Each partition holds a copy."""
@@ -27,6 +28,8 @@ class ReplayedArm:
     stage: Learning
     models: MemoryModelStore
     sent: Sent = field(default_factory=dict)
+    later: set[str] = field(default_factory=set)
+    """Snapshots after the newest one in the model store. A learner that has stopped makes them later."""
 
 
 class LearningCheck:
@@ -74,7 +77,7 @@ class LearningCheck:
         for arms in self._arms.values():
             for arm in arms:
                 yield self._versions(arm)
-                expected |= arm.sent
+                expected |= {key: version for key, version in arm.sent.items() if path_of(version) not in arm.later}
         self._switches.compared = len(expected)
         for partition, digest in sorted(expected.keys() - self._sent.keys()):
             where = f"{CUSTOMER_EVENTS}[{partition}]"
@@ -87,8 +90,13 @@ class LearningCheck:
         yield self._switches
 
     def _versions(self, arm: ReplayedArm) -> Finding:
+        """Compare the versions up to the newest one in the model store."""
         ours, theirs = (set(store.list(f"{arm.name}/")) for store in (self._live.models, arm.models))
+        later = {path for path in theirs if ours and path > max(ours)}
+        arm.later = later
+        theirs -= later
         finding = Finding(f"{self._row.name}/{arm.name}", f"{self._row.state} of {arm.name}", len(theirs))
+        finding.left = len(later)
         for path in sorted(ours - theirs):
             finding.differs(f"{path} is in the model store, but the replay does not make it")
         for path in sorted(theirs - ours):
@@ -125,6 +133,11 @@ class LearningCheck:
         if found != switch["digest"]:
             wrong = "is not in the model store" if found is None else "has a digest other than the switch names"
             self._switches.differs(f"{place.topic}[{place.partition}], switch to {switch['version']}: {path} {wrong}")
+
+
+def path_of(version: str) -> str:
+    """Return the path of a version's snapshot."""
+    return Version.parse(version).path
 
 
 def _digest(value: bytes) -> bytes:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
+from agents.kafka.log_ends import LogEnds, open_transaction
 from agents.kafka.log_reader import LogReader
 from agents.kafka.schema_registry import HttpRegistry
 from agents.settings import Settings
@@ -46,6 +47,17 @@ class Live(Wiring):
     def places(self, topic: str) -> list[TopicPartition]:
         """Return the deployed partitions of a topic."""
         return [place for place in self.reader.partitions(topic) if self.deployment.owns(*place)]
+
+    def held_back(self) -> list[str]:
+        """Return the open transactions behind which records cannot be read, and so not compared."""
+        topics = {topic for row in STAGES.values() for topic in row.topics}
+        ends = LogEnds(self.settings).of([place for topic in topics for place in self.places(topic)])
+        kafka, prefix = self.settings.kafka, self.settings.topic_prefix
+        return [
+            open_transaction("The comparison", place, end.readable, kafka, prefix)
+            for place, end in sorted(ends.items())
+            if end.readable < end.high
+        ]
 
     def state(self) -> object:
         """Return scoring's positions and the ends of the logs, which change when anything is processed."""

@@ -2,7 +2,7 @@
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
@@ -10,6 +10,7 @@ from typing import NamedTuple
 from agents.verifying.finding import Finding
 from schemas.marks import coordinate_of
 from streams.avro.codec import Codec
+from streams.identity import Position
 from streams.log import Output, Record, TopicPartition
 
 SIZE = 16
@@ -56,8 +57,13 @@ class Seen:
 class Outputs:
     """Collects both sides and compares them."""
 
-    def __init__(self, codec: Codec, sources: Sequence[str]) -> None:
-        """`sources`: topics that the stage reads. Outputs caused by other topics belong to other stages."""
+    def __init__(
+        self, codec: Codec, sources: Sequence[str], ends: Mapping[TopicPartition, Position] | None = None
+    ) -> None:
+        """`sources`: topics that the stage reads. Outputs caused by other topics belong to other stages.
+
+        ends: positions of the stage. What records after them caused was sent before a crash, and is sent again."""
+        self._ends = ends or {}
         self._codec = codec
         self._sources = sources
         self._expected: dict[Way, bytearray] = {}
@@ -78,6 +84,9 @@ class Outputs:
             source = coordinate_of(fields)
             if source is not None and source["topic"] in self._sources:
                 way = Way(*place, source["topic"], source["partition"])
+                end = self._ends.get(TopicPartition(source["topic"], source["partition"]))
+                if end is not None and end <= (source["offset"], source["ordinal"]):
+                    continue
                 self._read(way, source["offset"], source["ordinal"], _digest(record.value))
 
     def _read(self, way: Way, offset: int, ordinal: int, digest: bytes) -> None:

@@ -67,6 +67,8 @@ EXPECTED: dict[str, tuple[Fault, ...]] = {
         join("learning-b")._replace(seconds=30.0),
         point("learning-leaves-prior.computed", STOP)._replace(seconds=20.0),
     ),
+    "log-watch": (Fault(0.0, "stranger", "customer-events"),),
+    "server-guard": (Fault(0.0, "eviction", "redis"),),
     "history-order": (point("history.rows.partly", KILL), Fault(0.0, "link", "history>clickhouse", "cut", 1.0)),
 }
 """Guard → faults, repeated until the end of the run. Faults are SPACING_S apart, plus their own `at`. A guard

@@ -8,7 +8,7 @@ from load.chaos.workers import ALWAYS, EXTRA_MEMBERS
 
 FIRST_S, LAST_S = 8.0, 12.0
 """Seconds without faults at the start, and at the end before all faults are healed."""
-SPACING_S = 6.0
+SPACING_S = 5.5
 LONG_S = 8.0
 """Longer than the group's session time-out of 6 s: a member that is silent for so long is fenced."""
 NEEDS = {
@@ -35,6 +35,8 @@ ROUND = (
     "registry",
     "partitions",
     "models",
+    "stranger",
+    "eviction",
     "settings",
 )
 """The kinds of faults in a run of two minutes. A longer run repeats them."""

@@ -37,6 +37,10 @@ UNREACHABLE_TIMEOUT_S = 5
 ANSWER_TIMEOUT_S = 60
 
 
+class NoTable(SettingError):
+    """A table or the database does not exist."""
+
+
 def connect(database: str, settings: dict[str, str] | None = None, **address: Any) -> Client:
     """Return a client whose default database is `database`, which need not exist yet.
 
@@ -75,18 +79,22 @@ def translated(error: Error) -> TidecastError:
     text = _short(str(error))
     code = error.code if error.code is not None else _code(str(error))
     if code in REFUSED:
-        return SettingError(
-            f"ClickHouse refuses the user ({text}); check TIDECAST_CLICKHOUSE_USER and TIDECAST_CLICKHOUSE_PASSWORD."
-        )
+        return _refused(text)
     if code in FORBIDDEN:
         return SettingError(f"ClickHouse does not allow this user or connection to do that ({text}).")
     if code in ABSENT:
-        return SettingError(f"ClickHouse has no such table ({text}); check the name, or run `tidecast deploy`.")
+        return NoTable(f"ClickHouse has no such table ({text}); check the name, or run `tidecast deploy`.")
     if code in PASSING:
         return Unavailable(f"ClickHouse cannot do that now ({text}).")
     if code is None:
         return _without_code(error, text)
     return TidecastError(f"ClickHouse rejected the statement: {text}.")
+
+
+def _refused(text: str) -> SettingError:
+    return SettingError(
+        f"ClickHouse refuses the user ({text}); check TIDECAST_CLICKHOUSE_USER and TIDECAST_CLICKHOUSE_PASSWORD."
+    )
 
 
 def _without_code(error: Error, text: str) -> TidecastError:
@@ -96,6 +104,8 @@ def _without_code(error: Error, text: str) -> TidecastError:
         return SettingError("ClickHouse's certificate is not trusted; set TIDECAST_CA_FILE to the authority's.")
     if isinstance(error, OperationalError) or (status and status[1] in ("429", "500", "502", "503", "504")):
         return Unavailable(f"ClickHouse does not answer ({text}); check that it runs and TIDECAST_CLICKHOUSE_URL.")
+    if status and status[1] in ("401", "403"):
+        return _refused(text)
     if status:
         return SettingError(
             f"The server at TIDECAST_CLICKHOUSE_URL is not ClickHouse ({text}); check TIDECAST_CLICKHOUSE_URL."

@@ -15,12 +15,13 @@ from schemas.topics import (
     MODEL_METRICS,
     PREDICTIONS,
 )
+from sinks.clickhouse.client import NoTable
 from sinks.clickhouse.migrate import migrate
 from sinks.clickhouse.rows import RecordPlace, Row, rows_of, undecodable_rows
 from sinks.clickhouse.writer import Writer
 from sinks.failpoints import ROWS, hit
 from streams.avro.codec import Codec
-from streams.errors import Undecodable
+from streams.errors import Unavailable, Undecodable
 from streams.log import Batch, LogRecord, Output, Stage, TopicPartition
 
 STAGE = "history"
@@ -53,6 +54,12 @@ class HistorySlice:
 
     def commit(self) -> None:
         """Insert once per table, then once for the positions. Raises Unavailable while ClickHouse is away."""
+        try:
+            self._write()
+        except NoTable as error:
+            raise Unavailable(f"{error} The worker makes the tables again and fills them from the log.") from error
+
+    def _write(self) -> None:
         self.writer.write(self.rows)
         hit(ROWS)
         self.writer.write_positions(
@@ -61,6 +68,7 @@ class HistorySlice:
                 for at, offset in self.positions.items()
             ]
         )
+        self.writer.started = True
 
 
 class History(Stage):
@@ -110,7 +118,13 @@ class History(Stage):
         migrate(client, client.database)
         self._writer = Writer(client)
         known = self._writer.positions(STAGE, self._epoch)
+        self._writer.started = bool(known)
         return {at: known.get((at.topic, at.partition), 0) for at in partitions if self.wants(at)}
+
+    def intact(self) -> bool:
+        """See Stage.intact. Emptied or dropped tables are made and filled again after the next `assign`."""
+        writer = self._writer
+        return writer is not None and (not writer.started or writer.knows(STAGE, self._epoch))
 
     def process(self, batch: Batch) -> Iterator[HistorySlice]:
         """Yield slices of the batch, partition by partition, each in log order."""

@@ -18,6 +18,8 @@ class Writer:
 
     def __init__(self, client: Any) -> None:
         self._client = client
+        self.started = False
+        """Whether positions have been written."""
         self._types: dict[str, Sequence[Any]] = {}
 
     def write(self, rows: Mapping[str, Sequence[Row]]) -> None:
@@ -43,6 +45,15 @@ class Writer:
                 parameters={"stage": stage, "epoch": epoch},
             )
         return {(topic, partition): offset for topic, partition, offset in found.result_rows}
+
+    def knows(self, stage: str, epoch: int) -> bool:
+        """Return whether the stage has written any position in this log epoch."""
+        with clear_errors():
+            found = self._client.query(
+                "SELECT 1 FROM positions_raw WHERE stage = {stage:String} AND log_epoch = {epoch:Int64} LIMIT 1",
+                parameters={"stage": stage, "epoch": epoch},
+            )
+        return bool(found.result_rows)
 
     def _insert(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         with clear_errors():

@@ -11,7 +11,7 @@ from redis.sentinel import Sentinel
 
 from sinks.redis.addresses import FORMS, ManyServers, many_servers
 from sinks.redis.errors import address, redis_errors, translated
-from streams.errors import SettingError
+from streams.errors import LogGap, SettingError
 
 CONNECT_TIMEOUT = 5.0  # seconds
 REPLY_TIMEOUT = 30.0  # seconds; a script over 50,000 keys takes 0.2
@@ -58,6 +58,27 @@ def _connect_many(many: ManyServers, options: dict[str, Any]) -> redis.Redis:
 
 OLDEST = (6, 2)
 """The oldest version of Redis with all commands that are used. Valkey names the version it is compatible with."""
+
+
+class ServerGuard:
+    """Checks a server again and again while a worker runs, since its settings may be changed under it."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._evicted: int | None = None
+
+    def check(self) -> None:
+        """Raise SettingError while the server would drop state, and LogGap when it has dropped keys since the start."""
+        check_server(self._client)
+        with redis_errors(self._client):
+            evicted = sum(int(info.get("evicted_keys", 0)) for info in _infos(self._client, "stats"))
+        before, self._evicted = self._evicted, evicted
+        if before is not None and evicted > before:
+            raise LogGap(
+                f"Redis at {address(self._client)} has evicted {evicted - before} keys, because its maxmemory-policy "
+                "was changed for a while: state may be missing. Stop the workers, run `tidecast verify scoring`, and "
+                "`tidecast rebuild` if it finds a difference."
+            )
 
 
 def check_server(client: redis.Redis) -> None:

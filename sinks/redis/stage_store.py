@@ -24,6 +24,12 @@ class RedisStageStore:
             position, blob = cast("list[bytes | None]", self._client.mget(self._keys(stage, topic, partition)))
         return None if position is None else (Position.parse(position.decode()), blob or b"")
 
+    def position(self, stage: str, topic: str, partition: int) -> Position | None:
+        """Return the position of the last commit, without reading its blob."""
+        with redis_errors(self._client):
+            position = cast("bytes | None", self._client.get(self._keys(stage, topic, partition)[0]))
+        return None if position is None else Position.parse(position.decode())
+
     def commit(
         self,
         stage: str,

@@ -111,6 +111,13 @@ class Judging(Stage):
         committed = self._committed[partition]
         return 0 if committed is None else committed.offset
 
+    def intact(self) -> bool:
+        """See Stage.intact."""
+        return all(
+            self._store.position(STAGE, LABELLED_EXAMPLES, partition) == position
+            for partition, position in self._committed.items()
+        )
+
     def process(self, batch: Batch) -> Iterator[JudgingSlice]:
         """See Stage.process. Each slice covers one partition."""
         for (_, partition), records in batch.items():

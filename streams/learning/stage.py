@@ -139,6 +139,7 @@ class Learning(Stage):
         self._resend = False
         self._serve_every = self._target.serve_every  # 0: the definitions in force declare this arm otherwise
         self._unsaved = 0
+        self._kept = ""  # path of the newest snapshot
         self._probes: deque[list[float]] = deque(maxlen=PROBES)
 
     def _resume(self) -> None:
@@ -146,8 +147,13 @@ class Learning(Stage):
         found = self._versions.newest(self._state.version, self._inputs, former)
         if found is not None:
             self._state = found
+            self._kept = found.version.path
             self._resend = found.served is not None
             self._sealed_by = self._versions.keys
+
+    def intact(self) -> bool:
+        """See Stage.intact: the newest snapshot is there."""
+        return not self._kept or self._versions.has(self._kept)
 
     # -- the log
 
@@ -285,6 +291,7 @@ class Learning(Stage):
 
     def _saved(self) -> None:
         self._unsaved = 0
+        self._kept = self._state.version.path
         self._probes.clear()
         self._resend = self._state.served is not None
         self._sealed_by = self._versions.keys  # signs the switch, also when a restart sends it again

@@ -67,6 +67,10 @@ class Versions:
             snapshot.served = _serving(snapshot, blob)
         return snapshot
 
+    def has(self, path: str) -> bool:
+        """Return whether the snapshot is in the model store."""
+        return self._models.has(path)
+
     def sealed(self, state: Snapshot) -> bytes:
         """Return the bytes of a snapshot. Raises BadSnapshot when there are too many."""
         return dump_snapshot(state, self.keys, self._limit)

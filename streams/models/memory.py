@@ -15,6 +15,10 @@ class MemoryModelStore:
         """See ModelStore."""
         return self.blobs[path]
 
+    def has(self, path: str) -> bool:
+        """See ModelStore."""
+        return path in self.blobs
+
     def list(self, prefix: str) -> list[str]:
         """See ModelStore."""
         return sorted(path for path in self.blobs if path.startswith(prefix))

@@ -15,6 +15,10 @@ class ModelStore(Protocol):
         """Return the blob. Raises KeyError when there is none."""
         ...
 
+    def has(self, path: str) -> bool:
+        """Return whether there is a blob."""
+        ...
+
     def list(self, prefix: str) -> list[str]:
         """Return all paths that begin with `prefix` (a folder, with its trailing slash), sorted."""
         ...

@@ -89,6 +89,10 @@ class Monitoring(Stage):
         self._sources = {tp: self._load(tp) for tp in partitions if self.wants(tp)}
         return {tp: source.position.offset for tp, source in self._sources.items()}
 
+    def intact(self) -> bool:
+        """See Stage.intact."""
+        return all(source.intact() for source in self._sources.values())
+
     def _load(self, tp: TopicPartition) -> "_Source":
         profiles: PartialProfiles | Merger
         if tp.topic == PREDICTIONS:
@@ -200,6 +204,10 @@ class _Source:
         if found is not None:
             written_by, packed = msgpack.unpackb(found[1])
             profiles.unpack(packed, written_by == deployment_id)
+
+    def intact(self) -> bool:
+        """Return whether the stored position is the committed one."""
+        return self._store.position(STAGE, *self.place) == self._committed
 
     def commit(self) -> None:
         """Write position and state unless another owner has written meanwhile."""

@@ -149,6 +149,11 @@ class Scoring(Stage):
         self._committed = {tp.partition: found.get(tp.partition, (None, fresh)) for tp in partitions}
         return {tp: self._start(tp.partition).offset for tp in partitions}
 
+    def intact(self) -> bool:
+        """streams.log.Stage.intact."""
+        found = self._store.positions(list(self._committed))
+        return all(found.get(p, (None,))[0] == position for p, (position, _) in self._committed.items())
+
     def _start(self, partition: int) -> Position:
         return self._committed[partition][0] or Position(0)
 

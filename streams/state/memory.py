@@ -122,6 +122,11 @@ class MemoryStageStore:
         """Return the last commit; None when there was none."""
         return self._blobs.get((stage, topic, partition))
 
+    def position(self, stage: str, topic: str, partition: int) -> Position | None:
+        """Return the position of the last commit."""
+        held = self.read(stage, topic, partition)
+        return None if held is None else held[0]
+
     def commit(
         self,
         stage: str,

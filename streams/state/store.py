@@ -79,6 +79,10 @@ class StageStore(Protocol):
         """Return the last commit; None when there was none. Raises Unavailable."""
         ...
 
+    def position(self, stage: str, topic: str, partition: int) -> Position | None:
+        """Return the position of the last commit, without reading its blob."""
+        ...
+
     def commit(
         self, stage: str, topic: str, partition: int, expected: Position | None, position: Position, blob: bytes
     ) -> None:

@@ -35,8 +35,10 @@ def test_what_was_put_is_got(store: ModelStore) -> None:
 def test_what_is_not_there(store: ModelStore) -> None:
     with pytest.raises(KeyError):
         store.get("churn/logistic/1/7.snapshot")
+    assert not store.has("churn/logistic/1/7.snapshot")
     assert store.list("churn/logistic/1/") == []
     store.put("churn/logistic/1/7.snapshot", b"x")
+    assert store.has("churn/logistic/1/7.snapshot")
     with pytest.raises(KeyError):
         store.get("churn/logistic/1")
     with pytest.raises(KeyError):

@@ -23,11 +23,13 @@ def store(request: pytest.FixtureRequest) -> StageStore:
 
 def test_nothing_at_first(store: StageStore) -> None:
     assert store.read(*PLACE) is None
+    assert store.position(*PLACE) is None
 
 
 def test_position_and_blob_are_read_back(store: StageStore) -> None:
     store.commit(*PLACE, None, Position(5, 2), bytes(range(256)))
     assert store.read(*PLACE) == (Position(5, 2), bytes(range(256)))
+    assert store.position(*PLACE) == Position(5, 2)
     store.commit(*PLACE, Position(5, 2), Position(6), b"")
     assert store.read(*PLACE) == (Position(6), b"")
 

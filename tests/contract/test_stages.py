@@ -146,6 +146,17 @@ def test_two_owners_leave_no_trace(case: Case) -> None:
     assert (without_repetitions(outputs), case.contents(store)) == calm(case)
 
 
+def test_what_the_store_has_lost_is_noticed_between_batches(case: Case) -> None:
+    store, chance = case.new_store(), random.Random(6)
+    shell = Shell(case, store, [])
+    assert shell.intact()
+    while rest := shell.rest():
+        shell.work(of_random_sizes(rest, chance))
+        assert shell.intact()
+    case.lose(store)
+    assert not shell.intact()
+
+
 def test_records_that_it_cannot_use_change_nothing_else(case: Case) -> None:
     """The other records' results stay the same, and positions advance past all records."""
     logs = {at: [r._replace(offset=2 * r.offset) for r in records] for at, records in case.logs.items()}

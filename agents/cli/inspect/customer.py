@@ -9,8 +9,9 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from agents.formatting import as_json, moment, number, reasons
+from agents.formatting import as_json, moment, number, printable, reasons
 from agents.kafka.log_reader import LogReader
 from agents.settings import load_settings
 from agents.wiring import Wiring, connect_system
@@ -123,7 +124,8 @@ def _told(known: Known, predictions: list[PredictionRecord]) -> dict[str, Any]:
 def _show(known: Known, predictions: list[PredictionRecord]) -> None:
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     waiting = ", ".join(f"{count} of {target}" for target, count in known.open.items()) or "none"
-    console.print(f"[bold]{known.customer_id}[/], partition {known.partition} of {CUSTOMER_EVENTS}", highlight=False)
+    title = Text(printable(known.customer_id), style="bold")
+    console.print(title.append(f", partition {known.partition} of {CUSTOMER_EVENTS}", style="not bold"))
     console.print(f"last event {moment(known.last_event)}, features as of {moment(known.clock)} (event time)")
     console.print(f"open observations: {waiting}\n")
     table = Table("feature", box=None)

@@ -12,7 +12,7 @@ from agents.cli.progress import bar
 from agents.dead_letters.rejected import RejectedLetter, RejectedReader, RejectFilter, key_text, kind_of
 from agents.dead_letters.requeue import SENDABLE, SENDABLE_BY_FORCE, Requeuer, previews
 from agents.dead_letters.requeue_preview import RequeueCheck, RequeueOutcome
-from agents.formatting import as_json, moment
+from agents.formatting import as_json, moment, printable
 from agents.kafka.log_reader import LogReader
 from agents.kafka.schema_registry import HttpRegistry
 from agents.kafka.topics import required_deployment
@@ -91,7 +91,7 @@ def list_them(kinds: tuple[str, ...], limit: int, plain: bool, **where: Any) -> 
     for letter in found:
         brief = _brief(letter)
         head = f"{letter.id:<28} {brief['rejected_at']}  {brief['reason']:<16} {brief['size']:>8,} B  {brief['key']}"
-        click.echo(f"{head}\n    {brief['detail']}")
+        click.echo(f"{printable(head)}\n    {printable(brief['detail'])}")
 
 
 @command.command()
@@ -114,8 +114,10 @@ def show(id: str, plain: bool) -> None:
     record = letter.record
     click.echo(f"id          {letter.id}\nplace       {letter.place}")
     click.echo(f"sent        {moment(record['timestamp'])}\nrejected    {moment(letter.at)}")
-    click.echo(f"reason      {record['reason']}: {record['detail']}")
-    click.echo(f"key         {key_text(record['key'])}" + (f" (0x{record['key'].hex()})" if record["key"] else ""))
+    click.echo(f"reason      {record['reason']}: {printable(record['detail'])}")
+    click.echo(
+        f"key         {printable(key_text(record['key']))}" + (f" (0x{record['key'].hex()})" if record["key"] else "")
+    )
     show_value(letter.value, today)
 
 

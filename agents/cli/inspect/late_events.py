@@ -10,7 +10,7 @@ import click
 from agents.cli.options import decoded, newest, one_id, only, selection_options, show_value, to_json
 from agents.cli.progress import bar
 from agents.dead_letters.rejected import RejectedEvent, RejectedReader, RejectFilter, kind_of
-from agents.formatting import as_json, moment, span
+from agents.formatting import as_json, moment, printable, span
 from agents.kafka.log_reader import LogReader
 from agents.kafka.schema_registry import HttpRegistry
 from agents.settings import Settings, load_settings
@@ -70,10 +70,9 @@ def list_them(kinds: tuple[str, ...], limit: int, plain: bool, **where: Any) -> 
         click.echo(f"  {kind:<16} {count:>10,}  by up to {span(latest[kind] / 1000)}")
     for event in found:
         brief = _brief(event)
-        click.echo(
-            f"{event.id:<28} {brief['rejected_at']}  {brief['type']} of {brief['customer_id']} at "
-            f"{brief['occurred_at']}, {span(_lateness(event) / 1000)} behind the watermark"
-        )
+        head = f"{event.id:<28} {brief['rejected_at']}  {brief['type']} of {brief['customer_id']} at "
+        late = f"{brief['occurred_at']}, {span(_lateness(event) / 1000)} behind the watermark"
+        click.echo(printable(head + late))
 
 
 @command.command()
@@ -94,7 +93,7 @@ def show(id: str, plain: bool) -> None:
         return
     record = event.record
     click.echo(f"id          {event.id}\nplace       {event.place}\nrejected    {moment(event.at)}")
-    click.echo(f"event       {record['event_type']} {record['event_id']} of {record['customer_id']}")
+    click.echo(printable(f"event       {record['event_type']} {record['event_id']} of {record['customer_id']}"))
     click.echo(f"occurred    {moment(record['occurred_at'])}, {span(_lateness(event) / 1000)} behind the watermark")
     click.echo(f"watermark   {moment(record['watermark'])}")
     show_value(event.value, today)

@@ -1,5 +1,6 @@
 """`tidecast sql`: query the history in ClickHouse."""
 
+import codecs
 import os
 import re
 import sys
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from agents.formatting import printable
 from agents.settings import Settings, load_settings
 from sinks.clickhouse.client import READING, WRITING, clear_errors, connect
 from streams.errors import SettingError
@@ -146,18 +148,24 @@ def cell(value: Any) -> str:
         return "[" + ", ".join(cell(item) for item in value) + "]"
     if isinstance(value, dict):
         return ", ".join(f"{key}={cell(item)}" for key, item in value.items())
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in str(value))
+    return printable(str(value))
+
+
+def for_screen(text: str) -> str:
+    """Return lines without the terminal escapes that they may hold. A file gets the bytes as they are."""
+    return "".join(sign if sign in "\n\t" else printable(sign) for sign in text)
 
 
 def stream(client: Any, text: str, form: str, limit: int) -> None:
-    """Copy the server's bytes to standard output as they arrive."""
+    """Copy the server's bytes to standard output as they arrive; on a terminal without its escapes."""
     settings = {"limit": str(limit)} if limit else {}
     out = click.get_binary_stream("stdout")
     with clear_errors():
         body = client.raw_stream(text, fmt=form, settings=settings)
+        decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         try:
             while block := body.read(1 << 16):
-                out.write(block)
+                out.write(for_screen(decode(block)).encode() if sys.stdout.isatty() else block)
             out.flush()
         except BrokenPipeError:  # the reader of our pipe, such as `head`, has closed it
             os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from agents.formatting import as_json, moment, span
+from agents.formatting import as_json, moment, printable, span
 from agents.kafka.tail_reader import TailReader
 from agents.operations.status import EVENTS, StatusReader, SystemStatus
 from agents.preflight import Moment, PreflightFinding, Severity, Situation, ask
@@ -26,7 +26,8 @@ def command(use_case: str | None, each: bool, plain: bool) -> None:
     """Show deployment, positions, lag, accounting, serving versions, fallbacks and open alerts.
 
     Positions come from the stores, not from Kafka's groups. Learners' positions are those of their last snapshots.
-    What keeps a stage from going on, or puts data at risk, stands at the end, with its remedy.
+    Lag is what lies between what is processed and the end of the log, and counts what cannot be read yet. What keeps
+    the system from going on stands first. What keeps a stage from starting, or puts data at risk, stands at the end.
 
     \b
     tidecast status
@@ -62,6 +63,8 @@ def _show(status: SystemStatus, each: bool) -> None:
         f"[bold]{status.use_case}[/], deployment {status.deployment_id}, log epoch {status.epoch}\n"
         f"last tick {moment(_last_tick(status))}{age}, watermark {moment(status.watermark)} (event time)"
     )
+    for problem in status.problems:
+        console.print(problem, style="bold red", markup=False, soft_wrap=True)
     if status.paused:
         console.print(_paused(status))
     console.print(_accounting(status))
@@ -75,7 +78,7 @@ def _show(status: SystemStatus, each: bool) -> None:
         console.print()
     console.print(f"Open alerts: {len(status.open_alerts)}" + (":" if status.open_alerts else "."))
     for alert in status.open_alerts:
-        console.print(f"  {alert['severity']} {alert['kind']}: {alert['message']}", markup=False)
+        console.print(f"  {alert['severity']} {alert['kind']}: {printable(alert['message'])}", markup=False)
     for note in status.notes:
         click.echo(f"Note: {note}", err=True)
     for finding in status.findings:

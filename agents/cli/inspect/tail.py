@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from agents.formatting import as_json, line
+from agents.formatting import as_json, line, printable
 from agents.kafka.schema_registry import HttpRegistry
 from agents.kafka.tail_reader import TailReader, TailRecord, logical
 from agents.settings import load_settings
@@ -112,7 +112,7 @@ def _show(console: Console, found: TailRecord, several: bool, plain: bool) -> No
         sys.stdout.flush()
         return
     place_text = f"{found.partition}@{found.offset}" if several else str(found.offset)
-    told_text = f"not readable: {found.why}" if found.name is None else line(found.name, found.record)
+    told_text = f"not readable: {printable(found.why)}" if found.name is None else line(found.name, found.record)
     text = Text(f"{place_text:<10} ", style="dim")
     text.append(told_text, style=COLOURS.get(found.name or "", "red" if found.name is None else "default"))
     if console.is_terminal:

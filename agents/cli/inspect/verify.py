@@ -30,7 +30,8 @@ def command(stages: tuple[str, ...], use_case: str | None, as_json: bool) -> Non
     The comparison is byte for byte: features, open observations, predictions, examples, models, switches, metrics,
     profiles, alerts, accounting, and every row of the history.
 
-    Run it when the workers have no lag and nothing is published. On a wall clock, stop the workers first.
+    Run it when nothing is published. On a wall clock, stop the workers first. Each stage is compared as far as it has
+    come; records after its position are left out, and counted.
     Exit code 0 when everything is identical, 1 when something differs.
 
     \b
@@ -49,6 +50,8 @@ def command(stages: tuple[str, ...], use_case: str | None, as_json: bool) -> Non
     with connect(load_settings(), use_case) as live, progress.status("reading") as status:
         for warning in differences(live.deployment.fingerprint, running()):
             progress.print(warning)
+        for sentence in live.held_back():
+            progress.print(sentence, markup=False, soft_wrap=True)
         before = live.state()
         for finding in verify(live, stages or STAGES, status.update):
             findings.append(finding)
@@ -66,8 +69,8 @@ def command(stages: tuple[str, ...], use_case: str | None, as_json: bool) -> Non
         progress.print(f"{wrong} of {len(findings)} comparisons differ")
         if any(finding.lagging for finding in findings):
             progress.print(
-                "The workers have lag, so this result says nothing yet. Start them, wait until `tidecast status` shows "
-                "no lag (learning keeps the examples since its last snapshot), and verify again."
+                "A stage has processed nothing yet, or has lost its position, so this result says nothing. Start the "
+                "workers, wait until `tidecast status` shows no lag, and verify again."
             )
         sys.exit(1)
     if not as_json:
@@ -76,7 +79,8 @@ def command(stages: tuple[str, ...], use_case: str | None, as_json: bool) -> Non
 
 def _show(finding: "Finding", out: Console) -> None:
     mark = "[red]differs[/]" if finding.differing else "[green]identical[/]"
-    repeated = f", {finding.repeated:,} {finding.repetition}" if finding.repeated else ""
+    repeated = f", {finding.left:,} left" if finding.left else ""
+    repeated += f", {finding.repeated:,} {finding.repetition}" if finding.repeated else ""
     out.print(f"{finding.what}: {finding.compared:,} compared{repeated}, {mark}", soft_wrap=True)
     for difference in finding.differences:
         out.print(f"  {difference}", markup=False, soft_wrap=True)

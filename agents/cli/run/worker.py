@@ -25,7 +25,8 @@ def command(
 ) -> None:
     """Run the agents: all STAGES, or the ones named, in supervised processes.
 
-    Each process serves /healthz, /readyz and /metrics; its address stands in run/*.health of the data folder.
+    Each process serves /livez, /readyz, /healthz and /metrics; its address stands in run/*.health of the data folder.
+    Restart a worker by /livez only: the others are red while a server is away, which a restart does not mend.
     SIGTERM or ^C ends all gracefully, a second one at once.
 
     \b

@@ -1,11 +1,11 @@
 """Writes the ticks of a wall clock: each owner of a partition of customer-events writes its ticks."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Collection
 
 from agents.kafka.tick_sender import TickSender
+from agents.runtime.health import StageHealth
 from agents.runtime.stage_runner import Runner, backoff
 from agents.runtime.ticking.broker_clock import BrokerClock
 from agents.runtime.ticking.clock_check import KAFKA, ClockCheck
@@ -16,7 +16,6 @@ from streams.control import sign
 from streams.errors import Unavailable
 from streams.features.window import duration_ms
 
-log = logging.getLogger(__name__)
 GROUPS = 4
 """Groups of owned partitions. The groups get their ticks one after another within a tick interval, so that timers
 that fall due do not delay the events of all partitions at the same moment."""
@@ -35,7 +34,8 @@ class Ticker:
     A tick cannot be taken back. So it is the earlier one of two clocks: this machine's, and the one by which the
     broker stamps that partition. A clock that is ahead then delays nothing and makes no event late."""
 
-    def __init__(self, wiring: Wiring, runner: Runner, clocks: ClockCheck) -> None:
+    def __init__(self, wiring: Wiring, runner: Runner, clocks: ClockCheck, health: StageHealth | None = None) -> None:
+        """`health` turns red while ticks cannot be written."""
         self._codec = wiring.codec
         self._keys = wiring.keys
         self._every = duration_ms(wiring.use_case.tick_every) / 1000
@@ -44,9 +44,11 @@ class Ticker:
         self._sender = TickSender(wiring.settings)
         self._clocks = clocks
         self._broker = BrokerClock()
+        self._health = health or StageHealth("ticks")
 
     async def run(self) -> None:
         """Run until cancelled. Two owners for a moment do no harm: a tick that goes backwards is ignored."""
+        self._health.green()
         attempt = 0
         part = self._every / GROUPS
         done = round(time.monotonic() / part)
@@ -56,8 +58,9 @@ class Ticker:
             try:
                 await asyncio.to_thread(self._tick, groups(done, reached))
                 done, attempt = reached, 0
+                self._health.green()
             except Unavailable as away:
-                log.warning("could not write ticks: %s", away)
+                self._health.red(f"Time stands still, because no ticks can be written. {away}")
                 await asyncio.sleep(backoff(attempt))
                 attempt += 1
 

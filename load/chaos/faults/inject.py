@@ -11,7 +11,7 @@ from pathlib import Path
 import redis
 
 from load.chaos import disk
-from load.chaos.faults.others import add_partition, change_setting
+from load.chaos.faults.others import add_partition, change_setting, leave_transaction, let_redis_evict
 from load.chaos.faults.time import join_ahead, silence
 from load.chaos.plan import Fault
 from load.chaos.system import ChaosSystem
@@ -172,4 +172,6 @@ _FAULTS: dict[str, Callable[[ChaosSystem, Fault], str]] = {
     "settings": change_setting,
     "clock": join_ahead,
     "silence": silence,
+    "stranger": leave_transaction,
+    "eviction": let_redis_evict,
 }

@@ -1,8 +1,9 @@
-"""Faults by others: somebody changes the topics under a running system. Workers must say so, and go on."""
+"""Faults by others: somebody changes topics and servers under a running system. Workers must say so, and go on."""
 
 import time
 from typing import Any
 
+import redis
 from confluent_kafka import Producer
 from confluent_kafka.admin import (
     AdminClient,
@@ -14,7 +15,7 @@ from confluent_kafka.admin import (
 )
 
 from load.chaos.plan import Fault
-from load.chaos.system import ChaosSystem
+from load.chaos.system import PARTITIONS, ChaosSystem
 
 TOPIC = "customer-events"
 PATIENCE_S = 60.0
@@ -46,6 +47,35 @@ def change_setting(system: ChaosSystem, fault: Fault) -> str:
     finally:
         with system.servers.lock:
             _set(kafka, RIGHT)
+
+
+def leave_transaction(system: ChaosSystem, fault: Fault) -> str:
+    """Open a transaction in every partition, as a producer that dies without ending it. All records after it wait."""
+    config = {"bootstrap.servers": system.servers.stack["kafka"], "transactional.id": "chaos-stranger"}
+    stranger, successor = (Producer({**config, "transaction.timeout.ms": 60_000}) for _ in range(2))
+    with system.servers.lock:
+        stranger.init_transactions(ASK_S)
+        stranger.begin_transaction()
+        for partition in range(PARTITIONS):
+            stranger.produce(TOPIC, b"never committed", partition=partition)
+        stranger.flush(ASK_S)
+    try:
+        return _told(system, "an open transaction began there", "a transaction stayed open")
+    finally:
+        with system.servers.lock:
+            successor.init_transactions(ASK_S)  # aborts it
+
+
+def let_redis_evict(system: ChaosSystem, fault: Fault) -> str:
+    """Let Redis drop state when it is full. The workers must not go on with it."""
+    client = redis.Redis(port=system.servers.stack["ports"]["redis"])
+    with system.servers.lock:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        return _told(system, "its maxmemory-policy is allkeys-lru", "Redis could drop state")
+    finally:
+        with system.servers.lock:
+            client.config_set("maxmemory-policy", "noeviction")
 
 
 def _set(kafka: str, value: str) -> None:

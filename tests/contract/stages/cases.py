@@ -46,6 +46,8 @@ class Case:
     """Return everything a store holds."""
     untouched: Callable[[dict[Any, Any]], object] = field(default=lambda contents: None)
     """Return the part of the contents that unusable records do not change."""
+    lose: Callable[[Any], None] = field(default=lambda store: store._blobs.clear())
+    """Empty a store that has contents."""
     writes_ahead: bool = False
     """Whether the stage writes before its commit. The log alone determines the places and bytes of these writes."""
 
@@ -58,7 +60,14 @@ def scoring_case() -> Case:
         return {partition: held[2:] for partition, held in contents.items()}
 
     return Case(
-        log.logs, log.codec, MemoryScoringStore, "commit", partial(scoring, log), customers_and_headers, customers
+        log.logs,
+        log.codec,
+        MemoryScoringStore,
+        "commit",
+        partial(scoring, log),
+        customers_and_headers,
+        customers,
+        lambda store: store.clear([place.partition for place in log.logs]),
     )
 
 
@@ -74,7 +83,16 @@ def learning_case() -> Case:
         return dict(store.blobs)
 
     logs = {log.partition: log.records}
-    return Case(logs, log.codec, MemoryModelStore, "put", learner, snapshots, writes_ahead=True)
+    return Case(
+        logs,
+        log.codec,
+        MemoryModelStore,
+        "put",
+        learner,
+        snapshots,
+        lose=lambda store: store.blobs.clear(),
+        writes_ahead=True,
+    )
 
 
 def judging_case() -> Case:
@@ -118,7 +136,7 @@ def history_case() -> Case:
     def others(contents: dict[Any, Any]) -> object:
         return {table: rows for table, rows in contents.items() if table not in ("records_raw", "positions")}
 
-    return Case(logs, new_codec(), _new_database, "insert", history, _tables, others)
+    return Case(logs, new_codec(), _new_database, "insert", history, _tables, others, _drop)
 
 
 CASES: dict[str, Callable[[], Case]] = {
@@ -139,6 +157,10 @@ def _new_database() -> Any:
     client = connect(f"contract_{next(_NUMBERS)}", WRITING, interface="chdb")
     migrate(client, client.database)
     return client
+
+
+def _drop(client: Any) -> None:
+    client.command(f"DROP DATABASE {client.database}")
 
 
 def _tables(client: Any) -> dict[Any, Any]:

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from streams.errors import PositionConflict, Unavailable
+from streams.errors import PositionConflict, SettingError, Unavailable
 from streams.log import Output, TopicPartition
 from tests.contract.stages.cases import Case, Logs
 
@@ -61,6 +61,13 @@ class Shell:
         assert starts.keys() == set(places)
         _grow(self._starts, starts)
         self._next, self._told = dict(starts), dict(starts)
+
+    def intact(self) -> bool:
+        """Ask the stage, as between batches. An error of the store that does not pass means no."""
+        try:
+            return self._stage.intact()
+        except SettingError:
+            return False
 
     def rest(self) -> Logs:
         """Return the records that have not been read yet."""

@@ -82,3 +82,27 @@ def test_status_and_customer(tidecast: Tidecast, file: Path, scorer: None) -> No
     again = settled(tidecast, 2 * ROWS)
     assert again["counters"]["accepted"] == ROWS and again["counters"]["duplicate"] == ROWS
     assert again["counters"]["predictions"] == status["counters"]["predictions"]
+
+
+def test_the_lag_of_learners_reaches_0_when_all_is_learnt(
+    stack: Stack, tidecast: Tidecast, file: Path, scorer: None
+) -> None:
+    """Nothing is saved yet: a snapshot holds 200 examples."""
+    tidecast("publish", str(file), "--mapping", str(file.parent / "map.toml"), "--until", "2024-12-31")
+
+    def status() -> tuple[list[int], list[int], list[str]]:
+        found = json.loads(tidecast("status", "--use-case", "retail", "--json").stdout)
+        learners = [place for place in found["places"] if place["stage"].startswith("learning")]
+        assert len(learners) == 6
+        return [each["lag"] for each in learners], [each["next_offset"] for each in learners], found["problems"]
+
+    until(lambda: min(status()[0]) > 60)
+    assert "No worker runs learning, judging, monitoring, history" in status()[2][0]
+    worker = subprocess.Popen(tidecast_command("worker", "learning", "--single", "--use-case", "retail"), env=stack.env)
+    until(lambda: not any(status()[0]))
+    lags, positions, problems = status()
+    assert (lags, positions) == ([0] * 6, [0] * 6)
+    assert "No worker runs judging, monitoring, history" in problems[0]
+    worker.terminate()
+    assert exit_code(worker) == 0
+    until(lambda: min(status()[0]) > 60)  # it must learn again what it had in memory

@@ -6,11 +6,13 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from subprocess import STDOUT, Popen
+from typing import Literal
 
 import pytest
-from confluent_kafka.admin import NewTopic
+from confluent_kafka.admin import NewTopic, ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 
 from agents.kafka.consumer_groups import members, reported
+from agents.kafka.log_ends import LogEnds
 from agents.kafka.log_reader import LogReader
 from agents.kafka.read_ahead import GroupReadAhead
 from agents.kafka.sender import Sender
@@ -28,6 +30,7 @@ from streams.log import TopicPartition as Where
 from tests.waiting import until
 
 USERS = {"owner": "right", "stranger": "right"}
+SCRAM_LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule"
 LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 
 
@@ -48,6 +51,10 @@ def secured(prompt_servers: None) -> Iterator[str]:
         until(lambda: answers(place, broker), "the secured broker")
         open_client = admin({"bootstrap.servers": f"127.0.0.1:{place.ports['kafka']}"})
         open_client.raw.create_topics([NewTopic("customer-events", 1, 1)])["customer-events"].result()
+        password = UserScramCredentialUpsertion(
+            "owner", ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096), b"right"
+        )
+        open_client.raw.alter_user_scram_credentials([password])["owner"].result()
         yield f"127.0.0.1:{port}"
     finally:
         broker.terminate()
@@ -62,7 +69,8 @@ def security(usual: Mapping[str, object], port: int) -> dict[str, object]:
         "listeners": f"{usual['listeners']},SECURED://127.0.0.1:{port}",
         "advertised.listeners": f"{usual['advertised.listeners']},SECURED://127.0.0.1:{port}",
         "listener.security.protocol.map": f"{usual['listener.security.protocol.map']},SECURED:SASL_PLAINTEXT",
-        "sasl.enabled.mechanisms": "PLAIN",
+        "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
+        "listener.name.secured.scram-sha-512.sasl.jaas.config": f"{SCRAM_LOGIN} required;",
         "listener.name.secured.plain.sasl.jaas.config": f"{LOGIN} required {users};",
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "super.users": "User:ANONYMOUS;User:owner",
@@ -78,11 +86,13 @@ def answers(place: StackFolder, broker: "Popen[bytes]") -> bool:
     return True
 
 
-def settings(address: str, user: str, password: str) -> Settings:
+def settings(
+    address: str, user: str, password: str, mechanism: Literal["PLAIN", "SCRAM-SHA-512"] = "PLAIN"
+) -> Settings:
     return Settings(
         kafka=address,
         kafka_security_protocol="SASL_PLAINTEXT",
-        kafka_sasl_mechanism="PLAIN",
+        kafka_sasl_mechanism=mechanism,
         kafka_user=user,
         kafka_password=password,
         registry="http://127.0.0.1:1",
@@ -108,6 +118,7 @@ def uses(settings: Settings) -> dict[str, Callable[[], object]]:
 
     return {
         "topics": lambda: Logs(settings).partitions(),
+        "ends": lambda: LogEnds(settings, 2.0).of([place]),
         "bounds": lambda: LogReader(settings).bounds(place),
         "group": lambda: reported(settings, "tidecast-scoring", [place]),
         "members": lambda: members(settings, ["tidecast-scoring"]),
@@ -132,12 +143,15 @@ def passes(use: Callable[[], object]) -> bool:
     return True
 
 
-@pytest.mark.parametrize("name", ["topics", "bounds", "group", "members", "passed", "send", "emit", "transact"])
-def test_a_wrong_password_is_said(secured: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["topics", "ends", "bounds", "group", "members", "passed", "send", "emit", "transact"])
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-512"])
+def test_a_wrong_password_is_said(
+    secured: str, name: str, mechanism: Literal["PLAIN", "SCRAM-SHA-512"], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for patience in TIMEOUTS:
         monkeypatch.setattr(patience, 2.0)
-    use = uses(settings(secured, "owner", "wrong"))[name]
-    with pytest.raises(Unavailable, match=r"refuses the user or the password; check TIDECAST_KAFKA_USER.*Invalid user"):
+    use = uses(settings(secured, "owner", "wrong", mechanism))[name]
+    with pytest.raises(Unavailable, match=r"refuses the user or the password; check TIDECAST_KAFKA_USER"):
         use()
 
 

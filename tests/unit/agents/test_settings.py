@@ -242,3 +242,31 @@ def test_wrong_keys_are_said_without_their_secrets(monkeypatch, value, words):
     with pytest.raises(SettingError, match=words) as caught:
         _ = load_settings().keys
     assert "0123456789" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["https://app:p%40ss%2Fw@registry.example:8081/apis", "https://app:p%40ss%2Fw@h/x"])
+def test_credentials_in_a_url_are_used_and_stand_nowhere_else(monkeypatch, url):
+    monkeypatch.setenv("TIDECAST_REGISTRY", url)
+    monkeypatch.setenv("TIDECAST_CLICKHOUSE_URL", "http://writer:s3cret@clickhouse.example:8123")
+    settings = load_settings()
+    assert settings.registry == url.replace("app:p%40ss%2Fw@", "")
+    assert settings.registry_http()["auth"] == ("app", "p@ss/w")
+    connection = settings.clickhouse()
+    assert (connection["host"], connection["username"], connection["password"]) == (
+        "clickhouse.example",
+        "writer",
+        "s3cret",
+    )
+    assert "p%40ss" not in repr(settings) and "s3cret" not in repr(settings)
+
+
+def test_settings_of_their_own_come_before_a_urls_credentials(monkeypatch):
+    monkeypatch.setenv("TIDECAST_CLICKHOUSE_URL", "http://writer:old@clickhouse.example")
+    monkeypatch.setenv("TIDECAST_CLICKHOUSE_PASSWORD", "new")
+    connection = load_settings().clickhouse()
+    assert (connection["username"], connection["password"]) == ("writer", "new")
+
+
+def test_a_user_in_kafkas_address_is_refused_without_being_shown(monkeypatch):
+    text = said(monkeypatch, KAFKA="app:s3cret@broker:9092")
+    assert "TIDECAST_KAFKA_USER" in text and "s3cret" not in text

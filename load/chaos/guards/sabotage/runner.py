@@ -78,6 +78,16 @@ GUARDS = {
         "somebody changes a setting of customer-events",
         (Patch("agents.runtime.watch", "SystemWatch.look", do_nothing),),
     ),
+    "log-watch": Guard(
+        "A stage that an open transaction holds back is red.",
+        "a stranger's transaction that stays open",
+        (Patch("agents.runtime.log_watch", "LogWatch._tell", do_nothing),),
+    ),
+    "server-guard": Guard(
+        "A stage stops working with a server that may drop its state, and is red.",
+        "Redis' maxmemory-policy is changed",
+        (Patch("sinks.redis.client", "ServerGuard.check", do_nothing),),
+    ),
     "slots": Guard(
         "Two running workers never share a group membership.",
         "two workers of a kind on one data folder",

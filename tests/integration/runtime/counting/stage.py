@@ -80,6 +80,9 @@ class Counting(Stage):
         self.known = {place: self.store.read(STAGE, *place) or (None, b"0 0") for place in partitions}
         return {place: position.offset if position else 0 for place, (position, _) in self.known.items()}
 
+    def intact(self) -> bool:
+        return all(self.store.position(STAGE, *place) == position for place, (position, _) in self.known.items())
+
     def process(self, batch: Batch) -> Iterator[Piece]:
         GATE.begin(sum(map(len, batch.values())))
         for place, records in batch.items():

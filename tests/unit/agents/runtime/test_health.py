@@ -4,7 +4,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from agents.runtime.health import HealthServer, StageHealth
+from agents.runtime.health import LOG, HealthServer, StageHealth
 from agents.runtime.metrics import RECORDS
 
 
@@ -41,6 +41,28 @@ def test_a_warning_is_said_once_and_turns_nothing_red(caplog: pytest.LogCaptureF
     ]
 
 
+def test_each_finder_takes_back_what_it_has_found_and_nothing_else() -> None:
+    stage = StageHealth("scoring")
+    stage.red("Redis is away.")
+    stage.red("A transaction is open.", LOG)
+    stage.green()
+    assert (stage.problem, stage.ready) == ("A transaction is open.", True)
+    stage.green(LOG)
+    assert stage.problem == ""
+
+
+def test_only_the_work_makes_a_stage_ready() -> None:
+    stage = StageHealth("scoring")
+    stage.green(LOG)
+    assert not stage.ready
+
+
+def test_no_credential_is_shown() -> None:
+    stage = StageHealth("history")
+    stage.red("http://app:se/cret@host:8123 does not answer.")
+    assert stage.problem == "http://…@host:8123 does not answer."
+
+
 async def test_health_readiness_and_metrics(tmp_path: Path) -> None:
     stage = StageHealth("scoring")
     server = HealthServer([stage], "127.0.0.1", 0)
@@ -58,6 +80,7 @@ async def test_health_readiness_and_metrics(tmp_path: Path) -> None:
         assert status == 503
         assert json.loads(text) == [{"name": "scoring", "ready": True, "problem": "Redis is away.", "warning": ""}]
         assert (await ask(f"{address}/readyz"))[0] == 503
+        assert (await ask(f"{address}/livez"))[0] == 200  # a restart would not mend it
         RECORDS.labels("scoring", "customer-events").inc(3)
         status, text = await ask(f"{address}/metrics")
         assert status == 200

@@ -110,7 +110,7 @@ def test_a_batch_makes_room_once_and_a_void_one_never() -> None:
         consumer.make_room(batch)
         found.append(consumer._room.is_set())
         consumer._room.clear()  # the next batch took the room
-        consumer.finished(batch, {})
+        consumer.finished(batch, {}, {})
         return [*found, consumer._room.is_set()]
 
     assert asyncio.run(room()) == [False, True, False]

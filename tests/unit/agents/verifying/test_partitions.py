@@ -93,9 +93,17 @@ def test_a_value_that_a_replay_does_not_make_differs(live: Live) -> None:
     assert "counting of customer-events[0]: state at 5.0, the replay's at 5.0, differs" in state.differences[0]
 
 
-def test_a_worker_that_has_records_left_lags(live: Live) -> None:
-    more = [*LOG, LOG[0]._replace(offset=5)]
-    assert verified(live, more)["counting/state"].lagging
+def test_a_worker_is_compared_as_far_as_it_has_come(live: Live) -> None:
+    more = [*LOG, LOG[0]._replace(offset=5), LOG[0]._replace(offset=6)]
+    found = verified(live, more, outputs=(0, 1, 2, 3, 4, 5))  # killed after it had sent the output of the next record
+    assert [(f.differing, f.lagging, f.left) for f in found.values()] == [(0, False, 2), (0, False, 0)]
+
+
+def test_a_stage_without_a_position_is_not_called_identical(live: Live) -> None:
+    live.stage_store = MemoryStageStore()
+    state = verified(live)["counting/state"]
+    assert (state.differing, state.lagging, state.left) == (1, True, 5)
+    assert "counting of customer-events[0] has no position, and 5 records are left" in state.differences[0]
 
 
 def test_an_output_that_is_missing_differs(live: Live) -> None:

@@ -13,7 +13,7 @@ def test_a_seed_has_one_schedule() -> None:
 def test_two_minutes_have_every_kind_of_fault_and_at_least_ten() -> None:
     for seed in range(50):
         faults = plan(seed, 120, POINTS)
-        assert len(faults) == 16
+        assert len(faults) == len(ROUND) == 18
         assert {fault.kind for fault in faults} == set(ROUND)
         assert all(0 < fault.at < 120 for fault in faults)
 

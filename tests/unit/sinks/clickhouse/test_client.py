@@ -3,7 +3,7 @@
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError, ProgrammingError
 
-from sinks.clickhouse.client import clear_errors
+from sinks.clickhouse.client import NoTable, clear_errors
 from streams.errors import SettingError, TidecastError, Unavailable
 
 SAID = (
@@ -17,13 +17,15 @@ SAID = (
     [
         (DatabaseError(SAID.format(516), code=516), SettingError, "TIDECAST_CLICKHOUSE_PASSWORD"),
         (DatabaseError(SAID.format(164), code=164), SettingError, "does not allow"),
-        (DatabaseError(SAID.format(60), code=60), SettingError, "tidecast deploy"),
+        (DatabaseError(SAID.format(60), code=60), NoTable, "tidecast deploy"),
         (DatabaseError(SAID.format(241), code=241), Unavailable, "cannot do that now"),
         (DatabaseError(SAID.format(252), code=252), Unavailable, "cannot do that now"),
         (DatabaseError(SAID.format(62), code=62), TidecastError, r"rejected the statement: It is so. \(NAME\)\.$"),
         (DatabaseError(SAID.format(62)), TidecastError, "rejected the statement: It is so"),
         (OperationalError("Error Timeout executing HTTP request"), Unavailable, "does not answer"),
         (DatabaseError("HTTP driver received HTTP status 503"), Unavailable, "does not answer"),
+        (DatabaseError("HTTP driver received HTTP status 401"), SettingError, "refuses the user.*_CLICKHOUSE_PASSWORD"),
+        (DatabaseError("HTTP driver received HTTP status 403, server response: x"), SettingError, "refuses the user"),
         (DatabaseError("HTTP driver received HTTP status 404, server response: x"), SettingError, "is not ClickHouse"),
         (OperationalError("[SSL: CERTIFICATE_VERIFY_FAILED]"), SettingError, "TIDECAST_CA_FILE"),
         (ProgrammingError("Insert data column count"), TidecastError, "client reports an error"),
