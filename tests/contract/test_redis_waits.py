@@ -164,10 +164,10 @@ def test_a_slot_that_moves(redis_cluster_client: RedisCluster) -> None:
         node.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[1])
         try:
             old = node.info("server")["redis_version"].startswith("6.")  # Redis 6 answers ASK in this case too
-            with pytest.raises(SettingError if old else Unavailable, match="cluster mode" if old else "is moving"):
+            with pytest.raises(SettingError if old else Unavailable, match="node of a cluster" if old else "is moving"):
                 RedisScoringStore(node, 1).load({0: ["a"]})
             node.delete(key)
-            with pytest.raises(SettingError, match="TIDECAST_REDIS_URL to a server without cluster mode"):
+            with pytest.raises(SettingError, match=r"set TIDECAST_REDIS_URL to redis\+cluster://"):
                 RedisScoringStore(node, 1).load({0: ["a"]})
         finally:
             node.execute_command("CLUSTER", "SETSLOT", slot, "STABLE")

@@ -77,21 +77,21 @@ def test_whatever_else_is_written_by_the_library_or_by_nobody(data, name):
 
 @pytest.mark.parametrize("value", [0, -1, 63, 64, 8191, 8192, -8193, 2**28, 2**31, 2**63 - 1, -(2**63)])
 def test_numbers_at_the_edges(value):
-    record = {"time": value, "writer": "", "signature": None}
+    record = {"time": value, "writer": "", "signature": None, "gap": None}
     assert WRITERS["tidecast.Tick"](record) == by_the_library("tidecast.Tick", record)
 
 
 @pytest.mark.parametrize(
     "record",
     [
-        {"time": 2**63, "writer": "", "signature": None},
-        {"time": True, "writer": "", "signature": None},
-        {"time": 1.0, "writer": "", "signature": None},
-        {"time": 1, "writer": b"", "signature": None},
-        {"time": 1, "writer": "", "signature": "s"},
-        {"time": 1, "writer": ""},
-        {"time": 1, "writer": "", "more": None},
-        {"time": 1, "writer": "x" * 8192, "signature": None},
+        {"time": 2**63, "writer": "", "signature": None, "gap": None},
+        {"time": True, "writer": "", "signature": None, "gap": None},
+        {"time": 1.0, "writer": "", "signature": None, "gap": None},
+        {"time": 1, "writer": b"", "signature": None, "gap": None},
+        {"time": 1, "writer": "", "signature": "s", "gap": None},
+        {"time": 1, "writer": "", "signature": None},
+        {"time": 1, "writer": "", "signature": None, "gap": None, "more": None},
+        {"time": 1, "writer": "x" * 8192, "signature": None, "gap": None},
     ],
 )
 def test_what_the_compiled_writer_leaves_to_the_library(record):

@@ -12,6 +12,7 @@ import pytest
 from schemas.topics import CUSTOMER_EVENTS
 from streams.control import check
 from streams.errors import DeploymentMismatch, LogGap
+from streams.keys import Key, Keys
 from streams.learning.stage import Learning
 from streams.log import Output
 from streams.models.memory import MemoryModelStore
@@ -120,7 +121,8 @@ def test_a_corrupt_latest_snapshot_is_passed_over() -> None:
 def test_no_readable_snapshot_names_the_key() -> None:
     log = ExampleLog(use_case(serve_every=10)).fill(30)
     store, _ = calm(log)
-    stage = Learning(log.use_case, log.target, log.target.arms[0], log.deployment, store, log.codec, b"another key")
+    keys = Keys.of(Key.of("", b"another key"))
+    stage = Learning(log.use_case, log.target, log.target.arms[0], log.deployment, store, log.codec, keys)
     with pytest.raises(BadSnapshot, match="signing key"):
         stage.assign([log.partition])
 

@@ -163,7 +163,11 @@ def forgotten(stages: Mapping[str, StageRow]) -> list[str]:
 
 
 def _compose(stages: Mapping[str, StageRow]) -> Iterator[str]:
-    services = re.findall(r"^  ([\w-]+):\n    <<: \*worker\n    command: \[worker, (\w+), --single,", COMPOSE, re.M)
+    services = re.findall(
+        r"^  ([\w-]+):\n    <<: \*worker\n(?:    mem_limit: \w+\n)?    command: \[worker, (\w+), --single,",
+        COMPOSE,
+        re.M,
+    )
     for name in stages:
         if (name, name) not in services:
             yield f"docker-compose.yml: add a service `{name}` that runs `worker {name} --single`"

@@ -50,7 +50,7 @@ def test_the_wire_format_is_confluents():
     registry = MemoryRegistry()
     registry.id_of("other", {"type": "string"})
     value = Codec(registry, load_schemas()).encode("tidecast.Tick", {"time": 1, "writer": "a"})
-    assert value == struct.pack(">bI", 0, 2) + b"\x02" + b"\x02a" + b"\x00"
+    assert value == struct.pack(">bI", 0, 2) + b"\x02" + b"\x02a" + b"\x00" + b"\x00"
 
 
 def test_timestamps_are_integers_and_defaults_are_filled_in():
