@@ -126,7 +126,8 @@ def test_markers_and_aborted_records_are_neither_counted_nor_lag(
     assert system.outputs()[2] == [0]
 
 
-def lag(system: World) -> float:
-    """Return the lag of partition 2 from the worker's metrics."""
+def lag(system: World) -> float | None:
+    """Return the lag of partition 2 from the worker's metrics; None before it is measured."""
     lines = system.health("a", "metrics")[1].splitlines()
-    return next(float(line.split()[-1]) for line in lines if line.startswith("tidecast_lag_records{") and '"2"' in line)
+    ours = [line for line in lines if line.startswith("tidecast_lag_records{") and '"2"' in line]
+    return float(ours[0].split()[-1]) if ours else None
