@@ -88,7 +88,8 @@ def test_the_lag_of_learners_reaches_0_when_all_is_learnt(
     stack: Stack, tidecast: Tidecast, file: Path, scorer: None
 ) -> None:
     """Nothing is saved yet: a snapshot holds 200 examples."""
-    tidecast("publish", str(file), "--mapping", str(file.parent / "map.toml"), "--until", "2024-12-31")
+    publish = ("publish", str(file), "--mapping", str(file.parent / "map.toml"), "--until", "2024-12-31")
+    tidecast(*publish, "--as-fast-as-possible")
 
     def status() -> tuple[list[int], list[int], list[str]]:
         found = json.loads(tidecast("status", "--use-case", "retail", "--json").stdout)
