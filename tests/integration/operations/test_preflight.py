@@ -209,7 +209,7 @@ def rows(folder: Path, name: str, count: int, month: int = 1) -> tuple[str, ...]
     mapping = 'event = "Purchase"\ncustomer = "who"\ntime = "day"\n[fields]\nitems = { value = 1 }\n'
     (folder / f"{name}.toml").write_text(mapping)
     files = (str(folder / f"{name}.csv"), "--mapping", str(folder / f"{name}.toml"))
-    return ("publish", *files, "--as-fast-as-possible")
+    return ("publish", *files, "--as-fast-as-possible", "--yes")
 
 
 def counters(tidecast: Tidecast) -> dict[str, int]:

@@ -108,10 +108,11 @@ def test_lost_state_is_made_again(system: Lossy) -> None:
     file, mapping = system.folder / "purchases.csv", system.folder / "purchases.toml"
     rows = purchases(file)
     mapping.write_text(MAPPING)
+    paced = ("publish", str(file), "--mapping", str(mapping), "--speed", f"{86_400 * 400 // 8}x")
     publish = ("publish", str(file), "--mapping", str(mapping), "--as-fast-as-possible")
     system.run("deploy", "retail", "--partitions", "3")
     system.worker = system.start("worker")
-    publisher = system.start(*publish, "--speed", f"{86_400 * 400 // 8}x")
+    publisher = system.start(*paced)
     until(lambda: system.records() > rows * 0.4 and system.reported())
     system.redis.flushdb()
     assert exit_code(publisher) == 0

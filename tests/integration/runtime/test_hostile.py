@@ -262,7 +262,10 @@ def version(system: System, offset: int) -> tuple[str, bytes]:
     model = build_model(target.arms[0], target.name, target.kind, names, 1)
     learner = learning(system)
     named = Version("churn", "logistic", 1, offset)
-    snapshot = Snapshot(named, model, HighWater(), Position(offset + 1), 1, declared=learner._declared)
+    inputs = learner._inputs
+    snapshot = Snapshot(
+        named, model, HighWater(), Position(offset + 1), 1, declared=inputs.declared, inputs=inputs.digest
+    )
     blob = dump_snapshot(snapshot, system.keys)
     system.models.put(named.path, blob)
     return named.path, blob
@@ -307,7 +310,7 @@ def test_a_learner_passes_over_what_it_did_not_seal(system: System, tmp_path: Pa
     path, _ = version(system, 9)
     folder = (system.model_folder / path).parent
     wrong = {
-        "10": bomb(tmp_path / "mark", b"another key"),
+        "10": bomb(tmp_path / "mark", Keys.of(Key.of("", b"another key"))),
         "11": b"junk",
         "12": b"",
         "13": (system.model_folder / path).read_bytes()[:-1],

@@ -115,7 +115,8 @@ def test_numbers_are_right(reader: Any) -> None:
     assert total("Events", "events") == expected["events"]
     assert total("Predictions", "predictions") == expected["predictions"]
     assert total("Alerts open now", "open") == expected["open_alerts"]
-    assert total("Events per minute, by type", "per_minute") == expected["events"] + expected["duplicate"]
+    received = sum(expected[kind] for kind in ("events", "duplicate", "conflicts"))
+    assert total("Events per minute, by type", "per_minute") == received
     assert total("Distribution of the answers: $target", "questions") == pytest.approx(expected["predictions"], abs=20)
     assert total("Dead letters, by reason", "dead") == expected["dead"]
     accounting = "Published = accepted + duplicate + late + dead"
