@@ -87,8 +87,6 @@ class Codec:
         self._registry = registry
         self._schemas = dict(schemas)
         self._reading: dict[int, BodyReading] = {}
-        self.content: Content | None = None
-        """The content of the record that was decoded last (streams.avro.canonical)."""
         self._writing: dict[str, _Writing] = {}
         self._unknown: dict[int, str] | None = None
 
@@ -115,6 +113,12 @@ class Codec:
         """Return the bytes before the body of records of that name. Raises Unavailable."""
         return (self._writing.get(name) or self._learn_writing(name)).header
 
+    def content_of(self, value: bytes) -> Content | None:
+        """Return how to tell the content of a record that was decoded before (streams.avro.canonical).
+
+        Stages on other threads share the codec, so that it remembers nothing of the last record."""
+        return self._reading[HEADER.unpack_from(value)[1]].content
+
     def decode(self, value: bytes | None, expected: Container[str] | None = None) -> tuple[str, Decoded]:
         """Return the full name and the record.
 
@@ -140,7 +144,6 @@ class Codec:
                 f"{shortened(reading.name)} is not an event of this use case: declare it and deploy, or stop sending "
                 "it.",
             )
-        self.content = reading.content
         if reading.fast is not None:
             read = reading.fast(value, 5)
             if read is not None:

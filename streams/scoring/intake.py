@@ -86,7 +86,8 @@ class Intake:
                 f"the value has more than {MAX_RECORD_BYTES} bytes: send less; only the log keeps them",
             )
         name, record = self._codec.decode(raw.value, self._expected)
-        content = self._codec.content
+        assert raw.value is not None  # it was decoded
+        content = self._codec.content_of(raw.value)
         known = self._events.get(name)
         if known is not None:
             event, finite = known

@@ -110,7 +110,7 @@ def test_a_new_customer_belongs_to_its_partition() -> None:
 
 def digest_of(name: str, record: dict[str, Any], id: str) -> bytes:
     raw = Record(0, 0, b"c", CODEC.encode(name, record))
-    return INTAKE.digest(raw, Taken(name, "", CODEC.decode(raw.value)[1], CODEC.content), id)
+    return INTAKE.digest(raw, Taken(name, "", CODEC.decode(raw.value)[1], CODEC.content_of(raw.value)), id)
 
 
 def test_digests_tell_kinds_ids_and_contents_apart() -> None:
