@@ -50,7 +50,7 @@ unit: $(READY) ## The tests that need no servers
 	$(PYTEST) tests --ignore tests/integration -n 2
 
 integration: $(READY) ## The tests on the real servers
-	$(PYTEST) tests/integration -n 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) tests/integration -n 3 --dist loadfile --no-loadscope-reorder
 
 coverage: $(READY) ## What the tests without servers reach, line by line and branch by branch
 	$(PYTEST) tests --ignore tests/integration -n 2 --cov --cov-report term:skip-covered

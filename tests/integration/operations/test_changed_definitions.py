@@ -150,6 +150,7 @@ def go_on(shop: Shop) -> None:
     assert exit_code(worker) == 0
 
 
+@pytest.mark.full  # two minutes each
 def test_workers_run_while_the_definitions_change(shop: Shop) -> None:
     shop.run("deploy", str(shop.folder))
     worker = shop.start()
@@ -172,6 +173,7 @@ def test_workers_are_killed_before_the_definitions_change(shop: Shop) -> None:
     go_on(shop)
 
 
+@pytest.mark.full  # two minutes each
 def test_definitions_change_back_before_any_worker_saw_them(shop: Shop) -> None:
     shop.run("deploy", str(shop.folder))
     worker = shop.start()
