@@ -128,7 +128,8 @@ def test_sentinel_names_the_primary_also_after_a_failover() -> None:
         ours = connect(f"redis+sentinel://127.0.0.1:{port}/state")
         check_server(ours)
         with committing(ours) as commits:
-            redis.Redis(port=port).execute_command("SENTINEL", "FAILOVER", "state")
+            # Sentinel refuses until it has heard of the replica
+            until_it_works(lambda: redis.Redis(port=port).execute_command("SENTINEL", "FAILOVER", "state"))
             until(lambda: replica.info("replication")["role"] == "master", "the failover")
         assert commits.is_whole()
 
