@@ -32,8 +32,7 @@ def told(closing: Closing) -> str:
         f"  fallbacks    {closing.status.champions_fallbacks:,} answers of champions after their first versions",
         f"  churn        {_churn(story)}",
         f"  spend        {_spend(story)}",
-        f"  alerts       {len(before)} before the campaign (most while the models were learning their first weeks), "
-        f"{len(after)} since:",
+        f"  alerts       {len(before)} before the campaign, {len(after)} since:",
         *(f"    {alert_line(alert)}" for alert in after[:8]),
     ]
     if len(after) > 8:

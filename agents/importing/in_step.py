@@ -12,11 +12,11 @@ from confluent_kafka import TopicPartition as KafkaPartition
 
 from agents.importing.learners import Learners, LearntTarget
 from agents.kafka.consumer_groups import members
+from agents.kafka.log_reader import tool_consumer
 from agents.settings import Settings
 from agents.stages import LEARNING, SCORING
 from schemas.records import PROGRESS, SWITCH
 from schemas.topics import CUSTOMER_EVENTS, LABELLED_EXAMPLES
-from sinks.kafka.client import consumer
 from streams.avro.codec import Codec
 from streams.deployment import Deployment
 from streams.errors import TidecastError, Undecodable
@@ -78,7 +78,7 @@ class LogNews:
             (target.partition, source): reached[source] for target in targets.values() for source in range(partitions)
         }
         options = {"isolation.level": "read_committed", "fetch.wait.max.ms": 10, "auto.offset.reset": "error"}
-        self._kafka = consumer(settings.confluent(), "tidecast-reader", options)
+        self._kafka = tool_consumer(settings, options)
         places = [(self._events, number) for number in range(partitions)]
         places += [(self._examples, partition) for partition in sorted({t.partition for t in targets.values()})]
         ask = self._kafka.raw.get_watermark_offsets
